@@ -1,1 +1,7 @@
-//! Placeholder until the first module lands.
+//! What pegloom decides, as values.
+pub mod counters;
+pub mod credit;
+pub mod id;
+pub mod slab;
+pub mod time;
+pub mod wire;

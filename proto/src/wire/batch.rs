@@ -1,0 +1,361 @@
+//! One ZeroMQ message between two nodes: numbers, then frames.
+//!
+//! ```text
+//!  dd count   cf epoch   cf number   cf received   frame …
+//! └─ array32 ┴──────── three u64, filled in when sealed ───┘
+//! ```
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, SeqAccess, Visitor},
+};
+
+use super::frame::Frame;
+use crate::id::Epoch;
+
+/// A batch is sealed when it has grown to this, in bytes.
+pub const TARGET_BATCH: usize = 256 * 1024;
+/// No batch is longer, in bytes; ZeroMQ drops a connection that sends one.
+pub const MAX_BATCH: usize = 1024 * 1024;
+const MAX_FRAMES: usize = 65_536;
+const HEADER: usize = 5 + 3 * 9;
+
+/// The numbers every batch carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Which greeting it belongs to.
+    pub epoch: Epoch,
+    /// Its own number, from 1.
+    pub number: u64,
+    /// The last number received from the other side.
+    pub received: u64,
+}
+
+/// A decoded batch; payloads borrow from its bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Batch<'a> {
+    /// Its numbers.
+    pub header: Header,
+    /// Its frames, in order.
+    pub frames: Vec<Frame<'a>>,
+}
+
+/// Why bytes are no batch.
+#[derive(Debug)]
+pub struct Malformed(rmp_serde::decode::Error);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a batch: {}", self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl<'a> Batch<'a> {
+    /// Decodes `bytes`, whatever they are.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        rmp_serde::from_slice(bytes).map_err(Malformed)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(BatchVisitor)
+    }
+}
+
+struct BatchVisitor;
+
+impl<'de> Visitor<'de> for BatchVisitor {
+    type Value = Batch<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a batch")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Batch<'de>, A::Error> {
+        let mut number =
+            || seq.next_element::<u64>()?.ok_or_else(|| A::Error::custom("the header ends early"));
+        let header = Header { epoch: Epoch(number()?), number: number()?, received: number()? };
+        // A frame takes two bytes at least, so the announced count is no reason to allocate much.
+        let mut frames = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(64));
+        while let Some(frame) = seq.next_element()? {
+            if frames.len() == MAX_FRAMES {
+                return Err(A::Error::custom("too many frames"));
+            }
+            frames.push(frame);
+        }
+        Ok(Batch { header, frames })
+    }
+}
+
+/// Gathers frames into a batch.
+#[derive(Debug, Default)]
+pub struct BatchWriter {
+    bytes: Vec<u8>,
+    frames: u32,
+}
+
+impl BatchWriter {
+    /// Whether no frame has been written.
+    pub const fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Whether it is time to seal it.
+    pub const fn is_full(&self) -> bool {
+        self.bytes.len() >= TARGET_BATCH || self.frames as usize >= MAX_FRAMES - 1
+    }
+
+    /// Bytes until the target is reached.
+    pub const fn room(&self) -> usize {
+        TARGET_BATCH.saturating_sub(self.bytes.len())
+    }
+
+    /// Adds a frame.
+    pub fn write(&mut self, frame: &Frame<'_>) {
+        if self.bytes.is_empty() {
+            self.bytes.resize(HEADER, 0);
+        }
+        frame
+            .serialize(&mut rmp_serde::Serializer::new(&mut self.bytes))
+            .expect("a Vec takes every write, and a frame has no value MessagePack lacks");
+        self.frames += 1;
+    }
+
+    /// Fills in the numbers and hands the batch over; the writer is empty again.
+    pub fn seal(&mut self, header: Header) -> Vec<u8> {
+        let capacity = self.bytes.len().min(TARGET_BATCH);
+        let mut bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity));
+        bytes.resize(bytes.len().max(HEADER), 0);
+        bytes[0] = 0xdd;
+        bytes[1..5].copy_from_slice(&(self.frames + 3).to_be_bytes());
+        for (at, number) in [(5, header.epoch.0), (14, header.number), (23, header.received)] {
+            bytes[at] = 0xcf;
+            bytes[at + 1..at + 9].copy_from_slice(&number.to_be_bytes());
+        }
+        self.frames = 0;
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        id::{Attempt, Incarnation, SessionId},
+        wire::frame::{Bye, Cause, Cuts, Greeting, MAX_STANDINGS, Patience, Phase, Standing},
+    };
+
+    fn batch_of(frames: &[Frame<'_>]) -> Vec<u8> {
+        let mut writer = BatchWriter::default();
+        frames.iter().for_each(|frame| writer.write(frame));
+        writer.seal(Header { epoch: Epoch(1), number: 2, received: 3 })
+    }
+
+    const SESSION: SessionId = SessionId(0x0000_0001_0000_0007);
+    const ATTEMPT: Attempt = Attempt(2);
+
+    fn standing() -> Standing {
+        Standing {
+            session: SESSION,
+            attempt: ATTEMPT,
+            phase: Phase::Open,
+            received: 300,
+            written: 200,
+            limit: 70_000,
+        }
+    }
+
+    /// One of each kind, with the bytes it has on the wire.
+    fn golden() -> Vec<(Frame<'static>, &'static str)> {
+        vec![
+            (
+                Frame::Hello(Greeting {
+                    version: 1,
+                    worker: "w/0",
+                    incarnation: Incarnation(5),
+                    destination: "r/d",
+                    settings: 9,
+                    auth: b"",
+                    standings: vec![standing()],
+                    last: true,
+                }),
+                "99 00 01 a3772f30 05 a3722f64 09 c400 91 96 cf0000000100000007 02 01 cd012c ccc8 ce00011170 c3",
+            ),
+            (
+                Frame::Welcome {
+                    version: 1,
+                    incarnation: Incarnation(6),
+                    ports: vec![7100, 7101],
+                    auth: b"",
+                    standings: vec![],
+                    last: false,
+                },
+                "97 01 01 06 92cd1bbccd1bbd c400 90 c2",
+            ),
+            (
+                Frame::Open {
+                    session: SESSION,
+                    attempt: ATTEMPT,
+                    position: 0,
+                    limit: 65_536,
+                    window: 65_536,
+                    patience: Patience::Patient,
+                    timeout_millis: 5000,
+                },
+                "98 02 cf0000000100000007 02 00 ce00010000 ce00010000 02 cd1388",
+            ),
+            (
+                Frame::Opened { session: SESSION, attempt: ATTEMPT, limit: 1 },
+                "94 03 cf0000000100000007 02 01",
+            ),
+            (
+                Frame::Refused { session: SESSION, attempt: ATTEMPT, cause: Cause::Refused },
+                "94 04 cf0000000100000007 02 01",
+            ),
+            (
+                Frame::Data {
+                    session: SESSION,
+                    attempt: ATTEMPT,
+                    position: 64,
+                    written: 1,
+                    starts: true,
+                    ends: false,
+                    cuts: Cuts::parse(&[0, 0, 0, 2], 5).unwrap(),
+                    payload: b"a\nbcd",
+                },
+                "98 05 cf0000000100000007 02 40 01 01 c40400000002 c405610a626364",
+            ),
+            (
+                Frame::Grant { session: SESSION, attempt: ATTEMPT, taken: 1, written: 2, limit: 3 },
+                "96 06 cf0000000100000007 02 01 02 03",
+            ),
+            (
+                Frame::Fin { session: SESSION, attempt: ATTEMPT, position: 4 },
+                "94 07 cf0000000100000007 02 04",
+            ),
+            (
+                Frame::Reset { session: SESSION, attempt: ATTEMPT, cause: Cause::Reset, unconfirmed: 10 },
+                "95 08 cf0000000100000007 02 05 0a",
+            ),
+            (Frame::Ping, "91 09"),
+            (Frame::Pong, "91 0a"),
+            (Frame::Drain, "91 0b"),
+            (Frame::Bye { reason: Bye::Superseded, version: 1 }, "93 0c 01 01"),
+        ]
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn each_kind_of_frame_has_the_bytes_it_always_had() {
+        for (frame, bytes) in golden() {
+            let batch = batch_of(std::slice::from_ref(&frame));
+            assert_eq!(hex(&batch[HEADER..]), bytes.replace(' ', ""), "{frame:?}");
+            assert_eq!(Batch::decode(&batch).unwrap().frames, [frame]);
+        }
+    }
+
+    #[test]
+    fn the_header_stands_in_front_as_three_fixed_numbers() {
+        let batch = batch_of(&[Frame::Ping]);
+        assert_eq!(
+            hex(&batch),
+            "dd00000004cf0000000000000001cf0000000000000002cf0000000000000003".to_owned() + "9109"
+        );
+        let empty = Batch::decode(&batch_of(&[])).unwrap().header;
+        assert_eq!(empty, Header { epoch: Epoch(1), number: 2, received: 3 });
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let frames: Vec<_> = golden().into_iter().map(|(frame, _)| frame).collect();
+        let batch = batch_of(&frames);
+        for len in 0..batch.len() {
+            assert!(Batch::decode(&batch[..len]).is_err(), "{len} of {} bytes", batch.len());
+        }
+    }
+
+    #[test]
+    fn lists_beyond_their_bound_are_refused() {
+        let hello = |standings| {
+            batch_of(&[Frame::Hello(Greeting {
+                version: 1,
+                worker: "w",
+                incarnation: Incarnation(1),
+                destination: "r/d",
+                settings: 0,
+                auth: b"",
+                standings: vec![standing(); standings],
+                last: true,
+            })])
+        };
+        assert!(Batch::decode(&hello(MAX_STANDINGS)).is_ok());
+        assert!(Batch::decode(&hello(MAX_STANDINGS + 1)).is_err());
+    }
+
+    #[test]
+    fn cuts_must_increase_and_lie_inside() {
+        assert!(Cuts::parse(&[0, 0, 0, 1, 0, 0, 0, 2], 3).is_some());
+        for (cuts, len) in [
+            (&[0, 0, 0, 0][..], 3),
+            (&[0, 0, 0, 3], 3),
+            (&[0, 0, 0, 2, 0, 0, 0, 1], 3),
+            (&[0, 0, 0, 1, 0, 0, 0, 1], 3),
+            (&[0, 0, 1], 3),
+        ] {
+            assert!(Cuts::parse(cuts, len).is_none(), "{cuts:?} in {len}");
+        }
+    }
+
+    #[test]
+    fn http_and_frames_with_extra_elements_are_refused() {
+        assert!(Batch::decode(b"GET / HTTP/1.1\r\n\r\n").is_err());
+        let mut long = batch_of(&[Frame::Ping]);
+        let at = long.len() - 2;
+        long.splice(at.., [0x92, 9, 9]);
+        assert!(Batch::decode(&long).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let _ = Batch::decode(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_batch_decodes_or_is_refused(at in 0usize..400, byte: u8) {
+            let frames: Vec<_> = golden().into_iter().map(|(frame, _)| frame).collect();
+            let mut batch = batch_of(&frames);
+            let at = at % batch.len();
+            batch[at] = byte;
+            if let Ok(decoded) = Batch::decode(&batch) {
+                let mut writer = BatchWriter::default();
+                decoded.frames.iter().for_each(|frame| writer.write(frame));
+                let again = writer.seal(decoded.header);
+                prop_assert_eq!(Batch::decode(&again).unwrap(), decoded);
+            }
+        }
+
+        #[test]
+        fn data_survives_the_wire(
+            position: u64, written: u64, starts: bool, ends: bool,
+            payload in proptest::collection::vec(any::<u8>(), 1..300),
+            cuts in proptest::collection::btree_set(1u32..300, 0..8),
+        ) {
+            let cuts: Vec<u8> = cuts.into_iter().filter(|&cut| (cut as usize) < payload.len()).flat_map(u32::to_be_bytes).collect();
+            let cuts = Cuts::parse(&cuts, payload.len()).unwrap();
+            let frame = Frame::Data { session: SESSION, attempt: ATTEMPT, position, written, starts, ends, cuts, payload: &payload };
+            let batch = batch_of(std::slice::from_ref(&frame));
+            prop_assert_eq!(&Batch::decode(&batch).unwrap().frames[0], &frame);
+        }
+    }
+}
