@@ -1,1 +1,4 @@
 //! Placeholder until the first module lands.
+
+pub mod backoff;
+pub mod codec;
