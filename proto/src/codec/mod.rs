@@ -4,7 +4,7 @@
 //! any bytes are framed somehow, nothing is an error, and how the stream was cut into reads never shows in the
 //! result. Time is the caller's: what ends a frame without a byte (a FIN, a quiet gap) is told by `finish`.
 //!
-//! Each codec is one file that implements [`Scan`]; here it is only named, in [`Codec`] and [`Scanner`].
+//! Each codec is one file that implements `Scan`; here it is only named, in `Codec` and `Scanner`.
 
 mod delimiter;
 mod length_prefixed;
