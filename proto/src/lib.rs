@@ -1,4 +1,7 @@
 //! What pegloom decides, as values.
+
+pub mod backoff;
+pub mod codec;
 pub mod counters;
 pub mod credit;
 pub mod id;
