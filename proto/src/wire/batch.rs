@@ -183,10 +183,11 @@ mod tests {
                     destination: "r/d",
                     settings: 9,
                     auth: b"",
+                    ingress: Incarnation(6),
                     standings: vec![standing()],
                     last: true,
                 }),
-                "99 00 01 a3772f30 05 a3722f64 09 c400 91 96 cf0000000100000007 02 01 cd012c ccc8 ce00011170 c3",
+                "9a 00 01 a3772f30 05 a3722f64 09 c400 06 91 96 cf0000000100000007 02 01 cd012c ccc8 ce00011170 c3",
             ),
             (
                 Frame::Welcome {
@@ -294,6 +295,7 @@ mod tests {
                 destination: "r/d",
                 settings: 0,
                 auth: b"",
+                ingress: Incarnation(1),
                 standings: vec![standing(); standings],
                 last: true,
             })])

@@ -92,7 +92,9 @@ pub struct Greeting<'a> {
     pub settings: u64,
     /// Reserved for authentication.
     pub auth: &'a [u8],
-    /// Where its connections for this ingress stand.
+    /// Which start of the ingress the standings are about; 0 if there are none.
+    pub ingress: Incarnation,
+    /// Where its connections for that ingress stand.
     pub standings: Vec<Standing>,
     /// Whether this part is the last.
     pub last: bool,
@@ -268,10 +270,12 @@ impl Serialize for Frame<'_> {
                 destination,
                 settings,
                 auth,
+                ingress,
                 standings,
                 last,
             }) => {
-                array!(9; &0u8, version, worker, incarnation, destination, settings, Bin::new(auth), standings, last)
+                let auth = Bin::new(auth);
+                array!(10; &0u8, version, worker, incarnation, destination, settings, auth, ingress, standings, last)
             }
             Self::Welcome { version, incarnation, ports, auth, standings, last } => {
                 array!(7; &1u8, version, incarnation, ports, Bin::new(auth), standings, last)
@@ -379,6 +383,7 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
             destination: self.name(MAX_DESTINATION_NAME)?,
             settings: self.next()?,
             auth: self.bin(MAX_AUTH)?,
+            ingress: self.next()?,
             standings: self.list::<_, MAX_STANDINGS>()?,
             last: self.next()?,
         })

@@ -7,6 +7,7 @@ mod batch;
 mod frame;
 
 pub use batch::{Batch, BatchWriter, Header, MAX_BATCH, TARGET_BATCH};
+pub(crate) use frame::cut_octets;
 pub use frame::{Bye, Cause, Cuts, Frame, Greeting, MAX_STANDINGS, Patience, Phase, Standing};
 
 /// The version of the link protocol this crate speaks.
