@@ -27,32 +27,35 @@ Examples:
 
 A flag beats the environment (PEGLOOM_GRACE=30s), the environment beats the file, the file beats the default.";
 
+// On each flag, not on the struct, where it would go on to the flags of the command that flattens it.
+const HEADING: &str = "What is served";
+
 /// What is served: one of a settings file, an `.env` file, or --listen with --forward.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "What is served", after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct RouteArgs {
     /// Settings file in TOML; `pegloom init replicate` writes one to begin with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub config: Option<PathBuf>,
 
     /// File with `SOURCE_PORT`, `MODE` and `DESTINATIONS`; the same variables in the environment beat it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub env: Option<PathBuf>,
 
     /// Where sources connect, as in `tcp://:7890` (every interface) or `tcp://127.0.0.1:0` (any free port)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = HEADING)]
     pub listen: Option<String>,
 
     /// Destination as HOST:PORT, or :PORT on this machine; give it again for each further one, the first is primary
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", help_heading = HEADING)]
     pub forward: Vec<String>,
 
     /// How frames are told apart, in every route.
-    #[arg(long, value_name = "CODEC", help = help_of(Route::KEYS, "codec"))]
+    #[arg(long, value_name = "CODEC", help_heading = HEADING, help = help_of(Route::KEYS, "codec"))]
     pub codec: Option<String>,
 
     /// Threads that carry traffic.
-    #[arg(long, value_name = "N", help = help_of(Settings::KEYS, "shards"))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help = help_of(Settings::KEYS, "shards"))]
     pub shards: Option<String>,
 
     /// How long a drain may take.
@@ -95,22 +98,36 @@ mod tests {
 
     use super::*;
 
+    /// Serves.
     #[derive(clap::Parser)]
     struct Up {
         #[command(flatten)]
         routes: RouteArgs,
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
     }
 
     #[test]
     fn what_was_typed_is_kept_as_it_is() {
         let typed =
-            ["up", "--listen", "x", "--forward", "a:1", "--forward", "b", "--shards", "-", "--grace=0"];
+            ["up", "--listen", "x", "--forward", "a:1", "--forward", "b", "--shards", "x", "--grace=0"];
 
         let args = Up::parse_from(typed).routes;
 
         assert_eq!(args.listen.as_deref(), Some("x"));
         assert_eq!(args.forward, ["a:1", "b"]);
-        assert_eq!((args.shards.as_deref(), args.grace.as_deref()), (Some("-"), Some("0")));
+        assert_eq!((args.shards.as_deref(), args.grace.as_deref()), (Some("x"), Some("0")));
+    }
+
+    #[test]
+    fn the_command_keeps_its_own_description_and_flags() {
+        let up = Up::parse_from(["up", "--data-dir", "d", "--shards", "-1"]);
+        let command = <Up as clap::CommandFactory>::command();
+        let own = command.get_arguments().find(|argument| argument.get_id() == "data_dir").unwrap();
+
+        assert_eq!((up.data_dir, up.routes.shards.as_deref()), (Some("d".into()), Some("-1")));
+        assert_eq!(command.get_about().unwrap().to_string(), "Serves");
+        assert_eq!(own.get_help_heading(), None);
     }
 
     #[test]

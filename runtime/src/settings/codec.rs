@@ -275,7 +275,10 @@ mod tests {
             ("delimiter:\\x7e\\\\é", delimiter(b"~\\\xc3\xa9")),
             ("length-prefixed:width=2", prefix(0, Width::Two, Endianness::Big, Counts::Payload)),
             ("length-prefixed:width=1,counts=field", prefix(0, Width::One, Endianness::Big, Counts::Field)),
-            ("length-prefixed:width=2,trailer=2", prefix(0, Width::Two, Endianness::Big, Counts::BeforeTrailer(2))),
+            (
+                "length-prefixed:width=2,trailer=2",
+                prefix(0, Width::Two, Endianness::Big, Counts::BeforeTrailer(2)),
+            ),
             ("length-prefixed:width=4, endianness=little, offset=1, counts=frame", little),
         ] {
             assert_eq!(read(text), Ok(codec), "{text}");
