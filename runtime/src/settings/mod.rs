@@ -304,11 +304,11 @@ mod tests {
     #[test]
     fn flags_that_may_not_be_there_change_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("two.toml");
-        std::fs::write(&path, TWO_ROUTES).unwrap();
+        let path = directory.path().join("one.toml");
+        std::fs::write(&path, "[[route]]\nlisten = ':2'\ndestinations = ['a:1']").unwrap();
 
         assert_eq!(
-            refused(&["--config", path.to_str().unwrap(), "--listen", ":0", "--forward", ":1"], &[]),
+            refused(&["--config", path.to_str().unwrap(), "--listen", ":1", "--forward", ":1"], &[]),
             [
                 "--config: --config and --listen both say what to serve / only one of --config and --listen",
                 "--config: --config and --forward both say what to serve / only one of --config and --forward",
