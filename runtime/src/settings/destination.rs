@@ -1,0 +1,112 @@
+//! Destinations, from addresses or tables, and the names that routes and destinations have unless they are given one.
+
+use super::{
+    Destination, Route, address,
+    given::{Given, Origin, Raw, Table},
+    layers::{Layers, keep},
+    problem::Problem,
+    route::{Stated, refuse_unknown, stated},
+    value,
+};
+
+const MAX_DESTINATIONS: usize = 64;
+
+pub(super) fn name(
+    table: &Table,
+    at: &Given,
+    default: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Stated<String>> {
+    let by_default = || Given::new(Raw::Words(default.to_owned()), "name", at.origin.clone());
+    stated(value::name, table.find("name").cloned().unwrap_or_else(by_default), problems)
+}
+
+/// The items of a list of destinations, which flags and variables may separate by commas.
+pub(super) fn list(given: &Given, problems: &mut Vec<Problem>) -> Vec<Given> {
+    let items = match &given.raw {
+        Raw::List(items) => items.clone(),
+        Raw::Words(text) if text.trim().is_empty() => vec![],
+        Raw::Words(text) => {
+            let words = text.split(',').zip(1..);
+            words.map(|(word, number)| given.item(number, Raw::Words(word.trim().to_owned()))).collect()
+        }
+        _ => {
+            problems.push(given.refuse_kind("a list", "[\"10.0.0.1:1234\", \"10.0.0.2:1234\"]"));
+            return vec![];
+        }
+    };
+    if !(1..=MAX_DESTINATIONS).contains(&items.len()) {
+        let what = format!(
+            "{} destinations, where 1 to {MAX_DESTINATIONS} belong; the first is primary",
+            items.len()
+        );
+        let instead =
+            if matches!(given.origin, Origin::Toml { .. }) { "[\"10.0.0.1:1234\"]" } else { "10.0.0.1:1234" };
+        problems.push(given.refuse(what, instead));
+    }
+    items
+}
+
+/// A destination said as an address or as a table.
+pub(super) fn destination(
+    given: &Given,
+    index: usize,
+    layers: &Layers<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Stated<Destination>> {
+    let empty = Table::default();
+    let (table, address) = match &given.raw {
+        Raw::Table(table) => (table, table.find("address").cloned()),
+        _ => (&empty, Some(given.clone())),
+    };
+    refuse_unknown(table, Destination::KEYS, &[("under [[route]]", Route::KEYS)], problems);
+    let default = if index == 0 { "primary".to_owned() } else { format!("secondary-{index}") };
+    let name = name(table, given, &default, problems);
+    let address = address.or_else(|| {
+        problems.push(given.refuse("the address is missing", "{ address = \"10.0.0.1:1234\" }"));
+        None
+    });
+    let address = address.and_then(|address| keep(address::destination(&address), problems));
+    let layers = Layers { table, ..*layers };
+    let value = Destination::assemble(name.map(|name| name.value), address, vec![], &layers, problems)?;
+    Some(Stated { value, given: given.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, tests::refusals};
+
+    #[test]
+    fn destinations_are_named_by_their_place_unless_they_have_a_name() {
+        let text =
+            "[[route]]\nlisten = ':1'\ndestinations = ['a:1', { address = 'b:1', name = 'mirror' }, ':2']";
+
+        let route = Settings::from_toml("f", text).unwrap().routes.remove(0);
+
+        let shown: Vec<_> =
+            route.destinations.iter().map(|it| format!("{} {}", it.name, it.address)).collect();
+        assert_eq!(shown, ["primary a:1", "mirror b:1", "secondary-2 localhost:2"]);
+    }
+
+    #[test]
+    fn missing_and_wrong_destinations_are_refused_each_by_its_place() {
+        let text =
+            "[[route]]\n[[route]]\nlisten = ':1'\ndestinations = [\n 1,\n {},\n { adress = 'a:1' },\n '']";
+
+        let none =
+            "0 destinations, where 1 to 64 belong; the first is primary / destinations = [\"10.0.0.1:1234\"]";
+        let missing = "the address is missing / { address = \"10.0.0.1:1234\" }";
+        assert_eq!(
+            refusals(text),
+            [
+                "f:1: listen: is missing / listen = \"tcp://:7890\"".to_owned(),
+                format!("f:1: destinations: {none}"),
+                "f:5: destinations[1]: a number where an address belongs / 10.0.0.1:1234".to_owned(),
+                format!("f:6: destinations[2]: {missing}"),
+                "f:7: adress: this key is not known / `address`".to_owned(),
+                format!("f:7: destinations[3]: {missing}"),
+                "f:8: destinations[4]: the address is empty / 10.0.0.1:1234".to_owned(),
+            ]
+        );
+    }
+}

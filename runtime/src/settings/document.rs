@@ -1,0 +1,118 @@
+//! What is generated from the keys: the settings table of the documents; and the template that `init` writes.
+//!
+//! Tests here hold document, template, examples and keys together.
+
+use std::fmt::Write as _;
+
+use super::{Destination, Key, Route, Settings};
+
+/// A commented settings file with one route and every default, as `pegloom init replicate` writes it.
+pub fn template_replicate() -> &'static str {
+    include_str!("replicate.toml")
+}
+
+/// `docs/settings.md`, from the keys.
+pub fn settings_document() -> String {
+    let mut text = String::from(include_str!("document.md"));
+    for (title, keys) in [
+        ("At the top of the file", Settings::KEYS),
+        ("In each `[[route]]`", Route::KEYS),
+        ("In a destination's table", Destination::KEYS),
+    ] {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\n## {title}\n\n| key | default | environment | what it does |\n|---|---|---|---|\n"
+        );
+        text.extend(keys.iter().map(row));
+    }
+    text
+}
+
+fn row(key: &Key) -> String {
+    let variable = if has_variable(key) { format!("`{}`", key.variable()) } else { String::new() };
+    let default = if key.in_environment { format!("`{}`", key.default) } else { key.default.to_owned() };
+    let help = key.help_line().replace('|', "\\|");
+    format!("| `{}` | {default} | {variable} | {help} |\n", key.name)
+}
+
+/// Listener and destinations may be exported too, where there is one route.
+fn has_variable(key: &Key) -> bool {
+    key.in_environment || ["listen", "destinations"].contains(&key.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use super::{
+        super::{Environment, RouteArgs},
+        *,
+    };
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    }
+
+    #[test]
+    fn the_document_says_what_the_code_says() {
+        let path = root().join("docs/settings.md");
+        if std::env::var_os("BLESS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, settings_document()).unwrap();
+        }
+
+        let written = fs::read_to_string(&path).unwrap();
+
+        assert_eq!(written, settings_document(), "run it again with BLESS=1");
+        assert!(written.contains("| `grace` | `10s` | `PEGLOOM_GRACE` | How long a drain may take"));
+    }
+
+    #[test]
+    fn the_template_says_every_default_and_nothing_else() {
+        let settings = Settings::from_toml("template", template_replicate()).unwrap();
+        let bare = "[[route]]\nlisten = 'tcp://:7890'\n\
+                    destinations = ['10.0.0.1:1234', { name = 'mirror', address = '10.0.0.2:1234' }]";
+        let defaults = Settings::from_toml("bare", bare).unwrap();
+        let shown = |settings: &Settings| {
+            let rows = settings.rows.iter().chain(&settings.routes[0].rows);
+            rows.map(|row| format!("{} = {}", row.key, row.value)).collect::<Vec<_>>()
+        };
+
+        assert_eq!(shown(&settings), shown(&defaults));
+        assert_eq!(settings.routes[0].name, defaults.routes[0].name);
+    }
+
+    #[test]
+    fn the_template_sets_every_key() {
+        let settings = Settings::from_toml("template", template_replicate()).unwrap();
+
+        for row in settings.rows.iter().chain(&settings.routes[0].rows) {
+            assert_eq!(row.origin.file(), Some("template"), "{}", row.key);
+        }
+    }
+
+    fn examples(extension: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(root().join("examples")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|it| it == extension)).collect()
+    }
+
+    #[test]
+    fn every_example_loads() {
+        let (toml, env) = (examples("toml"), examples("env"));
+        assert!(!toml.is_empty() && !env.is_empty());
+
+        for path in toml {
+            let args = RouteArgs { config: Some(path), ..RouteArgs::default() };
+            Settings::load(&args, &Environment::default()).unwrap();
+        }
+        for path in env {
+            let args = RouteArgs { env: Some(path), ..RouteArgs::default() };
+            Settings::load(&args, &Environment::default()).unwrap();
+        }
+    }
+}
