@@ -5,6 +5,7 @@ pub mod codec;
 pub mod counters;
 pub mod credit;
 pub mod id;
+pub mod ingress;
 pub mod link;
 pub mod outage;
 pub mod slab;

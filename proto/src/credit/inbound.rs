@@ -23,8 +23,11 @@ pub enum Takes {
 /// What to do with units that begin at some position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
-    /// Take them, but for the first so many units, which were seen before.
-    Take { skip: u64 },
+    /// Take them.
+    Take {
+        /// But for the first so many units, which were seen before.
+        skip: u64,
+    },
     /// All were seen before.
     Seen,
     /// Something before them is missing.

@@ -63,7 +63,7 @@ impl Numbering {
     }
 
     /// The header of the next batch to be sent.
-    pub fn next(&mut self) -> Header {
+    pub fn advance(&mut self) -> Header {
         self.sent += 1;
         Header { epoch: self.epoch, number: self.sent, received: self.received }
     }
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn each_kind_of_number_has_its_verdict() {
         let mut numbering = Numbering::new(Epoch(3));
-        numbering.next();
+        numbering.advance();
         assert_eq!(numbering.judge(header(2, 1, 0)), Verdict::Foreign);
         assert_eq!(numbering.judge(header(3, 2, 0)), Verdict::Gap);
         assert_eq!(numbering.judge(header(3, 1, 1)), Verdict::Next);

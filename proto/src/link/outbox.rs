@@ -56,7 +56,7 @@ impl Outbox {
 
     /// Closes the batch under the next number.
     pub fn seal(&mut self, numbering: &mut Numbering) -> Vec<u8> {
-        self.writer.seal(numbering.next())
+        self.writer.seal(numbering.advance())
     }
 
     /// Throws away what was gathered: the epoch it was for is over.

@@ -116,6 +116,7 @@ impl BatchWriter {
     }
 
     /// Adds a frame.
+    #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
     pub fn write(&mut self, frame: &Frame<'_>) {
         if self.bytes.is_empty() {
             self.bytes.resize(HEADER, 0);

@@ -286,7 +286,7 @@ impl Serialize for Frame<'_> {
             Self::Opened { session, attempt, limit } => array!(4; &3u8, session, attempt, limit),
             Self::Refused { session, attempt, cause } => array!(4; &4u8, session, attempt, cause),
             Self::Data { session, attempt, position, written, starts, ends, cuts, payload } => {
-                let flags = u8::from(*starts) * STARTS | u8::from(*ends) * ENDS;
+                let flags = (u8::from(*starts) * STARTS) | (u8::from(*ends) * ENDS);
                 array!(8; &5u8, session, attempt, position, written, &flags, Bin::new(cuts.0), Bin::new(payload))
             }
             Self::Grant { session, attempt, taken, written, limit } => {

@@ -40,6 +40,10 @@ pub(super) struct Order {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: two of the stream, three of the queues it is in"
+)]
 pub(super) struct Connection {
     pub(super) order: Order,
     pub(super) state: State,
@@ -152,9 +156,9 @@ impl Connection {
             };
         }
         let mut chunk = chunk(Bytes::copy_from_slice(payload));
-        let wrote = self.count(&mut chunk, taken);
+        let progress = self.count(&mut chunk, taken);
         self.backlog.push_back(chunk);
-        wrote
+        progress
     }
 
     /// Takes the first `taken` bytes off `chunk`, as written.
@@ -178,24 +182,24 @@ impl Connection {
 
     /// Writes what waits, as far as `write` takes it.
     pub(super) fn write_backlog(&mut self, mut write: impl FnMut(&[u8]) -> usize) -> Wrote {
-        let mut wrote = Wrote::default();
+        let mut progress = Wrote::default();
         if !self.is_open() {
-            return wrote;
+            return progress;
         }
         while let Some(mut chunk) = self.backlog.pop_front() {
             let taken = write(chunk.bytes());
             let whole = taken == chunk.len();
-            wrote.tally += self.count(&mut chunk, taken).tally;
+            progress.tally += self.count(&mut chunk, taken).tally;
             if !whole {
                 self.backlog.push_front(chunk);
-                return wrote;
+                return progress;
             }
         }
         if self.fin_received && !self.is_shut {
             self.is_shut = true;
             self.inbound.wrote(FIN_COST);
-            wrote.shut = true;
+            progress.shut = true;
         }
-        wrote
+        progress
     }
 }

@@ -1,6 +1,11 @@
 //! HELLO and WELCOME, from the worker's end, and what the clock brings.
 
-use super::{Effect, Notice, Shell, Worker, connection::State, link, link::ORPHANED};
+use super::{
+    Effect, Notice, Shell, Worker,
+    connection::{Connection, State},
+    link,
+    link::ORPHANED,
+};
 use crate::{
     id::{ConnectionId, Incarnation, LinkIndex},
     outage::PACE_BURST,
@@ -47,9 +52,7 @@ impl Worker {
 
     fn standings(&mut self, link: LinkIndex) -> Vec<Standing> {
         let ids = self.connections_of(link);
-        ids.into_iter()
-            .filter_map(|id| self.connections.at_mut(id.0).map(|connection| connection.standing()))
-            .collect()
+        ids.into_iter().filter_map(|id| self.connections.at_mut(id.0).map(Connection::standing)).collect()
     }
 
     fn connections_of(&self, link: LinkIndex) -> Vec<ConnectionId> {

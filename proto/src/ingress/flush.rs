@@ -1,0 +1,82 @@
+//! What leaves an ingress for its workers: lanes served in turn, primaries' links before secondaries'.
+
+use super::{Ingress, Shell, links::LinkKey};
+use crate::{link::QUANTUM, time::Instant, wire::Frame};
+
+impl Ingress {
+    /// Sends everything that may be sent. To be called when the loop has nothing else ready.
+    pub fn flush(&mut self, now: Instant, shell: &mut impl Shell) {
+        for is_primary in [true, false] {
+            for key in self.core.links.keys() {
+                let serves = self.core.links.at(key).map(|link| link.worker.destination.is_primary());
+                if serves == Some(is_primary) && !self.serve(key, now, shell) {
+                    self.counters.refused += 1;
+                    self.lose(key, "its socket takes no batch", now, shell);
+                }
+            }
+        }
+    }
+
+    /// Serves one link. False if the socket refused a batch.
+    fn serve(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) -> bool {
+        if !self.core.links.at(key).is_some_and(super::links::Link::is_live) {
+            return true;
+        }
+        if !self.pump(key, now, shell) {
+            return false;
+        }
+        self.grant_owing(key);
+        let Some(link) = self.core.links.at_mut(key) else { return true };
+        link.disowned.clear();
+        link.dispatch(now, shell)
+    }
+
+    /// Serves the link's lanes in turn until none has anything left that it may send.
+    fn pump(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) -> bool {
+        let window = self.core.links.window();
+        loop {
+            let Some(link) = self.core.links.at_mut(key) else { return true };
+            let Some(id) = link.ready.pop_front() else { return true };
+            let destination = link.worker.destination;
+            let Some(lane) = self.sessions.at_mut(id.0).and_then(|session| session.lane(destination)) else {
+                continue;
+            };
+            if lane.link != Some(key) {
+                continue;
+            }
+            if !link.has_room(window, lane.outbound.unwritten()) {
+                link.parked.push_back(id);
+                continue;
+            }
+            let (attempt, written) = (lane.attempt, lane.inbound.announce_written());
+            let sent = lane.outbound.send(QUANTUM, |position, chunk| {
+                link.outbox.post_data(id, attempt, position, written, chunk);
+            });
+            link.outstanding += sent.unwrap_or(0);
+            if sent.is_none()
+                && let Some(position) = lane.outbound.send_fin()
+            {
+                link.outstanding += crate::credit::FIN_COST;
+                link.outbox.post(&Frame::Fin { session: id, attempt, position });
+            }
+            if lane.outbound.can_send() {
+                link.ready.push_back(id);
+            } else {
+                lane.is_ready = false;
+            }
+            if link.outbox.is_full() && !link.dispatch(now, shell) {
+                return false;
+            }
+        }
+    }
+
+    fn grant_owing(&mut self, key: LinkKey) {
+        let Some(link) = self.core.links.at_mut(key) else { return };
+        let destination = link.worker.destination;
+        for id in std::mem::take(&mut link.owing) {
+            if let Some(session) = self.sessions.at_mut(id.0) {
+                session.grant(destination, &mut self.core);
+            }
+        }
+    }
+}

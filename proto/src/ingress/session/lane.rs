@@ -1,0 +1,262 @@
+//! Lanes: a session's way to one destination.
+//!
+//! A [`PrimaryLane`] has no policy for being full: it takes everything, and the session stops reading the source. A
+//! [`SecondaryLane`] has no way to wait: a frame is admitted whole or shed with a reason. That difference is S4 by type.
+
+use crate::{
+    codec::{Codec, Framer},
+    counters::{Account, ShedReason, Tally},
+    credit::{Chunk, Inbound, Keep, Outbound, Takes},
+    id::{Attempt, DestinationIndex, SessionId},
+    ingress::links::LinkKey,
+    time::Instant,
+    wire::{Frame, Patience},
+};
+
+/// After so long without a pause, a lane joins a `raw` stream between two reads.
+const FORCED_JOIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What both kinds of lane are made of: one attempt's totals in both directions.
+#[derive(Debug)]
+pub(in crate::ingress) struct Lane {
+    pub(in crate::ingress) destination: DestinationIndex,
+    pub(in crate::ingress) link: Option<LinkKey>,
+    pub(in crate::ingress) attempt: Attempt,
+    pub(in crate::ingress) outbound: Outbound,
+    pub(in crate::ingress) inbound: Inbound,
+    pub(in crate::ingress) replies: Framer,
+    pub(in crate::ingress) has_closed: bool,
+    window: u64,
+    /// It stands in its link's queue of those with something to send, or among those parked.
+    pub(in crate::ingress) is_ready: bool,
+    pub(in crate::ingress) is_owing: bool,
+}
+
+impl Lane {
+    fn new(destination: DestinationIndex, codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
+        Self {
+            destination,
+            link: None,
+            attempt: Attempt(0),
+            outbound: Outbound::new(0, window, keep),
+            inbound: Inbound::new(0, window, Takes::Received),
+            replies: Framer::new(codec, max_frame),
+            has_closed: false,
+            window,
+            is_ready: false,
+            is_owing: false,
+        }
+    }
+
+    /// Begins a new attempt, and returns the OPEN that asks for it. The forward direction must stand at where it begins.
+    pub(in crate::ingress) fn open(
+        &mut self,
+        session: SessionId,
+        position: u64,
+        patience: Patience,
+        timeout_millis: u32,
+    ) -> Frame<'static> {
+        self.attempt.0 += 1;
+        self.inbound = Inbound::new(0, self.window, Takes::Received);
+        self.replies.finish();
+        self.has_closed = false;
+        Frame::Open {
+            session,
+            attempt: self.attempt,
+            position,
+            limit: self.inbound.limit(),
+            window: self.window as u32,
+            patience,
+            timeout_millis,
+        }
+    }
+
+    /// Where a lane that holds nothing would go on.
+    pub(in crate::ingress) fn reopen(&mut self) -> u64 {
+        self.outbound.reopen(self.window)
+    }
+
+    /// See [`Outbound::restart`].
+    pub(in crate::ingress) fn restart(&mut self) -> Option<(u64, Tally)> {
+        self.outbound.restart(self.window)
+    }
+
+    /// Whether another unit would go beyond the window.
+    pub(in crate::ingress) const fn is_full(&self) -> bool {
+        self.outbound.outstanding() >= self.window
+    }
+
+    const fn room(&self) -> u64 {
+        self.window.saturating_sub(self.outbound.outstanding())
+    }
+}
+
+/// How far the primary is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ingress) enum PrimaryState {
+    /// No worker serves it.
+    Unplaced,
+    /// A worker is connecting.
+    Opening,
+    /// Connected.
+    Open,
+}
+
+/// The way to the primary.
+#[derive(Debug)]
+pub(in crate::ingress) struct PrimaryLane {
+    pub(in crate::ingress) lane: Lane,
+    pub(in crate::ingress) state: PrimaryState,
+}
+
+impl PrimaryLane {
+    pub(in crate::ingress) fn new(codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
+        let lane = Lane::new(DestinationIndex::PRIMARY, codec, max_frame, window, keep);
+        Self { lane, state: PrimaryState::Unplaced }
+    }
+
+    /// Takes a chunk, always.
+    pub(in crate::ingress) fn admit(&mut self, chunk: Chunk, account: &mut Account) {
+        account.accept(chunk.tally());
+        self.lane.outbound.push(chunk);
+    }
+}
+
+/// How far a secondary is. docs/states.md has the whole table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ingress) enum SecondaryState {
+    /// The primary is not connected yet.
+    Idle,
+    /// A worker is connecting; frames are taken on trust.
+    Opening,
+    /// Connected again after an absence, waiting for a place to join.
+    Joining { since: Instant },
+    /// Connected.
+    Live,
+    /// Not connected; a worker tries, or there is none.
+    Away,
+    /// It closed in order; the next frame reconnects it.
+    Closed,
+    /// The source is done; what is held is being delivered.
+    Finishing,
+    /// Nothing more to do.
+    Done,
+}
+
+/// What became of what was offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::ingress) struct Offer {
+    /// The window ended inside a frame longer than `max_frame`: the connection must be closed and rejoin.
+    pub(in crate::ingress) is_torn: bool,
+    /// The lane joined without a pause in the stream.
+    pub(in crate::ingress) is_forced: bool,
+}
+
+/// The way to a secondary.
+#[derive(Debug)]
+pub(in crate::ingress) struct SecondaryLane {
+    pub(in crate::ingress) lane: Lane,
+    pub(in crate::ingress) state: SecondaryState,
+    /// The rest of the frame in progress is shed for this reason.
+    skipping: Option<ShedReason>,
+    /// When to ask for a worker again, after one was full.
+    pub(in crate::ingress) retry_at: Option<Instant>,
+}
+
+impl SecondaryLane {
+    pub(in crate::ingress) fn new(
+        destination: DestinationIndex,
+        codec: &Codec,
+        max_frame: u32,
+        window: u64,
+        keep: Keep,
+    ) -> Self {
+        let lane = Lane::new(destination, codec, max_frame, window, keep);
+        Self { lane, state: SecondaryState::Idle, skipping: None, retry_at: None }
+    }
+
+    /// Offers a stretch of the stream. Its first frame, if it starts here, has `first_cost` units in all and begins after a
+    /// pause if `is_clean`; every other frame in it is whole.
+    pub(in crate::ingress) fn offer(
+        &mut self,
+        chunk: &Chunk,
+        first_cost: u64,
+        is_clean: bool,
+        now: Instant,
+        account: &mut Account,
+    ) -> Offer {
+        let mut offer = Offer::default();
+        if chunk.starts() {
+            self.skipping = None;
+            self.join(is_clean, now, &mut offer);
+        }
+        let takes = matches!(self.state, SecondaryState::Opening | SecondaryState::Live);
+        let whole_cost = if chunk.starts() { chunk.cost().max(first_cost) } else { chunk.cost() };
+        if takes && self.skipping.is_none() && whole_cost <= self.lane.room() {
+            self.admit(chunk.clone(), account);
+            return offer;
+        }
+        self.offer_by_frame(chunk, first_cost, account, &mut offer);
+        offer
+    }
+
+    /// The slow way, where not everything fits: one frame after the other.
+    fn offer_by_frame(&mut self, chunk: &Chunk, first_cost: u64, account: &mut Account, offer: &mut Offer) {
+        let mut rest = Some(chunk.clone());
+        let mut cost = first_cost;
+        while let Some(mut piece) = rest.take() {
+            if let Some(&cut) = piece.cuts().first() {
+                rest = Some(piece.split_off(cut as usize));
+            }
+            if piece.starts() {
+                self.skipping = self.refusal(cost.max(piece.cost()));
+            } else if self.skipping.is_none() && piece.cost() > self.lane.room() {
+                self.skipping = Some(ShedReason::OversizedFrame);
+                offer.is_torn = true;
+            }
+            match self.skipping.or_else(|| self.absence()) {
+                Some(reason) => account.refuse(piece.tally(), reason),
+                None => self.admit(piece, account),
+            }
+            cost = 0;
+        }
+    }
+
+    fn admit(&mut self, chunk: Chunk, account: &mut Account) {
+        account.accept(chunk.tally());
+        self.lane.outbound.push(chunk);
+    }
+
+    fn join(&mut self, is_clean: bool, now: Instant, offer: &mut Offer) {
+        if let SecondaryState::Joining { since } = self.state {
+            let is_overdue = now.since(since) >= FORCED_JOIN;
+            if is_clean || is_overdue {
+                offer.is_forced = !is_clean;
+                self.state = SecondaryState::Live;
+            }
+        }
+    }
+
+    fn refusal(&self, cost: u64) -> Option<ShedReason> {
+        self.absence().or_else(|| (cost > self.lane.room()).then_some(ShedReason::WindowFull))
+    }
+
+    const fn absence(&self) -> Option<ShedReason> {
+        match self.state {
+            SecondaryState::Opening | SecondaryState::Live => None,
+            SecondaryState::Joining { .. } => Some(ShedReason::Joining),
+            SecondaryState::Finishing | SecondaryState::Done => Some(ShedReason::SessionEnded),
+            SecondaryState::Idle | SecondaryState::Away | SecondaryState::Closed => Some(ShedReason::Away),
+        }
+    }
+
+    /// The connection is gone: what was on its way is shed, and so is the rest of a frame in progress.
+    pub(in crate::ingress) fn give_up(&mut self, reason: ShedReason, account: &mut Account) {
+        account.give_up(self.lane.outbound.discard(), reason);
+        self.skipping.get_or_insert(reason);
+    }
+
+    pub(in crate::ingress) const fn is_done(&self) -> bool {
+        matches!(self.state, SecondaryState::Done)
+    }
+}

@@ -1,0 +1,319 @@
+//! One session: one source, its primary and its secondaries (S1 to S6, S12).
+//!
+//! A session knows a source endpoint (bytes, room, FIN, reset), never a socket. What the source says goes to the primary's
+//! lane first and then, in whole frames, to the secondaries'. What the primary says goes to the source. Files by who
+//! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`.
+
+mod ending;
+pub(super) mod lane;
+mod moving;
+mod source;
+mod worker;
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+pub use ending::{By, Ending};
+use lane::{Lane, PrimaryLane, PrimaryState, SecondaryLane, SecondaryState};
+
+use super::{
+    Effect, Shell,
+    core::{Core, Turn},
+};
+use crate::{
+    codec::Framer,
+    counters::Tally,
+    credit::{Chunk, Keep},
+    id::{DestinationIndex, RouteIndex, SessionId},
+    time::Instant,
+    wire::{Cause, Frame, Patience},
+};
+
+/// A lane that a full worker refused asks again after this.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The primary is not connected yet: the source is not read.
+    Connecting,
+    /// Bytes flow.
+    Open,
+    /// Source and primary are done with; secondaries are brought to an end until the instant named.
+    Draining { until: Instant },
+    /// Nothing is left.
+    Gone,
+}
+
+/// The source's endpoint, as the session sees it.
+#[derive(Debug, Default)]
+struct Source {
+    /// It will say nothing more.
+    has_finished: bool,
+    is_paused: bool,
+    /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
+    backlog: VecDeque<Bytes>,
+    /// The primary's FIN has been passed on.
+    is_shut: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) route: RouteIndex,
+    pub(super) phase: Phase,
+    source: Source,
+    framer: Framer,
+    /// The frame in progress, for secondaries, which get whole frames only.
+    // Invariant: empty without secondaries; at most max_frame bytes.
+    partial: Vec<Chunk>,
+    /// The frame in progress began after a pause, not where the last was cut.
+    is_clean_start: bool,
+    /// The frame in progress is longer than `max_frame` and passes in parts.
+    is_oversized: bool,
+    pub(super) primary: PrimaryLane,
+    pub(super) secondaries: Box<[SecondaryLane]>,
+    connect_by: Option<Instant>,
+    quiet_at: Option<Instant>,
+    active_at: Instant,
+    /// The earliest instant the shard's timers have for it.
+    armed_at: Instant,
+    is_lagging: bool,
+    received: Tally,
+    sent: Tally,
+}
+
+impl Session {
+    pub(super) fn new(id: SessionId, route: RouteIndex, core: &Core, now: Instant) -> Self {
+        let settings = &core.routes[route.0 as usize].settings;
+        let (codec, max_frame, window) = (&settings.codec, settings.max_frame, u64::from(settings.window));
+        let keep = if core.settings.is_local { Keep::Nothing } else { Keep::FrameStart(window) };
+        let secondaries = (1..settings.destinations.len())
+            .map(|index| SecondaryLane::new(DestinationIndex(index as u16), codec, max_frame, window, keep))
+            .collect();
+        Self {
+            id,
+            route,
+            phase: Phase::Connecting,
+            source: Source { is_paused: true, ..Source::default() },
+            framer: Framer::new(codec, max_frame),
+            partial: Vec::new(),
+            is_clean_start: true,
+            is_oversized: false,
+            primary: PrimaryLane::new(codec, max_frame, window, keep),
+            secondaries,
+            connect_by: None,
+            quiet_at: None,
+            active_at: now,
+            armed_at: Instant::NEVER,
+            is_lagging: false,
+            received: Tally::ZERO,
+            sent: Tally::ZERO,
+        }
+    }
+
+    /// S1: the primary is connected before anything else happens.
+    pub(super) fn start(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        let position = self.primary.lane.reopen();
+        self.open_primary(position, turn);
+    }
+
+    fn open_primary(&mut self, position: u64, turn: &mut Turn<'_, impl Shell>) {
+        let timeout = turn.core.route(self.route).settings.connect_timeout;
+        self.connect_by.get_or_insert(turn.now + timeout);
+        let lane = &mut self.primary.lane;
+        lane.link = turn.core.links.place(self.route, DestinationIndex::PRIMARY);
+        self.primary.state = match lane.link {
+            Some(key) => {
+                let open = lane.open(self.id, position, Patience::Once, millis(timeout));
+                turn.core.links.post(key, &open);
+                PrimaryState::Opening
+            }
+            None => PrimaryState::Unplaced,
+        };
+    }
+
+    /// Asks a worker for a connection to a secondary that holds nothing, from here on.
+    fn open_secondary(&mut self, index: usize, patience: Patience, turn: &mut Turn<'_, impl Shell>) {
+        let secondary = &mut self.secondaries[index];
+        debug_assert!(secondary.lane.outbound.in_flight().is_zero());
+        let position = secondary.lane.reopen();
+        self.open_secondary_at(index, position, patience, turn);
+    }
+
+    fn open_secondary_at(
+        &mut self,
+        index: usize,
+        position: u64,
+        patience: Patience,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        let timeout = millis(turn.core.route(self.route).settings.connect_timeout);
+        let secondary = &mut self.secondaries[index];
+        let lane = &mut secondary.lane;
+        if lane.link.is_none() {
+            lane.link = turn.core.links.place(self.route, lane.destination);
+        }
+        let is_finishing = secondary.state == SecondaryState::Finishing;
+        secondary.state = match lane.link {
+            Some(key) => {
+                let open = lane.open(self.id, position, patience, timeout);
+                turn.core.links.post(key, &open);
+                match patience {
+                    _ if is_finishing => SecondaryState::Finishing,
+                    Patience::Patient => SecondaryState::Away,
+                    Patience::Once | Patience::IfAvailable => SecondaryState::Opening,
+                }
+            }
+            None => SecondaryState::Away,
+        };
+    }
+
+    /// The lane to a destination of this session's route.
+    pub(super) fn lane(&mut self, destination: DestinationIndex) -> Option<&mut Lane> {
+        match destination.0 {
+            0 => Some(&mut self.primary.lane),
+            index => self.secondaries.get_mut(index as usize - 1).map(|secondary| &mut secondary.lane),
+        }
+    }
+
+    pub(super) fn lane_at(&self, destination: DestinationIndex) -> Option<&Lane> {
+        match destination.0 {
+            0 => Some(&self.primary.lane),
+            index => self.secondaries.get(index as usize - 1).map(|secondary| &secondary.lane),
+        }
+    }
+
+    /// Puts a lane in its link's queue if it has something to send.
+    pub(super) fn make_ready(&mut self, destination: DestinationIndex, core: &mut Core) {
+        let id = self.id;
+        let Some(lane) = self.lane(destination) else { return };
+        if let Some(key) = lane.link
+            && !lane.is_ready
+            && lane.outbound.has_unsent()
+        {
+            lane.is_ready = true;
+            core.links.push_ready(key, id);
+        }
+    }
+
+    /// Something of a lane's backward direction was consumed: its worker hears of it at once, or a little later.
+    fn note_progress(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
+        let id = self.id;
+        let Some(lane) = self.lane(destination) else { return };
+        let Some(key) = lane.link else { return };
+        if lane.inbound.owes_limit() {
+            if !lane.is_owing {
+                lane.is_owing = true;
+                turn.core.links.push_owing(key, id);
+            }
+        } else if lane.inbound.lags() && !self.is_lagging {
+            self.is_lagging = true;
+            turn.core.note_lag(id, turn.now);
+        }
+    }
+
+    /// Tells a lane's worker the latest totals, if they are news.
+    pub(super) fn grant(&mut self, destination: DestinationIndex, core: &mut Core) {
+        let session = self.id;
+        let Some(lane) = self.lane(destination) else { return };
+        lane.is_owing = false;
+        let Some(key) = lane.link else { return };
+        if lane.inbound.lags() || lane.inbound.owes_limit() {
+            let (attempt, totals) = (lane.attempt, lane.inbound.announce());
+            let (taken, written, limit) = (totals.taken, totals.written, totals.limit);
+            core.links.post(key, &Frame::Grant { session, attempt, taken, written, limit });
+        }
+    }
+
+    /// Tells all its workers what could wait until now.
+    pub(super) fn grant_all(&mut self, core: &mut Core) {
+        self.is_lagging = false;
+        for index in 0..=self.secondaries.len() {
+            self.grant(DestinationIndex(index as u16), core);
+        }
+    }
+
+    /// Takes a lane off its link, telling the worker why if it should know.
+    fn leave_link(&mut self, destination: DestinationIndex, reset: Option<Cause>, core: &mut Core) {
+        let session = self.id;
+        let Some(lane) = self.lane(destination) else { return };
+        let Some(key) = lane.link.take() else { return };
+        lane.is_ready = false;
+        lane.is_owing = false;
+        let (attempt, unwritten) = (lane.attempt, lane.outbound.unwritten());
+        if let Some(cause) = reset {
+            core.links.post(key, &Frame::Reset { session, attempt, cause, unconfirmed: 0 });
+        }
+        core.links.release(key, unwritten);
+    }
+
+    /// A deadline of this session has come.
+    pub(super) fn on_time(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        self.armed_at = Instant::NEVER;
+        if self.quiet_at.is_some_and(|at| at <= turn.now) {
+            self.quiet_at = None;
+            self.end_burst(turn);
+        }
+        for index in 0..self.secondaries.len() {
+            if self.secondaries[index].retry_at.is_some_and(|at| at <= turn.now) {
+                self.secondaries[index].retry_at = None;
+                self.on_secondary_retry(index, turn);
+            }
+        }
+        match self.phase {
+            Phase::Connecting | Phase::Open if self.connect_by.is_some_and(|at| at <= turn.now) => {
+                self.end(By::Primary, Ending::ConnectTimeout, true, turn);
+            }
+            Phase::Open if self.linger_at(turn.core).is_some_and(|at| at <= turn.now) => {
+                self.end(By::Ingress, Ending::Linger, false, turn);
+            }
+            Phase::Draining { until } if until <= turn.now => self.abandon_secondaries(turn),
+            _ => {}
+        }
+    }
+
+    /// The next instant at which [`Session::on_time`] has something to do.
+    fn deadline(&self, core: &Core) -> Instant {
+        let phase = match self.phase {
+            Phase::Draining { until } => Some(until),
+            Phase::Open => self.linger_at(core),
+            Phase::Connecting | Phase::Gone => None,
+        };
+        let retries = self.secondaries.iter().filter_map(|secondary| secondary.retry_at);
+        retries.chain(phase).chain(self.connect_by).chain(self.quiet_at).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// Makes sure the shard's timers have it in time.
+    pub(super) fn arm(&mut self, core: &mut Core) {
+        let deadline = self.deadline(core);
+        if deadline < self.armed_at && self.phase != Phase::Gone {
+            self.armed_at = deadline;
+            core.arm(deadline, self.id);
+        }
+    }
+
+    /// A session that is half closed ends after this much silence.
+    fn linger_at(&self, core: &Core) -> Option<Instant> {
+        let half_closed = self.source.has_finished || self.primary.lane.has_closed;
+        let linger = core.routes[self.route.0 as usize].settings.linger;
+        half_closed.then(|| self.active_at + linger)
+    }
+
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    pub(super) fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        std::iter::once(&self.primary.lane).chain(self.secondaries.iter().map(|secondary| &secondary.lane))
+    }
+}
+
+fn millis(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// How many frames start in a stretch of `len` bytes whose frames end at `ends`.
+fn frames_started(was_mid_frame: bool, ends: &[u32], len: usize) -> u64 {
+    let inside = ends.iter().filter(|&&end| (end as usize) < len).count() as u64;
+    inside + u64::from(!was_mid_frame && len > 0)
+}

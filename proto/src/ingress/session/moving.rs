@@ -1,0 +1,178 @@
+//! Links that come, break and go (L4): sessions are taken up where they were, or moved to another worker.
+
+use super::{By, Ending, Patience, Phase, PrimaryState, SecondaryState, Session, Shell, Turn};
+use crate::{
+    counters::ShedReason,
+    id::DestinationIndex,
+    wire::{Cause, Phase as ConnectionPhase, Standing},
+};
+
+impl Session {
+    /// The worker of one of its lanes is dead, leaving or superseded.
+    pub(in crate::ingress) fn on_worker_lost(
+        &mut self,
+        destination: DestinationIndex,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        if destination.is_primary() {
+            self.move_primary(turn);
+        } else {
+            self.move_secondary(destination.0 as usize - 1, turn);
+        }
+    }
+
+    pub(super) fn move_primary(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        self.leave_link(DestinationIndex::PRIMARY, None, turn.core);
+        if !matches!(self.phase, Phase::Connecting | Phase::Open) {
+            return;
+        }
+        let lane = &mut self.primary.lane;
+        if lane.has_closed {
+            // The primary has said its last word; what it has not got of ours it will not get.
+            let is_short = !lane.outbound.in_flight().is_zero();
+            return self.end(By::Ingress, Ending::WorkerLost, is_short, turn);
+        }
+        if lane.replies.is_mid_frame() && !turn.core.route(self.route).settings.codec.ends_by_silence() {
+            return self.end(By::Ingress, Ending::TornReply, true, turn);
+        }
+        let Some((position, replayed)) = self.primary.lane.restart() else {
+            return self.end(By::Ingress, Ending::TornRequest, true, turn);
+        };
+        let counters = turn.core.destination(self.route, DestinationIndex::PRIMARY);
+        counters.account.replay(replayed);
+        counters.moved += 1;
+        self.connect_by = None;
+        self.open_primary(position, turn);
+        self.make_ready(DestinationIndex::PRIMARY, turn.core);
+    }
+
+    fn move_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        let destination = self.secondaries[index].lane.destination;
+        self.leave_link(destination, None, turn.core);
+        match self.secondaries[index].state {
+            SecondaryState::Idle | SecondaryState::Closed | SecondaryState::Done => {}
+            SecondaryState::Away | SecondaryState::Joining { .. } => {
+                self.open_secondary(index, Patience::Patient, turn);
+            }
+            SecondaryState::Opening | SecondaryState::Live | SecondaryState::Finishing => {
+                self.move_busy_secondary(index, turn);
+            }
+        }
+    }
+
+    fn move_busy_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        let secondary = &mut self.secondaries[index];
+        let (destination, is_finishing) =
+            (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
+        secondary.lane.link = turn.core.links.place(self.route, destination);
+        let begins_again = if secondary.lane.link.is_some() { secondary.lane.restart() } else { None };
+        if let Some((position, replayed)) = begins_again {
+            let counters = turn.core.destination(self.route, destination);
+            counters.account.replay(replayed);
+            counters.moved += 1;
+            self.open_secondary_at(index, position, Patience::IfAvailable, turn);
+            return self.make_ready(destination, turn.core);
+        }
+        self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
+        if is_finishing {
+            return self.finish_off(index, None, turn);
+        }
+        self.open_secondary(index, Patience::Patient, turn);
+    }
+
+    /// A worker has come that serves one of its destinations.
+    pub(in crate::ingress) fn on_worker_linked(
+        &mut self,
+        destination: DestinationIndex,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        if destination.is_primary() {
+            if self.primary.state == PrimaryState::Unplaced
+                && matches!(self.phase, Phase::Connecting | Phase::Open)
+            {
+                // Nothing has been sent since it was unplaced: it begins where it was left.
+                if let Some((position, _)) = self.primary.lane.restart() {
+                    self.open_primary(position, turn);
+                    self.make_ready(DestinationIndex::PRIMARY, turn.core);
+                }
+            }
+            return;
+        }
+        let index = destination.0 as usize - 1;
+        let secondary = &self.secondaries[index];
+        if secondary.state == SecondaryState::Away
+            && secondary.lane.link.is_none()
+            && secondary.retry_at.is_none()
+        {
+            self.open_secondary(index, Patience::Patient, turn);
+        }
+    }
+
+    /// The worker of a lane greeted anew. `standing`: what it says of the lane's attempt, if it knows it. Returns the
+    /// standing of the backward direction if the attempt goes on.
+    pub(in crate::ingress) fn on_greeted(
+        &mut self,
+        destination: DestinationIndex,
+        standing: Option<&Standing>,
+        turn: &mut Turn<'_, impl Shell>,
+    ) -> Option<Standing> {
+        let session = self.id;
+        let lane = self.lane(destination)?;
+        let attempt = lane.attempt;
+        let known = standing.filter(|standing| standing.attempt == attempt);
+        let Some(known) = known.filter(|known| lane.outbound.rewind(known.received).is_ok()) else {
+            self.on_attempt_unknown(destination, turn);
+            return None;
+        };
+        if known.phase == ConnectionPhase::Open {
+            self.catch_up_opened(destination, known.limit, turn);
+        }
+        if self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).is_err() {
+            self.on_attempt_unknown(destination, turn);
+            return None;
+        }
+        let lane = self.lane(destination).filter(|lane| lane.link.is_some())?;
+        let totals = lane.inbound.announce();
+        Some(Standing {
+            session,
+            attempt,
+            phase: ConnectionPhase::Open,
+            received: totals.taken,
+            written: totals.written,
+            limit: totals.limit,
+        })
+    }
+
+    /// OPENED may have been lost with the old epoch.
+    fn catch_up_opened(
+        &mut self,
+        destination: DestinationIndex,
+        limit: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        let was_opening = if destination.is_primary() {
+            self.primary.state == PrimaryState::Opening
+        } else {
+            let state = self.secondaries[destination.0 as usize - 1].state;
+            matches!(state, SecondaryState::Opening | SecondaryState::Away)
+        };
+        if was_opening {
+            self.on_opened(destination, limit, turn);
+        }
+    }
+
+    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
+    fn on_attempt_unknown(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
+        if destination.is_primary() {
+            if self.primary.state == PrimaryState::Opening {
+                return self.move_primary(turn);
+            }
+            return self.on_reset(destination, Cause::LinkLost, 0, turn);
+        }
+        let index = destination.0 as usize - 1;
+        if self.secondaries[index].state == SecondaryState::Opening {
+            return self.move_secondary(index, turn);
+        }
+        self.on_reset(destination, Cause::LinkLost, 0, turn);
+    }
+}

@@ -1,0 +1,241 @@
+//! What the source does.
+
+use bytes::Bytes;
+
+use super::{By, Effect, Ending, Phase, SecondaryState, Session, Shell, Turn};
+use crate::{
+    counters::Tally,
+    credit::{Chunk, FRAME_COST},
+    id::DestinationIndex,
+    wire::{Cause, Patience},
+};
+
+impl Session {
+    /// The source said something: to the primary as it came, to the secondaries in whole frames.
+    pub(in crate::ingress) fn on_source_bytes(&mut self, bytes: Bytes, turn: &mut Turn<'_, impl Shell>) {
+        if self.phase != Phase::Open || bytes.is_empty() {
+            return;
+        }
+        self.active_at = turn.now;
+        // With `raw`, one side's speaking ends the other's burst.
+        if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
+            self.primary.lane.replies.finish();
+        }
+        let chunk = self.frame(bytes, turn);
+        self.received += chunk.tally();
+        turn.core.route(self.route).counters.received += chunk.tally();
+        if self.ends_by_silence(turn) {
+            let gap = turn.core.route(self.route).settings.quiet_gap;
+            self.quiet_at = self.framer.is_mid_frame().then(|| turn.now + gap);
+        }
+        let account = &mut turn.core.destination(self.route, DestinationIndex::PRIMARY).account;
+        let for_secondaries = (!self.secondaries.is_empty()).then(|| chunk.clone());
+        self.primary.admit(chunk, account);
+        self.make_ready(DestinationIndex::PRIMARY, turn.core);
+        if let Some(chunk) = for_secondaries {
+            self.gather(chunk, turn);
+        }
+        self.pause_source_if_full(turn);
+    }
+
+    /// Finds the frames in what was read.
+    fn frame(&mut self, bytes: Bytes, turn: &mut Turn<'_, impl Shell>) -> Chunk {
+        let starts = !self.framer.is_mid_frame();
+        let ends = &mut turn.core.ends;
+        ends.clear();
+        self.framer.scan(&bytes, ends);
+        let last_ends = ends.last().is_some_and(|&end| end as usize == bytes.len());
+        let inner = ends.len() - usize::from(last_ends);
+        Chunk::new(bytes, starts, last_ends, ends[..inner].to_vec())
+    }
+
+    /// Gathers the frame in progress; offers to the secondaries what is whole.
+    fn gather(&mut self, mut chunk: Chunk, turn: &mut Turn<'_, impl Shell>) {
+        let first_ends = chunk.ends() || !chunk.cuts().is_empty();
+        if first_ends {
+            let tail = match chunk.cuts().last() {
+                Some(&cut) if !chunk.ends() => Some(chunk.split_off(cut as usize)),
+                _ => None,
+            };
+            self.offer_gathered(Some(chunk), turn);
+            self.is_oversized = false;
+            // What follows a cut of `raw` at `max_frame` is not a place to join.
+            self.is_clean_start = !self.ends_by_silence(turn);
+            if let Some(tail) = tail {
+                self.gather_part(tail, turn);
+            }
+        } else {
+            self.gather_part(chunk, turn);
+        }
+    }
+
+    /// Keeps a part of the frame in progress, or passes it on if the frame has become too long to keep.
+    fn gather_part(&mut self, mut chunk: Chunk, turn: &mut Turn<'_, impl Shell>) {
+        chunk.compact();
+        self.partial.push(chunk);
+        let max_frame = u64::from(turn.core.route(self.route).settings.max_frame);
+        if self.is_oversized || self.framer.in_progress() > max_frame {
+            self.is_oversized = true;
+            self.offer_gathered(None, turn);
+        }
+    }
+
+    /// Offers what was gathered, and `chunk` after it, to every secondary.
+    fn offer_gathered(&mut self, chunk: Option<Chunk>, turn: &mut Turn<'_, impl Shell>) {
+        let first_end =
+            chunk.as_ref().map(|chunk| chunk.cuts().first().map_or(chunk.len(), |&cut| cut as usize));
+        let stretch: Vec<Chunk> = self.partial.drain(..).chain(chunk).collect();
+        let Some((last, before)) = stretch.split_last() else { return };
+        let before_bytes: usize = before.iter().map(Chunk::len).sum();
+        let first_cost = FRAME_COST + (before_bytes + first_end.unwrap_or(last.len())) as u64;
+        for index in 0..self.secondaries.len() {
+            self.offer(index, &stretch, first_cost, turn);
+        }
+    }
+
+    fn offer(&mut self, index: usize, stretch: &[Chunk], first_cost: u64, turn: &mut Turn<'_, impl Shell>) {
+        let destination = self.secondaries[index].lane.destination;
+        if self.secondaries[index].state == SecondaryState::Closed {
+            self.reconnect(index, turn);
+        }
+        let mut is_torn = false;
+        for chunk in stretch {
+            let counters = turn.core.destination(self.route, destination);
+            let is_clean = self.is_clean_start;
+            let offer =
+                self.secondaries[index].offer(chunk, first_cost, is_clean, turn.now, &mut counters.account);
+            counters.forced_joins += u64::from(offer.is_forced);
+            is_torn |= offer.is_torn;
+        }
+        if is_torn {
+            self.tear(index, turn);
+        }
+        self.make_ready(destination, turn.core);
+    }
+
+    /// A secondary that had closed in order is connected again.
+    fn reconnect(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        self.shed_in_flight(index, crate::counters::ShedReason::ConnectionLost, turn);
+        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::InOrder), turn.core);
+        self.open_secondary(index, Patience::IfAvailable, turn);
+    }
+
+    /// A secondary got the beginning of a frame whose rest it cannot get: its connection is closed and rejoins.
+    fn tear(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        self.shed_in_flight(index, crate::counters::ShedReason::OversizedFrame, turn);
+        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::Other), turn.core);
+        self.open_secondary(index, Patience::Patient, turn);
+    }
+
+    /// A burst of `raw` is over: the source paused, or the primary spoke.
+    pub(super) fn end_burst(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if self.framer.is_mid_frame() {
+            self.framer.finish();
+            self.primary.lane.outbound.end_frame();
+            self.offer_end(turn);
+        }
+        self.is_clean_start = true;
+        self.is_oversized = false;
+        self.quiet_at = None;
+    }
+
+    /// The frame in progress is whole though no byte of it said so.
+    fn offer_end(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        let last = self.partial.pop().map(|mut last| {
+            last.end_here();
+            last
+        });
+        self.offer_gathered(last, turn);
+    }
+
+    pub(super) fn ends_by_silence(&self, turn: &mut Turn<'_, impl Shell>) -> bool {
+        turn.core.route(self.route).settings.codec.ends_by_silence()
+    }
+
+    /// S6: a FIN is passed on as a FIN, after the frame it ends.
+    pub(in crate::ingress) fn on_source_fin(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if self.source.has_finished || !matches!(self.phase, Phase::Connecting | Phase::Open) {
+            return;
+        }
+        self.source.has_finished = true;
+        self.active_at = turn.now;
+        if self.phase == Phase::Open {
+            self.pass_on_fin(turn);
+        }
+    }
+
+    pub(super) fn pass_on_fin(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        self.end_burst(turn);
+        self.primary.lane.outbound.finish();
+        self.make_ready(DestinationIndex::PRIMARY, turn.core);
+        for index in 0..self.secondaries.len() {
+            self.finish_secondary(index, turn);
+        }
+        self.end_if_closed(turn);
+    }
+
+    /// The source broke: the primary's connection is reset.
+    pub(in crate::ingress) fn on_source_reset(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        self.end(By::Source, Ending::Reset, true, turn);
+    }
+
+    /// The source's socket takes bytes again.
+    pub(in crate::ingress) fn on_source_writable(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        while let Some(mut bytes) = self.source.backlog.pop_front() {
+            let taken = turn.shell.write(self.id, &bytes);
+            self.count_written(taken, turn);
+            if taken < bytes.len() {
+                let _ = bytes.split_to(taken);
+                self.source.backlog.push_front(bytes);
+                break;
+            }
+        }
+        self.note_progress(DestinationIndex::PRIMARY, turn);
+        self.shut_source_if_done(turn);
+    }
+
+    /// Passes on what the primary said; what the source does not take now is kept.
+    pub(super) fn write_to_source(&mut self, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        let taken = if self.source.backlog.is_empty() { turn.shell.write(self.id, payload) } else { 0 };
+        self.count_written(taken, turn);
+        if taken < payload.len() {
+            self.source.backlog.push_back(Bytes::copy_from_slice(&payload[taken..]));
+        }
+        self.note_progress(DestinationIndex::PRIMARY, turn);
+    }
+
+    fn count_written(&mut self, bytes: usize, turn: &mut Turn<'_, impl Shell>) {
+        if bytes > 0 {
+            self.active_at = turn.now;
+        }
+        self.primary.lane.inbound.wrote(bytes as u64);
+        self.sent += Tally::new(0, bytes as u64);
+        turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
+    }
+
+    /// S6: the primary's FIN reaches the source after its last byte.
+    pub(super) fn shut_source_if_done(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if self.primary.lane.has_closed && self.source.backlog.is_empty() && !self.source.is_shut {
+            self.source.is_shut = true;
+            self.primary.lane.inbound.wrote(crate::credit::FIN_COST);
+            turn.effect(Effect::ShutDownSource { session: self.id });
+            self.note_progress(DestinationIndex::PRIMARY, turn);
+        }
+        self.end_if_closed(turn);
+    }
+
+    /// L5: a spent primary window stops reading the source.
+    pub(super) fn pause_source_if_full(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if self.primary.lane.is_full() && !self.source.is_paused {
+            self.source.is_paused = true;
+            turn.effect(Effect::PauseSource { session: self.id });
+        }
+    }
+
+    pub(super) fn resume_source_if_room(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if self.source.is_paused && self.phase == Phase::Open && !self.primary.lane.is_full() {
+            self.source.is_paused = false;
+            turn.effect(Effect::ResumeSource { session: self.id });
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the destinations do, as their workers tell it. Frames of other attempts have been sorted out before.
+
+use super::{
+    By, Effect, Ending, Patience, Phase, PrimaryState, RETRY, SecondaryState, Session, Shell, Turn,
+    frames_started,
+};
+use crate::{
+    counters::{ShedReason, Tally},
+    credit::{Accept, FIN_COST},
+    id::DestinationIndex,
+    wire::Cause,
+};
+
+/// A worker broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ingress) struct Fault;
+
+impl Session {
+    pub(in crate::ingress) fn on_opened(
+        &mut self,
+        destination: DestinationIndex,
+        limit: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        turn.core.destination(self.route, destination).connections += 1;
+        let Some(lane) = self.lane(destination) else { return };
+        // The totals before it are older than any we know; only the limit is news.
+        let _ = lane.outbound.on_totals(0, 0, limit);
+        if destination.is_primary() {
+            self.on_primary_opened(turn);
+        } else {
+            let secondary = &mut self.secondaries[destination.0 as usize - 1];
+            secondary.state = match secondary.state {
+                SecondaryState::Opening => SecondaryState::Live,
+                SecondaryState::Away => SecondaryState::Joining { since: turn.now },
+                other => other,
+            };
+        }
+        self.make_ready(destination, turn.core);
+    }
+
+    fn on_primary_opened(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        self.primary.state = PrimaryState::Open;
+        self.connect_by = None;
+        if self.phase != Phase::Connecting {
+            return;
+        }
+        self.phase = Phase::Open;
+        self.active_at = turn.now;
+        turn.notice(super::super::Notice::SessionOpened { session: self.id, route: self.route });
+        for index in 0..self.secondaries.len() {
+            self.open_secondary(index, Patience::IfAvailable, turn);
+        }
+        if self.source.has_finished {
+            self.pass_on_fin(turn);
+        } else {
+            self.resume_source_if_room(turn);
+        }
+    }
+
+    pub(in crate::ingress) fn on_refused(
+        &mut self,
+        destination: DestinationIndex,
+        cause: Cause,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        turn.core.destination(self.route, destination).losses += 1;
+        if destination.is_primary() {
+            return self.on_primary_refused(cause, turn);
+        }
+        let index = destination.0 as usize - 1;
+        self.shed_in_flight(index, ShedReason::Away, turn);
+        if self.secondaries[index].state == SecondaryState::Finishing {
+            return self.finish_off(index, None, turn);
+        }
+        if matches!(cause, Cause::Limit | Cause::Draining) {
+            self.leave_link(destination, None, turn.core);
+            self.secondaries[index].state = SecondaryState::Away;
+            self.secondaries[index].retry_at = Some(turn.now + RETRY);
+        } else {
+            self.open_secondary(index, Patience::Patient, turn);
+        }
+    }
+
+    /// A worker that is full or leaving is no word about the primary: another may take the session.
+    fn on_primary_refused(&mut self, cause: Cause, turn: &mut Turn<'_, impl Shell>) {
+        if cause == Cause::Draining {
+            return self.move_primary(turn);
+        }
+        self.end(By::Primary, Ending::Refused(cause), true, turn);
+    }
+
+    pub(super) fn on_secondary_retry(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        if self.secondaries[index].state == SecondaryState::Away
+            && self.secondaries[index].lane.link.is_none()
+        {
+            self.open_secondary(index, Patience::Patient, turn);
+        }
+    }
+
+    pub(in crate::ingress) fn on_reset(
+        &mut self,
+        destination: DestinationIndex,
+        cause: Cause,
+        unconfirmed: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        let counters = turn.core.destination(self.route, destination);
+        counters.losses += 1;
+        counters.unconfirmed_bytes += unconfirmed;
+        if destination.is_primary() {
+            return self.end(By::Primary, Ending::Lost(cause), true, turn);
+        }
+        let index = destination.0 as usize - 1;
+        self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
+        match self.secondaries[index].state {
+            SecondaryState::Finishing => self.finish_off(index, None, turn),
+            SecondaryState::Closed => self.leave_link(destination, None, turn.core),
+            _ => self.open_secondary(index, Patience::Patient, turn),
+        }
+    }
+
+    /// Octets of a destination. Those of the primary go to the source; a secondary's are consumed.
+    pub(in crate::ingress) fn on_data(
+        &mut self,
+        destination: DestinationIndex,
+        position: u64,
+        payload: &[u8],
+        turn: &mut Turn<'_, impl Shell>,
+    ) -> Result<(), Fault> {
+        let Some(lane) = self.lane(destination) else { return Err(Fault) };
+        let payload = match lane.inbound.accept(position, payload.len() as u64) {
+            Accept::Take { skip } => &payload[skip as usize..],
+            Accept::Seen => return Ok(()),
+            Accept::Gap | Accept::BeyondLimit => return Err(Fault),
+        };
+        let was_mid_frame = lane.replies.is_mid_frame();
+        turn.core.ends.clear();
+        lane.replies.scan(payload, &mut turn.core.ends);
+        let frames = frames_started(was_mid_frame, &turn.core.ends, payload.len());
+        turn.core.destination(self.route, destination).received += Tally::new(frames, payload.len() as u64);
+        if destination.is_primary() {
+            self.on_primary_bytes(frames, payload, turn);
+        } else {
+            self.consume(destination, payload.len() as u64, turn);
+        }
+        Ok(())
+    }
+
+    fn on_primary_bytes(&mut self, frames: u64, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        self.active_at = turn.now;
+        if self.framer.is_mid_frame() && self.ends_by_silence(turn) {
+            self.end_burst(turn);
+        }
+        self.sent += Tally::new(frames, 0);
+        turn.core.route(self.route).counters.sent += Tally::new(frames, 0);
+        self.write_to_source(payload, turn);
+    }
+
+    fn consume(&mut self, destination: DestinationIndex, units: u64, turn: &mut Turn<'_, impl Shell>) {
+        if let Some(lane) = self.lane(destination) {
+            lane.inbound.wrote(units);
+        }
+        self.note_progress(destination, turn);
+    }
+
+    /// A destination will say nothing more.
+    pub(in crate::ingress) fn on_fin(
+        &mut self,
+        destination: DestinationIndex,
+        position: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) -> Result<(), Fault> {
+        let Some(lane) = self.lane(destination) else { return Err(Fault) };
+        match lane.inbound.accept_fin(position) {
+            Accept::Take { .. } => {}
+            Accept::Seen => return Ok(()),
+            Accept::Gap | Accept::BeyondLimit => return Err(Fault),
+        }
+        lane.has_closed = true;
+        lane.replies.finish();
+        if destination.is_primary() {
+            self.active_at = turn.now;
+            self.note_progress(destination, turn);
+            self.shut_source_if_done(turn);
+        } else {
+            self.consume(destination, FIN_COST, turn);
+            self.on_secondary_closed(destination.0 as usize - 1, turn);
+        }
+        Ok(())
+    }
+
+    fn on_secondary_closed(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        match self.secondaries[index].state {
+            SecondaryState::Opening | SecondaryState::Joining { .. } | SecondaryState::Live => {
+                self.secondaries[index].state = SecondaryState::Closed;
+            }
+            SecondaryState::Finishing => self.finish_off_if_done(index, turn),
+            _ => {}
+        }
+    }
+
+    /// A worker's totals of the forward direction: `taken` and `limit` come with GRANT, `written` also with DATA.
+    pub(in crate::ingress) fn on_totals(
+        &mut self,
+        destination: DestinationIndex,
+        grant: Option<(u64, u64)>,
+        written: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) -> Result<(), Fault> {
+        let Some(lane) = self.lane(destination) else { return Err(Fault) };
+        let before = lane.outbound.unwritten();
+        let delivered = match grant {
+            Some((taken, limit)) => lane.outbound.on_totals(taken, written, limit),
+            None => lane.outbound.on_written(written),
+        }
+        .map_err(|_| Fault)?;
+        let (settled, link) = (before - lane.outbound.unwritten(), lane.link);
+        if let Some(key) = link {
+            turn.core.links.settle(key, settled);
+        }
+        turn.core.destination(self.route, destination).account.deliver(delivered);
+        self.make_ready(destination, turn.core);
+        if destination.is_primary() {
+            self.resume_source_if_room(turn);
+            self.end_if_closed(turn);
+        } else {
+            self.finish_off_if_done(destination.0 as usize - 1, turn);
+        }
+        Ok(())
+    }
+
+    /// Gives up what a secondary has not got.
+    pub(super) fn shed_in_flight(
+        &mut self,
+        index: usize,
+        reason: ShedReason,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        let secondary = &mut self.secondaries[index];
+        let (unwritten, link) = (secondary.lane.outbound.unwritten(), secondary.lane.link);
+        let account = &mut turn.core.destination(self.route, secondary.lane.destination).account;
+        secondary.give_up(reason, account);
+        if let Some(key) = link {
+            turn.core.links.settle(key, unwritten);
+        }
+    }
+
+    /// Tells the shell to close the source's endpoint.
+    pub(super) fn close_source(&mut self, abort: bool, turn: &mut Turn<'_, impl Shell>) {
+        self.source.backlog.clear();
+        turn.effect(Effect::CloseSource { session: self.id, abort });
+    }
+}
