@@ -1,0 +1,90 @@
+//! The two ends of links: an ingress binds a [`Router`], workers connect a [`Dealer`] each.
+//!
+//! One message is one batch: `[id, batch]` at the router, `[batch]` at the dealer. Over `inproc://`, `ipc://` and
+//! `tcp://` alike. Sends copy: that costs some 0.3 us for 16 KiB over inproc and does not show over tcp, and the caller
+//! keeps its buffer, also where the batch is refused. A link that is dropped loses what it has not sent.
+
+use super::{Batch, Context, Error, Malformed, PeerId, SendError, options, socket::Socket};
+
+/// The bound end of links, which has many peers.
+pub struct Router {
+    socket: Socket,
+    endpoint: String,
+}
+
+impl Router {
+    /// Listens on the endpoint; a port of 0 is any free one.
+    ///
+    /// Panics outside of a runtime that does input and output, as the other sockets do.
+    pub fn bind(context: &Context, endpoint: &str) -> Result<Self, Error> {
+        let raw = context.0.socket(zmq::ROUTER).map_err(Error::open)?;
+        options::router(&raw).map_err(Error::open)?;
+        let endpoint = bind(&raw, endpoint)?;
+        Ok(Self { socket: Socket::new(raw)?, endpoint })
+    }
+
+    /// The endpoint as it became, with the real port.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Sends a copy of the batch to the peer.
+    pub fn try_send(&self, peer: PeerId, batch: &[u8]) -> Result<(), SendError> {
+        self.socket.try_send(Some(peer.as_bytes()), batch)
+    }
+
+    /// The next message, if there is one.
+    pub fn try_receive(&self) -> Option<Result<(PeerId, Batch), Malformed>> {
+        let id = self.socket.first_part()?;
+        let peer = PeerId::new(&id);
+        let batch = self.socket.last_part(&id);
+        Some(peer.zip(batch.map(Batch)).ok_or(Malformed { peer }))
+    }
+
+    /// Returns when [`Self::try_receive`] may find something. For one task; may be dropped at any point.
+    pub async fn readable(&self) {
+        self.socket.readable().await;
+    }
+}
+
+/// The connecting end of a link, which has one peer.
+pub struct Dealer {
+    socket: Socket,
+}
+
+impl Dealer {
+    /// Connects, for ever again, under this routing id: 1 to [`PeerId::MAX_LEN`] bytes, the first not zero, and random,
+    /// since who comes with a used one takes over.
+    pub fn connect(context: &Context, endpoint: &str, identity: &[u8]) -> Result<Self, Error> {
+        PeerId::new(identity).filter(|_| identity[0] != 0).ok_or(Error::Identity)?;
+        let raw = context.0.socket(zmq::DEALER).map_err(Error::open)?;
+        options::dealer(&raw, identity).map_err(Error::open)?;
+        raw.connect(endpoint).map_err(|source| Error::connect(endpoint, source))?;
+        Ok(Self { socket: Socket::new(raw)? })
+    }
+
+    /// Sends a copy of the batch.
+    pub fn try_send(&self, batch: &[u8]) -> Result<(), SendError> {
+        // Its queue has no end, so what refuses is that there is no queue, for want of a connection.
+        self.socket.try_send(None, batch).map_err(|_| SendError::Unreachable)
+    }
+
+    /// The next message, if there is one.
+    pub fn try_receive(&self) -> Option<Result<Batch, Malformed>> {
+        let batch = self.socket.first_part()?;
+        let skipped = self.socket.skip(&batch);
+        Some(if skipped { Err(Malformed { peer: None }) } else { Ok(Batch(batch)) })
+    }
+
+    /// Returns when [`Self::try_receive`] may find something. For one task; may be dropped at any point.
+    pub async fn readable(&self) {
+        self.socket.readable().await;
+    }
+}
+
+/// Binds and says where.
+pub(super) fn bind(raw: &zmq::Socket, endpoint: &str) -> Result<String, Error> {
+    raw.bind(endpoint).map_err(|source| Error::bind(endpoint, source))?;
+    let bound = raw.get_last_endpoint().map_err(Error::open)?;
+    Ok(bound.unwrap_or_else(|_| endpoint.to_owned()))
+}

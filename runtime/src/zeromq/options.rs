@@ -1,0 +1,92 @@
+//! The socket options, each with its reason: libzmq's defaults are made for other uses.
+//!
+//! There are no ZMTP heartbeats on purpose: with a full receive pipe they tear down healthy connections and can abort
+//! the process. Liveness is the link's own.
+
+use std::time::Duration;
+
+use zmq::{Result, Socket};
+
+/// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch.
+pub const MAX_BATCH: i64 = 1024 * 1024;
+
+/// How long a closed publisher may still send what it has taken.
+pub const PUBLISHER_LINGER: Duration = Duration::from_millis(300);
+
+/// How long between attempts to connect: at first, and doubling up to the most.
+const RECONNECT: Duration = Duration::from_millis(100);
+const RECONNECT_MAX: Duration = Duration::from_secs(2);
+/// How long the kernel may try to connect before libzmq starts afresh; its own patience is minutes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may take to become a ZMTP one; who connects and says nothing is shown the door.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Silence before the first TCP probe, time between probes, probes until the connection is given up.
+const KEEPALIVE: (Duration, Duration, i32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
+
+/// A high-water mark of none: it counts messages and is inexact; credit counts bytes and is exact.
+const UNLIMITED: i32 = 0;
+/// How many messages of one peer may wait to be received. It delays a peer that floods, which then fills its own
+/// kernel's buffers, and loses nothing.
+const RECEIVE_QUEUE: i32 = 10_000;
+/// How many reports may wait for a subscriber that does not read. Beyond that they are lost, as reports may be; without
+/// it a stopped stats-node would eat the memory of every node.
+const PUBLISH_QUEUE: i32 = 1_000;
+
+pub(super) fn router(socket: &Socket) -> Result<()> {
+    link(socket)?;
+    // Else what is sent to a peer that is not there vanishes without a word.
+    socket.set_router_mandatory(true)?;
+    // Else a peer that comes back before its old connection is known to be dead is not heard.
+    socket.set_router_handover(true)
+}
+
+pub(super) fn dealer(socket: &Socket, identity: &[u8]) -> Result<()> {
+    link(socket)?;
+    socket.set_identity(identity)?;
+    // Nothing is queued for a connection that is not there: it would arrive in the next one, where it means nothing.
+    socket.set_immediate(true)
+}
+
+pub(super) fn publisher(socket: &Socket) -> Result<()> {
+    everywhere(socket)?;
+    socket.set_sndhwm(PUBLISH_QUEUE)?;
+    socket.set_linger(millis(PUBLISHER_LINGER))
+}
+
+pub(super) fn subscriber(socket: &Socket) -> Result<()> {
+    link(socket)
+}
+
+fn link(socket: &Socket) -> Result<()> {
+    everywhere(socket)?;
+    socket.set_sndhwm(UNLIMITED)?;
+    // The default waits for ever for a peer that may never come back.
+    socket.set_linger(0)
+}
+
+fn everywhere(socket: &Socket) -> Result<()> {
+    socket.set_rcvhwm(RECEIVE_QUEUE)?;
+    socket.set_maxmsgsize(MAX_BATCH)?;
+    socket.set_ipv6(true)?;
+    socket.set_handshake_ivl(millis(HANDSHAKE_TIMEOUT))?;
+    socket.set_connect_timeout(millis(CONNECT_TIMEOUT))?;
+    socket.set_reconnect_ivl(millis(RECONNECT))?;
+    socket.set_reconnect_ivl_max(millis(RECONNECT_MAX))?;
+    keepalive(socket)
+}
+
+fn keepalive(socket: &Socket) -> Result<()> {
+    let (idle, interval, probes) = KEEPALIVE;
+    socket.set_tcp_keepalive(1)?;
+    socket.set_tcp_keepalive_idle(seconds(idle))?;
+    socket.set_tcp_keepalive_intvl(seconds(interval))?;
+    socket.set_tcp_keepalive_cnt(probes)
+}
+
+fn millis(duration: Duration) -> i32 {
+    duration.as_millis() as i32
+}
+
+fn seconds(duration: Duration) -> i32 {
+    duration.as_secs() as i32
+}

@@ -1,0 +1,162 @@
+//! A ZeroMQ socket that a tokio task can wait on.
+//!
+//! libzmq signals through a descriptor that speaks once: it becomes readable when the first command for the socket
+//! comes, and *any* call on the socket, a send too, may take the commands in and the signal with them. So the
+//! descriptor is believed only while nobody has called anything since a receive last found nothing:
+//!
+//! ```text
+//!             receive finds nothing                a signal
+//!   Short, Again ────────────────────▶ Drained ────────────────▶ Again
+//!     ▲            receive finds one       │ a send (wakes the waiter)
+//!     └────────────────────────────────────┴──────────────────▶ Again
+//! ```
+//!
+//! Looking is receiving. `ZMQ_EVENTS` would say the same for one more system call a turn.
+
+use std::{
+    cell::Cell,
+    io,
+    task::{Context, Poll, Waker, ready},
+};
+
+use tokio::io::{Interest, unix::AsyncFd};
+use zmq::{DONTWAIT, Message, SNDMORE};
+
+use super::{Error, SendError};
+
+/// What is known of the messages that wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// There were none, and the next will be signalled.
+    Drained,
+    /// There may be some: look.
+    Again,
+    /// There was one, and the receiver stopped there.
+    Short,
+}
+
+/// A socket of any kind that receives.
+pub(super) struct Socket {
+    // The socket in the care of its own descriptor: that leaves the runtime before libzmq closes it.
+    raw: AsyncFd<zmq::Socket>,
+    look: Cell<Look>,
+    waiting: Cell<Option<Waker>>,
+}
+
+impl Socket {
+    /// Panics outside of a runtime that does input and output.
+    pub(super) fn new(raw: zmq::Socket) -> Result<Self, Error> {
+        let raw = register(raw).map_err(Error::open)?;
+        Ok(Self { raw, look: Cell::new(Look::Again), waiting: Cell::new(None) })
+    }
+
+    /// Returns when there may be something to receive, and at once if that is not known to be otherwise.
+    ///
+    /// For one task at a time. May be dropped and called again at any point.
+    pub(super) async fn readable(&self) {
+        if self.look.get() == Look::Short {
+            self.look.set(Look::Again);
+            tokio::task::yield_now().await;
+        }
+        std::future::poll_fn(|cx| self.poll_readable(cx)).await;
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.look.get() == Look::Drained {
+            self.waiting.set(Some(cx.waker().clone()));
+            // The runtime is about to end where this is an error: so is the task that waits.
+            let Ok(mut guard) = ready!(self.raw.poll_read_ready(cx)) else { return Poll::Pending };
+            guard.clear_ready();
+            self.look.set(Look::Again);
+        }
+        Poll::Ready(())
+    }
+
+    /// The first part of the next message. The caller then takes the rest with [`Self::last_part`] or [`Self::skip`].
+    pub(super) fn first_part(&self) -> Option<Message> {
+        let part = receive(self.raw.get_ref());
+        self.look.set(if part.is_some() { Look::Short } else { Look::Drained });
+        part
+    }
+
+    /// The part after this one, if it is the message's last; else the rest of the message is skipped.
+    pub(super) fn last_part(&self, previous: &Message) -> Option<Message> {
+        let part = previous.get_more().then(|| receive(self.raw.get_ref())).flatten()?;
+        (!self.skip(&part)).then_some(part)
+    }
+
+    /// Skips what follows this part in its message; says whether anything did.
+    pub(super) fn skip(&self, part: &Message) -> bool {
+        let mut more = part.get_more();
+        let skipped = more;
+        while more {
+            more = receive(self.raw.get_ref()).is_some_and(|part| part.get_more());
+        }
+        skipped
+    }
+
+    /// Sends the body, after the peer's id where the socket wants one. All is taken or nothing.
+    pub(super) fn try_send(&self, id: Option<&[u8]>, body: &[u8]) -> Result<(), SendError> {
+        let sent = send(self.raw.get_ref(), id, body).or_else(|_| self.send_again(id, body));
+        self.look_again();
+        sent
+    }
+
+    /// Sends hardly ever take commands in, so a refusal may rest on old news: a peer that has come, room that there is.
+    fn send_again(&self, id: Option<&[u8]>, body: &[u8]) -> Result<(), SendError> {
+        // Called for what it does first, taking commands in; what it fails with, the send fails with.
+        let _ = self.raw.get_ref().get_events();
+        send(self.raw.get_ref(), id, body)
+    }
+
+    /// A call has been made that may have taken the signal.
+    fn look_again(&self) {
+        if self.look.get() == Look::Drained {
+            self.look.set(Look::Again);
+            self.waiting.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "tokio takes the caller's word that the descriptor stays open")]
+fn register(raw: zmq::Socket) -> io::Result<AsyncFd<zmq::Socket>> {
+    // SAFETY: a socket's descriptor is one and the same until the socket is closed, which the `AsyncFd` does as it goes.
+    Ok(unsafe { AsyncFd::register_with_interest(raw, Interest::READABLE) }?)
+}
+
+/// Sends what may be lost: the first part is a topic.
+pub(super) fn publish(raw: &zmq::Socket, topic: &[u8], body: &[u8]) -> Result<(), SendError> {
+    send(raw, Some(topic), body)
+}
+
+fn send(raw: &zmq::Socket, first: Option<&[u8]>, body: &[u8]) -> Result<(), SendError> {
+    if let Some(first) = first {
+        send_part(raw, first, DONTWAIT | SNDMORE)?;
+    }
+    // With the first part taken, libzmq refuses no second one.
+    send_part(raw, body, DONTWAIT)
+}
+
+fn send_part(raw: &zmq::Socket, part: &[u8], flags: i32) -> Result<(), SendError> {
+    loop {
+        match raw.send(part, flags) {
+            Ok(()) => return Ok(()),
+            // A signal came while it took commands in; nothing was sent. Giving up between two parts would join this
+            // message to the next.
+            Err(zmq::Error::EINTR) => {}
+            Err(zmq::Error::EAGAIN) => return Err(SendError::Full),
+            Err(_) => return Err(SendError::Unreachable),
+        }
+    }
+}
+
+fn receive(raw: &zmq::Socket) -> Option<Message> {
+    let mut part = Message::new();
+    loop {
+        match raw.recv(&mut part, DONTWAIT) {
+            Ok(()) => return Some(part),
+            Err(zmq::Error::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
