@@ -22,11 +22,11 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// CPU time per round trip of TCP replication, against `HAProxy`
+    /// CPU time per round trip of TCP replication, against HAProxy
     ///
     /// Sources each keep a fixed number of lines in flight through the proxy to an echoing destination and check every
     /// byte that returns. What is compared is the CPU time of the proxy's processes, not of the ends, between the
-    /// warm-up and the end of a run; runs of the peer and of `HAProxy` alternate, and the ratio is taken pair by pair.
+    /// warm-up and the end of a run; runs of the peer and of HAProxy alternate, and the ratio is taken pair by pair.
     Tcp(TcpArgs),
     /// What a secondary that takes nothing does to the source's latency and throughput
     ///
@@ -61,7 +61,7 @@ pub(crate) struct TcpArgs {
     /// Measure only these cases (may be repeated); all of them if not given
     #[arg(long = "case", value_enum, value_name = "CASE")]
     pub(crate) cases: Vec<Case>,
-    /// Threads of `HAProxy` (its nbthread)
+    /// Threads of HAProxy (its nbthread)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) haproxy_threads: u32,
     #[command(flatten)]
@@ -114,7 +114,7 @@ pub(crate) struct Common {
     pub(crate) verbose: bool,
 }
 
-/// What is measured against `HAProxy` with one destination.
+/// What is measured against HAProxy with one destination.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
     /// A bare relay of one thread on epoll: what the system calls alone cost

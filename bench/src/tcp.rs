@@ -1,4 +1,4 @@
-//! `bench tcp`: each case against `HAProxy`, run and run about, as the median ratio of CPU time per round trip.
+//! `bench tcp`: each case against HAProxy, run and run about, as the median ratio of CPU time per round trip.
 
 use std::process::ExitCode;
 
@@ -42,7 +42,7 @@ impl Case {
         }
     }
 
-    /// What the fabric may cost, as a multiple of what `HAProxy` does.
+    /// What the fabric may cost, as a multiple of what HAProxy does.
     fn limit(self) -> Option<Limit> {
         match self {
             Self::Up | Self::UpDefault => Some(Limit::AtMost(1.25)),

@@ -1,4 +1,4 @@
-//! `HAProxy` in TCP mode, as plain as it gets: no logs, no checks, no limits that are reached. Its settings go in by
+//! HAProxy in TCP mode, as plain as it gets: no logs, no checks, no limits that are reached. Its settings go in by
 //! stdin, so there is no file to leave behind.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::{Running, locate};
 use crate::process::{self, Process, Talks};
 
-/// Someone else may take the port between our closing it and `HAProxy`'s binding it.
+/// Someone else may take the port between our closing it and HAProxy's binding it.
 const ATTEMPTS: usize = 5;
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
