@@ -1,0 +1,58 @@
+//! Measures what pegloom costs beside its peers: CPU time of all processes under test per unit of work, as the
+//! median ratio of alternating runs. One run starts destinations, one peer and a load, all on loopback.
+//!
+//! Reading order: `tcp` and `stall` are the commands, `measure` is one run, `peers` what is run, `load` and `echo`
+//! the two ends, `cpu` the clock, `report` the arithmetic and the words. Destinations, the floor relay and pegloom
+//! itself are this binary started again with a hidden first argument, so nothing else needs building.
+
+#![allow(clippy::cast_precision_loss, reason = "counts become ratios here, and none comes near 2^52")]
+
+mod args;
+mod cpu;
+mod echo;
+mod floor;
+mod load;
+mod machine;
+mod measure;
+mod message;
+mod peers;
+mod poll;
+mod process;
+mod pump;
+mod report;
+mod stall;
+mod tcp;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    run(Args::parse().command).unwrap_or_else(|problem| {
+        eprintln!("bench: {problem:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Tcp(args) => tcp::run(&args),
+        Command::Stall(args) => stall::run(&args),
+        Command::Echo { never_reads } => as_child(|| echo::run(never_reads)),
+        Command::Floor { forward } => as_child(|| floor::run(forward)),
+        Command::Exec { program, arguments } => as_child(|| process::replace_by(&program, &arguments)),
+        Command::Pegloom { arguments } => {
+            process::die_with_parent()?;
+            Ok(peers::pegloom::main_from(&arguments))
+        }
+    }
+}
+
+/// Runs one of the hidden commands, which end with the bench that started them.
+fn as_child(body: impl FnOnce() -> Result<()>) -> Result<ExitCode> {
+    process::die_with_parent()?;
+    body().map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,3 @@
+//! The fanout node on its own.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The ingress node on its own.
+
+fn main() {}

@@ -1,0 +1,251 @@
+//! The same route in three shapes: one process, or an ingress and a fanout worker a replica joined by ipc or tcp.
+//!
+//! Without settings a route is given as flags, with settings as a file, so both ways are in use all the time.
+//! Every port is the kernel's choice and learnt from the log; a started fabric listens and all its workers are linked.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Destination, Process, Report, Source, eventually_some, eventually_within};
+
+const LISTEN: &str = "tcp://127.0.0.1:0";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Inproc,
+    Ipc,
+    Tcp,
+}
+
+/// What to start.
+pub(crate) struct Plan {
+    shape: Shape,
+    codec: &'static str,
+    grace: Option<&'static str>,
+    /// Where to forward to, and how many workers serve it; the first is the primary.
+    destinations: Vec<(SocketAddr, usize)>,
+    settings: Vec<(&'static str, &'static str)>,
+}
+
+pub(crate) struct Fabric {
+    plan: Plan,
+    /// What sources connect to: `up` or `ingress`.
+    front: Process,
+    workers: Vec<Worker>,
+    address: SocketAddr,
+    link: String,
+    dir: TempDir,
+}
+
+pub(crate) struct Worker {
+    pub(crate) destination: String,
+    pub(crate) name: String,
+    pub(crate) process: Process,
+}
+
+impl Plan {
+    /// The next destination; the first is the primary.
+    pub(crate) fn forward(mut self, destination: &Destination) -> Self {
+        self.destinations.push((destination.address(), 1));
+        self
+    }
+
+    /// So many workers for the destination named last.
+    pub(crate) fn replicas(mut self, count: usize) -> Self {
+        self.destinations.last_mut().expect("a destination to replicate").1 = count;
+        self
+    }
+
+    pub(crate) fn codec(mut self, codec: &'static str) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    pub(crate) fn grace(mut self, grace: &'static str) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// A setting of the route, as in its file.
+    pub(crate) fn set(mut self, key: &'static str, value: &'static str) -> Self {
+        self.settings.push((key, value));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn start(self) -> Fabric {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        self.write_settings(dir.path());
+        let front = Process::start(&self.front_args(dir.path()), &[], dir.path());
+        let link = self.link_of(&front);
+        let address = text(&front.logged("listening", |_| true), "address");
+        let address = address.parse().expect("a listener logs its address");
+        let mut fabric = Fabric { plan: self, front, workers: Vec::new(), address, link, dir };
+        fabric.start_workers();
+        fabric
+    }
+
+    fn link_of(&self, front: &Process) -> String {
+        if self.shape == Shape::Inproc {
+            return String::new();
+        }
+        text(&front.logged("link bound", |_| true), "endpoint")
+    }
+
+    fn front_args(&self, dir: &Path) -> Vec<String> {
+        let bind = match self.shape {
+            Shape::Inproc => return self.args("up", &[]),
+            Shape::Ipc => format!("ipc://{}", dir.join("link").display()),
+            Shape::Tcp => LISTEN.to_owned(),
+        };
+        self.args("ingress", &["--bind", &bind])
+    }
+
+    fn args(&self, command: &str, own: &[&str]) -> Vec<String> {
+        let mut args = vec![command.to_owned()];
+        args.extend(self.route_args());
+        args.extend(own.iter().map(|&arg| arg.to_owned()));
+        args.extend(["--shards", "1", "--log-format", "json"].map(str::to_owned));
+        if let Some(grace) = self.grace {
+            args.extend(["--grace", grace].map(str::to_owned));
+        }
+        args
+    }
+
+    fn route_args(&self) -> Vec<String> {
+        if !self.settings.is_empty() {
+            return ["--config", "pegloom.toml"].map(str::to_owned).to_vec();
+        }
+        let mut args = ["--listen", LISTEN, "--codec", self.codec].map(str::to_owned).to_vec();
+        for (address, _) in &self.destinations {
+            args.extend(["--forward".to_owned(), address.to_string()]);
+        }
+        args
+    }
+
+    fn write_settings(&self, dir: &Path) {
+        if self.settings.is_empty() {
+            return;
+        }
+        let addresses: Vec<String> =
+            self.destinations.iter().map(|(address, _)| address.to_string()).collect();
+        let mut route =
+            format!("[[route]]\nname = \"main\"\nlisten = \"{LISTEN}\"\ncodec = \"{}\"\n", self.codec);
+        writeln!(route, "destinations = {addresses:?}").expect("a string takes text");
+        for (key, value) in &self.settings {
+            writeln!(route, "{key} = \"{value}\"").expect("a string takes text");
+        }
+        fs::write(dir.join("pegloom.toml"), route).expect("the settings are written");
+    }
+}
+
+impl Fabric {
+    pub(crate) fn shaped(shape: Shape) -> Plan {
+        Plan { shape, codec: "lines", grace: None, destinations: Vec::new(), settings: Vec::new() }
+    }
+
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Source {
+        Source::connect(self.address)
+    }
+
+    /// Where sources connect to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where workers connect to; empty in one process.
+    pub(crate) fn link(&self) -> &str {
+        &self.link
+    }
+
+    pub(crate) fn front(&self) -> &Process {
+        &self.front
+    }
+
+    pub(crate) fn processes(&self) -> impl Iterator<Item = &Process> {
+        std::iter::once(&self.front).chain(self.workers.iter().map(|worker| &worker.process))
+    }
+
+    /// The process that holds the connections to `destination`: its first worker, or the one process.
+    pub(crate) fn server_of(&self, destination: &str) -> &Process {
+        let worker = self.workers.iter().find(|worker| worker.destination == destination);
+        worker.map_or(&self.front, |worker| &worker.process)
+    }
+
+    #[track_caller]
+    pub(crate) fn worker(&self, name: &str) -> &Worker {
+        let worker = self.workers.iter().rfind(|worker| worker.name == name);
+        worker.unwrap_or_else(|| panic!("no worker {name:?}"))
+    }
+
+    /// Starts one more worker, named `destination-number`, and waits until it is linked. One that was killed comes
+    /// back this way.
+    #[track_caller]
+    pub(crate) fn start_worker(&mut self, destination: usize, number: usize) {
+        let destination = destination_name(destination);
+        let name = format!("{destination}-{number}");
+        let links = self.links_of(&name);
+        let own = ["--destination", &destination, "--ingress", &self.link, "--worker", &name];
+        let process = Process::start(&self.plan.args("fanout", &own), &[], self.dir.path());
+        self.workers.push(Worker { destination, name: name.clone(), process });
+        let limit = super::PATIENCE;
+        eventually_within(limit, &format!("{name} is linked"), || self.links_of(&name) > links);
+    }
+
+    /// How often this worker was linked so far.
+    pub(crate) fn links_of(&self, worker: &str) -> usize {
+        self.front.records("worker linked").iter().filter(|record| record["worker"] == worker).count()
+    }
+
+    #[track_caller]
+    pub(crate) fn report(&self) -> Report {
+        self.front.report()
+    }
+
+    /// Waits until every session is over and nothing is on its way, and returns that report, balanced.
+    #[track_caller]
+    pub(crate) fn at_rest(&self) -> Report {
+        eventually_some(super::PATIENCE, "every session is over, nothing in flight", || {
+            let report = self.report();
+            report.balanced();
+            report.is_at_rest().then_some(report)
+        })
+    }
+
+    /// Log records with this message about this destination, whichever process wrote them.
+    pub(crate) fn records_about(&self, message: &str, destination: &str) -> Vec<Value> {
+        let records = self.processes().flat_map(|process| process.records(message));
+        records.filter(|record| record["destination"] == destination).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_all_running(&self) {
+        assert!(self.processes().all(Process::is_running), "a process of the fabric is no more");
+    }
+
+    fn start_workers(&mut self) {
+        if self.plan.shape == Shape::Inproc {
+            return;
+        }
+        for destination in 0..self.plan.destinations.len() {
+            for number in 0..self.plan.destinations[destination].1 {
+                self.start_worker(destination, number);
+            }
+        }
+    }
+}
+
+fn destination_name(at: usize) -> String {
+    if at == 0 { "primary".to_owned() } else { format!("secondary-{at}") }
+}
+
+#[track_caller]
+fn text(record: &Value, field: &str) -> String {
+    record[field].as_str().unwrap_or_else(|| panic!("no {field} in {record}")).to_owned()
+}

@@ -1,0 +1,27 @@
+//! What the scenarios are written with: a fabric of real processes, destinations to forward to and sources that talk.
+//!
+//! Reading order: [`Fabric`] starts the same route in one of three shapes; [`Destination`] is what it forwards to and
+//! records every byte it was given; [`Source`] is a device, [`Talker`] one that does not stop talking. Everything here
+//! waits by asking again until a deadline ([`eventually`]), and prints the processes' logs when a test fails.
+//! It knows pegloom by its command line, its log lines and its reports only.
+
+mod destination;
+mod fabric;
+mod numbered;
+mod peer;
+mod process;
+mod procfs;
+mod report;
+mod source;
+mod talker;
+mod wait;
+
+pub(crate) use destination::Destination;
+pub(crate) use fabric::{Fabric, Shape};
+pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
+pub(crate) use peer::{End, Record};
+pub(crate) use process::Process;
+pub(crate) use report::{Report, Volume};
+pub(crate) use source::Source;
+pub(crate) use talker::{Talker, expect_all_answered};
+pub(crate) use wait::{PATIENCE, always_for, eventually, eventually_some, eventually_within, settles, since};

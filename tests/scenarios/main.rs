@@ -1,0 +1,44 @@
+//! What a user would see, tried on real processes and real sockets.
+//!
+//! Each scenario reads like the requirement and runs in every shape the fabric has: one process, ipc, tcp. The ones
+//! about replicas and the link's port need workers of their own and run over tcp.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a scenario fails")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod delivery;
+mod ending;
+mod environment;
+mod lifecycle;
+mod link_port;
+mod outages;
+mod pressure;
+mod replicas;
+mod zombies;
+
+/// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.
+macro_rules! in_every_shape {
+    ($($scenario:ident),+ $(,)?) => {
+        $(mod $scenario {
+            use crate::harness::Shape;
+
+            #[test]
+            fn inproc() {
+                super::$scenario(Shape::Inproc);
+            }
+
+            #[test]
+            fn ipc() {
+                super::$scenario(Shape::Ipc);
+            }
+
+            #[test]
+            fn tcp() {
+                super::$scenario(Shape::Tcp);
+            }
+        })+
+    };
+}
+use in_every_shape;
