@@ -1,1 +1,6 @@
 //! The fanout node.
+mod links;
+mod log;
+mod shard;
+mod shell;
+pub use shard::Shard;

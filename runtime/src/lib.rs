@@ -1,7 +1,12 @@
-//! What every node shares, and the only crate that names zmq.
+//! What every pegloom node shares: settings, and everything that touches the outside world.
 //!
-//! `settings` turns what was typed, exported and written into values that need no further doubt; `zeromq` is links and
-//! reports as sockets on tokio.
+//! `proto` decides; this crate has the clock, the sockets, the threads. It is the only one that names ZeroMQ.
+//! Reading order: `shard` (a thread), `tcp` (sources and destinations), `zeromq` (links), `report`, `settings`.
 
+pub mod clock;
+pub mod pulse;
+pub mod report;
 pub mod settings;
+pub mod shard;
+pub mod tcp;
 pub mod zeromq;
