@@ -1,3 +1,4 @@
 //! The umbrella binary.
-
-fn main() {}
+fn main() -> runtime::exit::Exit {
+    pegloom::main_from(std::env::args_os().skip(1))
+}

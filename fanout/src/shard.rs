@@ -78,11 +78,9 @@ impl Shard {
     }
 
     /// Starts its beat on this thread.
-    pub fn start(self: &Rc<Self>) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
+    pub fn start(self: &Rc<Self>, tasks: &mut JoinSet<()>) {
         let shard = Rc::clone(self);
         tasks.spawn_local(async move { shard.pulse.drive(shard.clock, |beat| shard.beat(beat)).await });
-        tasks
     }
 
     /// Connects to an ingress shard, and greets it.
@@ -101,6 +99,11 @@ impl Shard {
     /// Takes no new sessions.
     pub fn drain(&self) {
         self.turn(|machine, _, _| machine.drain());
+    }
+
+    /// Messages that were not one part each.
+    pub(crate) fn malformed(&self) -> u64 {
+        self.malformed.get()
     }
 
     /// Hands its sessions to other workers.

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    io, net,
     rc::Rc,
     time::Duration,
 };
@@ -22,7 +23,10 @@ use runtime::{
 use rustc_hash::FxHashMap;
 use tokio::{
     net::{TcpListener, TcpStream},
+    select,
+    sync::Notify,
     task::JoinSet,
+    time::sleep,
 };
 use tracing::warn;
 
@@ -45,6 +49,7 @@ pub struct Shard {
     buffer: ReadBuffer,
     router: Rc<Router>,
     foreign: Cell<u64>,
+    closing: Notify,
 }
 
 impl Shard {
@@ -68,6 +73,7 @@ impl Shard {
                 buffer: ReadBuffer::default(),
                 router,
                 foreign: Cell::new(0),
+                closing: Notify::new(),
             }
         })
     }
@@ -77,18 +83,22 @@ impl Shard {
         self.router.endpoint()
     }
 
-    /// Starts its tasks on this thread: the beat, the ROUTER, a task a listener.
-    pub fn start(self: &Rc<Self>, listeners: Vec<TcpListener>) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
+    /// Starts its tasks on this thread: the beat, the ROUTER, one for each listener.
+    pub fn start(
+        self: &Rc<Self>,
+        listeners: Vec<net::TcpListener>,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<()> {
         let shard = Rc::clone(self);
         tasks.spawn_local(async move { shard.pulse.drive(shard.clock, |beat| shard.beat(beat)).await });
         let shard = Rc::clone(self);
         tasks.spawn_local(async move { shard.receive().await });
         for (index, listener) in listeners.into_iter().enumerate() {
             let (shard, route) = (Rc::clone(self), RouteIndex(index as u16));
+            let listener = TcpListener::from_std(listener)?;
             tasks.spawn_local(async move { shard.accept(route, listener).await });
         }
-        tasks
+        Ok(())
     }
 
     /// Tells workers of these link ports.
@@ -106,8 +116,9 @@ impl Shard {
         self.foreign.get()
     }
 
-    /// Brings all sessions to their end; takes no new ones.
+    /// Closes the listeners and brings all sessions to their end.
     pub fn drain(&self) {
+        self.closing.notify_waiters();
         self.turn(|machine, now, hands| machine.drain(now, hands));
     }
 
@@ -153,11 +164,15 @@ impl Shard {
 
     async fn accept(self: Rc<Self>, route: RouteIndex, listener: TcpListener) {
         loop {
-            match listener.accept().await {
+            let accepted = select! {
+                () = self.closing.notified() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, _)) => self.admit(route, stream),
                 Err(error) => {
                     warn!(%error, "cannot accept a source");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }

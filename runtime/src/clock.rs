@@ -25,7 +25,7 @@ impl Clock {
     pub fn deadline(&self, at: Instant) -> tokio::time::Instant {
         // Rounded up: a timer that fires early would find nothing due and be armed again.
         (self.origin
-            + std::time::Duration::from_micros(at.as_micros().min(1 << 56))
+            + time::Duration::from_micros(at.as_micros().min(1 << 56))
             + time::Duration::from_micros(1))
         .into()
     }

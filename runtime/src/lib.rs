@@ -4,9 +4,13 @@
 //! Reading order: `shard` (a thread), `tcp` (sources and destinations), `zeromq` (links), `report`, `settings`.
 
 pub mod clock;
+pub mod exit;
+pub mod node;
 pub mod pulse;
 pub mod report;
 pub mod settings;
 pub mod shard;
+pub mod signals;
 pub mod tcp;
+pub mod telemetry;
 pub mod zeromq;

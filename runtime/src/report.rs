@@ -3,7 +3,7 @@
 //! Every shard makes one; they are added up destination by destination. The shape is the JSON that SIGUSR1 prints and, in
 //! MessagePack, what is published on topic `report`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use proto::{
     counters::{Account, ShedReason, Tally},
@@ -11,8 +11,12 @@ use proto::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::{clock::unix_millis, zeromq::Publisher};
+
 /// The topic reports are published on.
 pub const TOPIC: &[u8] = b"report";
+/// Every shard publishes this often.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One report as published: who says it, when, and what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +118,29 @@ pub struct DestinationReport {
     pub outages: u64,
     /// Sessions moved from one of its workers to another.
     pub moved: u64,
+}
+
+/// Publishes what `report` returns, for ever. A stats-node that is slow or gone costs nothing: PUB drops.
+pub async fn publish(
+    publisher: &Publisher,
+    node: &str,
+    incarnation: Incarnation,
+    shard: u16,
+    report: impl Fn() -> Report,
+) -> ! {
+    let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for sequence in 1.. {
+        beat.tick().await;
+        let (node, time) = (node.to_owned(), unix_millis());
+        let published = Published { node, incarnation, shard, sequence, time, report: report() };
+        match rmp_serde::to_vec_named(&published) {
+            // Reports are cumulative: one that is dropped costs nothing.
+            Ok(body) => drop(publisher.try_send(TOPIC, &body)),
+            Err(error) => tracing::error!(%error, "a report cannot be encoded"),
+        }
+    }
+    unreachable!("a sequence of u64 does not end")
 }
 
 impl DestinationReport {

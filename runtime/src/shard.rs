@@ -1,70 +1,107 @@
 //! Shards: one OS thread each, with a single-threaded runtime and everything it needs of its own.
 
-use std::{future::Future, io, thread};
+use std::{future::Future, io, thread, time::Duration};
 
 use tokio::{
     runtime::Builder,
+    select,
     sync::{mpsc, oneshot},
     task::LocalSet,
+    time::sleep,
 };
 
-/// What the process asks of a shard. `R` is its report.
+use crate::report::Report;
+
+/// While it drains, a shard looks this often whether it is idle.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the process asks of a shard.
 #[derive(Debug)]
-pub enum Command<R> {
+pub enum Command {
     /// Finish old work, take no new.
     Drain,
+    /// The grace is over: let go of what is left.
+    Leave,
     /// Say what was counted.
-    Report(oneshot::Sender<R>),
+    Report(oneshot::Sender<Report>),
 }
 
-/// How a shard ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It was drained and nothing was left.
-    Drained,
-    /// It failed, and has said why.
-    Failed,
+/// Where a shard is told what to do.
+pub type Commands = mpsc::Receiver<Command>;
+
+/// What a shard's main task answers commands with.
+pub trait Tenant {
+    /// Takes no new work from now on.
+    fn drain(&self);
+    /// Lets go of the work that is left, as decently as it can.
+    fn leave(&self);
+    /// Whether no work is left.
+    fn is_idle(&self) -> bool;
+    /// What was counted.
+    fn report(&self) -> Report;
 }
 
 /// A running shard, as the process sees it.
 #[derive(Debug)]
-pub struct Shard<R> {
-    commands: mpsc::Sender<Command<R>>,
-    ended: oneshot::Receiver<Ended>,
+pub struct Shard {
+    commands: mpsc::Sender<Command>,
 }
 
-impl<R: Send + 'static> Shard<R> {
-    /// Starts a thread called `name` that runs what `main` makes of its command channel.
-    pub fn start<F, Fut>(name: String, main: F) -> io::Result<Self>
+impl Shard {
+    /// Starts a thread called `name` that runs what `main` makes of its commands. When that is done, `ended` hears of it.
+    pub fn start<F, Fut>(name: String, ended: mpsc::Sender<()>, main: F) -> io::Result<Self>
     where
-        F: FnOnce(mpsc::Receiver<Command<R>>) -> Fut + Send + 'static,
-        Fut: Future<Output = Ended>,
+        F: FnOnce(Commands) -> Fut + Send + 'static,
+        Fut: Future<Output = ()>,
     {
         let (commands, receiver) = mpsc::channel(16);
-        let (sender, ended) = oneshot::channel();
         thread::Builder::new().name(name).spawn(move || {
-            let ended = run_local(main(receiver)).unwrap_or(Ended::Failed);
-            let _ = sender.send(ended);
+            if let Err(error) = run_local(main(receiver)) {
+                tracing::error!(%error, "a shard cannot start");
+            }
+            // The process may have stopped listening: it is ending too.
+            let _ = ended.blocking_send(());
         })?;
-        Ok(Self { commands, ended })
+        Ok(Self { commands })
     }
 
-    /// Asks it to drain.
-    pub async fn drain(&self) {
-        // A shard that has ended has nothing to drain.
-        let _ = self.commands.send(Command::Drain).await;
+    /// Tells it something. A shard that has ended does not hear it, and need not.
+    pub async fn tell(&self, command: Command) {
+        let _ = self.commands.send(command).await;
     }
 
     /// What it has counted; `None` if it has ended.
-    pub async fn report(&self) -> Option<R> {
+    pub async fn report(&self) -> Option<Report> {
         let (sender, receiver) = oneshot::channel();
-        self.commands.send(Command::Report(sender)).await.ok()?;
+        self.tell(Command::Report(sender)).await;
         receiver.await.ok()
     }
+}
 
-    /// Waits for its end.
-    pub async fn ended(&mut self) -> Ended {
-        (&mut self.ended).await.unwrap_or(Ended::Failed)
+/// Answers commands until the shard is drained and idle, has been told to leave, or the process is gone.
+pub async fn attend(mut commands: Commands, tenant: &impl Tenant) {
+    let mut is_draining = false;
+    loop {
+        select! {
+            command = commands.recv() => match command {
+                Some(Command::Drain) => {
+                    is_draining = true;
+                    tenant.drain();
+                }
+                Some(Command::Report(answer)) => drop(answer.send(tenant.report())),
+                Some(Command::Leave) => {
+                    tenant.leave();
+                    // What was said last is on its way out of the process.
+                    return sleep(LOOK * 5).await;
+                }
+                None => return,
+            },
+            () = sleep(LOOK), if is_draining => {
+                if tenant.is_idle() {
+                    return sleep(LOOK).await;
+                }
+            }
+        }
     }
 }
 
