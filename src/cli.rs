@@ -10,7 +10,7 @@ use clap::{
 };
 use runtime::exit::{self, Exit, Failure};
 
-use crate::{check, echo, init};
+use crate::{check, echo, examples, init, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -18,21 +18,9 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-const EXAMPLES: &str = "\
-Examples:
-  A primary and a mirror to try things with, each of which says who it is:
-    pegloom echo tcp://127.0.0.1:1234 --prefix 'primary: '
-    pegloom echo tcp://127.0.0.1:1235 --prefix 'mirror: '
-
-  A settings file to begin with, and what it means:
-    pegloom init replicate --output pegloom.toml
-    pegloom check --config pegloom.toml
-
-Exit codes: 0 done or drained, 1 failed, 2 grace over with work left, 64 wrong usage or settings.";
-
 /// Replicates live TCP traffic to several destinations and gives the source the first one's answers
 #[derive(Parser)]
-#[command(name = "pegloom", version, styles = STYLES, after_help = EXAMPLES)]
+#[command(name = "pegloom", version, styles = STYLES, max_term_width = 100, after_help = examples::PEGLOOM)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +28,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run everything in one process
+    Up(up::Args),
+    /// Run an ingress: it ends the sources' connections and decides what each destination gets
+    #[command(after_help = examples::INGRESS)]
+    Ingress(ingress::Args),
+    /// Run a fanout worker: it serves one destination of an ingress
+    #[command(after_help = examples::FANOUT)]
+    Fanout(fanout::Args),
     Check(check::Args),
     Init(init::Args),
     Echo(echo::Args),
@@ -48,6 +44,9 @@ enum Command {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Up(args) => up::run(&args),
+            Self::Ingress(args) => ingress::run(&args),
+            Self::Fanout(args) => fanout::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Echo(args) => echo::run(args),

@@ -7,7 +7,7 @@
 use std::{
     future::{Future, pending},
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     str::FromStr as _,
     time::Duration,
 };
@@ -15,10 +15,11 @@ use std::{
 use runtime::{
     exit::{Exit, Failure},
     settings::Listen,
+    shard::run_local,
     signals::Signals,
+    tcp,
     telemetry::{self, LogArgs},
 };
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -33,7 +34,7 @@ Examples:
   A primary and a mirror, each of which says who it is, and a route to both:
     pegloom echo tcp://127.0.0.1:1234 --prefix 'primary: '
     pegloom echo tcp://127.0.0.1:1235 --prefix 'mirror: '
-    pegloom check --listen tcp://:7890 --forward :1234 --forward :1235
+    pegloom up --listen tcp://127.0.0.1:7890 --forward :1234 --forward :1235 --codec lines
 
   A mirror that never answers, on any free port:
     pegloom echo tcp://127.0.0.1:0 --silent
@@ -74,7 +75,6 @@ pub enum Behaviour {
 
 /// Connections of one listener at once; further ones wait in its backlog.
 const MAX_CONNECTIONS: usize = 10_000;
-const BACKLOG: i32 = 1024;
 /// How long open connections may go on after the signal.
 const GRACE: Duration = Duration::from_secs(2);
 /// What keeps a connection from being accepted (no descriptors left, most likely) does not go away at once.
@@ -83,17 +83,15 @@ const READ_BYTES: usize = 16 * 1024;
 
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     telemetry::init(&args.log)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        Failure::cannot("start a runtime", error, "a higher limit of open files (ulimit -n)")
-    })?;
-    runtime.block_on(echo(args))
+    run_local(echo(args)).map_err(cannot_start)?
+}
+
+fn cannot_start(error: io::Error) -> Failure {
+    Failure::cannot("start", error, "more file descriptors for this process (ulimit -n)")
 }
 
 async fn echo(args: Args) -> Result<Exit, Failure> {
-    let mut signals = Signals::install().map_err(|error| {
-        Failure::cannot("hear signals", error, "a higher limit of open files (ulimit -n)")
-    })?;
+    let mut signals = Signals::install().map_err(cannot_start)?;
     let listeners = args.addresses.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
     let behaviour = if args.silent { Behaviour::Silent } else { Behaviour::Echo { prefix: args.prefix } };
     let (drain, is_draining) = watch::channel(false);
@@ -124,61 +122,20 @@ fn ending(is_drained: bool) -> Exit {
         info!("drained");
         Exit::Clean
     } else {
-        warn!("connections cut off");
+        warn!("ended with work left");
         Exit::GraceExpired
     }
 }
 
 /// A socket, and where it listens: with port 0 only it knows.
 fn listen(address: &Listen) -> Result<(TcpListener, SocketAddr), Failure> {
-    let bound = bind(address).and_then(|listener| {
-        let local = listener.local_addr()?;
-        Ok((listener, local))
+    let bound = tcp::listen(address, 1).and_then(|mut bound| {
+        let socket = bound.sockets.pop().expect("a listener of one shard has one socket");
+        Ok((TcpListener::from_std(socket)?, bound.address))
     });
     bound.map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "another port, or port 0 for any free one",
-            io::ErrorKind::PermissionDenied => "a port from 1024",
-            _ => "an address of this machine, as in tcp://127.0.0.1:1234",
-        };
-        Failure::cannot(format!("listen on {address}"), error, advice)
+        Failure::cannot(format!("listen on {address}"), error, "another port, or port 0 for any free one")
     })
-}
-
-fn bind(Listen { host, port }: &Listen) -> io::Result<TcpListener> {
-    let Some(host) = host else { return bind_every_interface(*port) };
-    // Blocks for as long as a name takes to look up: nothing else is going on yet.
-    let addresses: Vec<_> = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), *port))?.collect();
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match bind_to(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Both families on one socket, or IPv4 where there is no IPv6.
-fn bind_every_interface(port: u16) -> io::Result<TcpListener> {
-    match bind_to((Ipv6Addr::UNSPECIFIED, port).into()) {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-            bind_to((Ipv4Addr::UNSPECIFIED, port).into())
-        }
-        bound => bound,
-    }
-}
-
-fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// Serves until `shutdown`, then until the last open connection has ended.
@@ -268,8 +225,7 @@ mod tests {
 
     /// A destination, what ends it, and a connection to it.
     async fn started(behaviour: Behaviour) -> (JoinHandle<()>, oneshot::Sender<()>, TcpStream) {
-        let listener = bind_to((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let address = listener.local_addr().unwrap();
+        let (listener, address) = listen(&"tcp://127.0.0.1:0".parse().unwrap()).unwrap();
         let (end, ended) = oneshot::channel();
         let served = tokio::spawn(serve(listener, behaviour, async { drop(ended.await) }));
         (served, end, TcpStream::connect(address).await.unwrap())
@@ -327,17 +283,6 @@ mod tests {
             answers.append(&text[..cut], &mut answer);
             answers.append(&text[cut..], &mut answer);
             assert_eq!(answer, b"> one\n> \n> two\n> three", "cut at {cut}");
-        }
-    }
-
-    #[tokio::test]
-    async fn every_interface_is_both_families() {
-        let listener = bind_every_interface(0).unwrap();
-        let port = listener.local_addr().unwrap().port();
-
-        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok());
-        if listener.local_addr().unwrap().is_ipv6() {
-            assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.is_ok());
         }
     }
 }

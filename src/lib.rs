@@ -7,7 +7,9 @@
 mod check;
 mod cli;
 pub mod echo;
+mod examples;
 mod init;
+pub mod up;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -1,1 +1,16 @@
-//! The ingress node.
+//! The ingress node: ends the sources' connections, decides what each destination gets, and counts it.
+//!
+//! `proto::ingress` decides; here are its sockets. Reading order: `node` (the process), `shard` (one thread), `shell`
+//! (what the machine has done for it), `log`, `report`. `pegloom up` uses [`Shard`] with workers on the same thread.
+
+mod log;
+mod node;
+mod report;
+mod settings;
+mod shard;
+mod shell;
+
+pub use node::{Args, Doors, open_doors, run};
+pub use report::report;
+pub use settings::machine;
+pub use shard::Shard;

@@ -1,11 +1,17 @@
-//! What every node shares, and the only crate that names zmq.
+//! What every pegloom node shares: settings, and everything that touches the outside world.
 //!
-//! `settings` turns what was typed, exported and written into values that need no further doubt; `telemetry` is how a
-//! node logs, `signals` what it is told while it runs, `exit` how it ends; `zeromq` is links and reports as sockets on
-//! tokio.
+//! `proto` decides; this crate has the clock, the sockets, the threads. It is the only one that names ZeroMQ.
+//! Reading order: `shard` (a thread), `tcp` (sources and destinations), `zeromq` (links), `report`, `settings`; beside
+//! them `telemetry` (how a node logs), `signals` (what it is told while it runs) and `exit` (how it ends).
 
+pub mod clock;
 pub mod exit;
+pub mod node;
+pub mod pulse;
+pub mod report;
 pub mod settings;
+pub mod shard;
 pub mod signals;
+pub mod tcp;
 pub mod telemetry;
 pub mod zeromq;

@@ -77,12 +77,29 @@ pub struct DestinationCounters {
     pub connections: u64,
     /// Lanes that were refused or reset.
     pub losses: u64,
+    /// Times it went away: a refusal or reset while nothing else was known of it.
+    pub outages: u64,
+    /// Whether it was refused or reset since it was last opened.
+    pub is_away: bool,
     /// Bytes its kernel had not confirmed when its connections were reset.
     pub unconfirmed_bytes: u64,
     /// Sessions moved to another worker.
     pub moved: u64,
     /// Lanes that joined again in the middle of a stream that knew no pause.
     pub forced_joins: u64,
+}
+
+impl DestinationCounters {
+    pub(super) fn note_opened(&mut self) {
+        self.connections += 1;
+        self.is_away = false;
+    }
+
+    pub(super) fn note_loss(&mut self) {
+        self.losses += 1;
+        self.outages += u64::from(!self.is_away);
+        self.is_away = true;
+    }
 }
 
 /// A route and what is counted of it.

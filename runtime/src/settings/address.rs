@@ -41,6 +41,14 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// A number that is the same wherever the same address was written: FNV-1a of its text.
+    pub fn fingerprint(&self) -> u64 {
+        let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
+        self.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, fold)
+    }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {

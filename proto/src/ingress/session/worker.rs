@@ -22,7 +22,7 @@ impl Session {
         limit: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        turn.core.destination(self.route, destination).connections += 1;
+        turn.core.destination(self.route, destination).note_opened();
         let Some(lane) = self.lane(destination) else { return };
         // The totals before it are older than any we know; only the limit is news.
         let _ = lane.outbound.on_totals(0, 0, limit);
@@ -64,7 +64,7 @@ impl Session {
         cause: Cause,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        turn.core.destination(self.route, destination).losses += 1;
+        turn.core.destination(self.route, destination).note_loss();
         if destination.is_primary() {
             return self.on_primary_refused(cause, turn);
         }
@@ -106,7 +106,7 @@ impl Session {
         turn: &mut Turn<'_, impl Shell>,
     ) {
         let counters = turn.core.destination(self.route, destination);
-        counters.losses += 1;
+        counters.note_loss();
         counters.unconfirmed_bytes += unconfirmed;
         if destination.is_primary() {
             return self.end(By::Primary, Ending::Lost(cause), true, turn);

@@ -1,0 +1,174 @@
+//! The fanout as a process: settings → dial → run → drain.
+
+use std::{io, rc::Rc, sync::Arc};
+
+use proto::id::Incarnation;
+use runtime::{
+    clock::{Clock, unix_millis},
+    exit::{Exit, Failure},
+    node::{Leaving, Node},
+    report::{Report, publish},
+    settings::{Destination, Environment, Route, RouteArgs, Settings},
+    shard::{Commands, Shard as Thread, Tenant, attend, run_local},
+    signals::Signals,
+    telemetry::{self, LogArgs},
+    zeromq::{Context, Publisher},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+use tracing::info;
+
+use crate::{dialling::dial, report::report, settings::machine, shard::Shard};
+
+/// Flags of `pegloom fanout`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub routes: RouteArgs,
+
+    /// The destination to serve: its name, or `ROUTE/NAME`; needed where there is more than one
+    #[arg(long, value_name = "NAME")]
+    pub destination: Option<String>,
+
+    /// An ingress to link to, `tcp://HOST:PORT` or `ipc://PATH`; a host name means all its addresses
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
+    pub ingress: Vec<String>,
+
+    /// What this worker calls itself; a later start under the same name takes its sessions over
+    #[arg(long, value_name = "NAME")]
+    pub worker: Option<String>,
+
+    /// A stats-node to report to, `tcp://HOST:PORT`
+    #[arg(long, value_name = "ENDPOINT")]
+    pub stats: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub log: LogArgs,
+}
+
+/// Runs `pegloom fanout`.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&args.log)?;
+    let mut routes = args.routes.clone();
+    if routes.config.is_none() && routes.env.is_none() && !routes.forward.is_empty() {
+        // A worker listens nowhere; whatever the ingress listens on is nothing to it.
+        routes.listen.get_or_insert_with(|| "tcp://:0".to_owned());
+    }
+    let settings = Settings::load(&routes, &Environment::of_process())?;
+    let (route, destination) = choose(&settings, args.destination.as_deref())?;
+    let shards = settings.shards;
+    let post = Post { route: route.clone(), destination: destination.clone(), args: args.clone() };
+    run_local(serve(Arc::new(post), shards, settings.grace)).map_err(cannot_start)?
+}
+
+/// What every shard of the process serves.
+struct Post {
+    route: Route,
+    destination: Destination,
+    args: Args,
+}
+
+/// The destination that is meant by `name`, or the only one.
+fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<(&'a Route, &'a Destination), Failure> {
+    let all = || settings.routes.iter().flat_map(|route| route.destinations.iter().map(move |d| (route, d)));
+    let is_meant = |(route, destination): &(&Route, &Destination)| match name {
+        Some(name) => name == destination.name || name == format!("{}/{}", route.name, destination.name),
+        None => true,
+    };
+    let meant: Vec<_> = all().filter(is_meant).collect();
+    if let [only] = meant[..] {
+        return Ok(only);
+    }
+    let names: Vec<_> =
+        all().map(|(route, destination)| format!("{}/{}", route.name, destination.name)).collect();
+    let why = match (name, meant.len()) {
+        (Some(name), 0) => format!("there is no destination `{name}`"),
+        (Some(name), _) => format!("several routes have a destination `{name}`"),
+        (None, _) => "there is more than one destination".to_owned(),
+    };
+    let advice = format!("--destination with one of {}", names.join(", "));
+    Err(Failure::cannot("tell which destination to serve", why, advice).as_usage())
+}
+
+async fn serve(post: Arc<Post>, shards: usize, grace: std::time::Duration) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(cannot_start)?;
+    let (ended, ends) = mpsc::channel(shards);
+    let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
+    let name = post.args.worker.clone().unwrap_or_else(default_name);
+    let (destination, address) = (&post.destination.name, post.destination.address.to_string());
+    info!(worker = name, destination, address, "serving");
+    let mut threads = Vec::new();
+    for index in 0..shards {
+        let (post, context) = (Arc::clone(&post), context.clone());
+        let name = if shards == 1 { name.clone() } else { format!("{name}/{index}") };
+        let main = move |commands| run_shard(post, context, name, incarnation, index as u16, commands);
+        threads.push(Thread::start(format!("fanout-{index}"), ended.clone(), main).map_err(cannot_start)?);
+    }
+    Ok(Node::new(threads, ends, grace, Leaving::HandsOver).serve(&mut signals).await)
+}
+
+fn cannot_start(error: io::Error) -> Failure {
+    Failure::cannot("start", error, "more file descriptors or threads for this process")
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "worker" } else { host.trim() };
+    format!("{host}-{}", std::process::id())
+}
+
+async fn run_shard(
+    post: Arc<Post>,
+    context: Context,
+    name: String,
+    incarnation: Incarnation,
+    index: u16,
+    commands: Commands,
+) {
+    let settings = machine(&post.route, &post.destination, name.clone(), incarnation);
+    let address = post.destination.address.clone();
+    let shard = Shard::new(settings, address, context.clone(), false, Clock::start());
+    let mut tasks = JoinSet::new();
+    shard.start(&mut tasks);
+    for ingress in post.args.ingress.clone() {
+        tasks.spawn_local(dial(Rc::clone(&shard), ingress));
+    }
+    let tenant = Rc::new(Lodger { shard, post: Arc::clone(&post) });
+    if let Some(publisher) = post.args.stats.as_deref().and_then(|stats| stats_publisher(&context, stats)) {
+        let tenant = Rc::clone(&tenant);
+        tasks.spawn_local(
+            async move { publish(&publisher, &name, incarnation, index, || tenant.report()).await },
+        );
+    }
+    attend(commands, &*tenant).await;
+}
+
+fn stats_publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
+    Publisher::connect(context, endpoint)
+        .inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node"))
+        .ok()
+}
+
+struct Lodger {
+    shard: Rc<Shard>,
+    post: Arc<Post>,
+}
+
+impl Tenant for Lodger {
+    fn drain(&self) {
+        self.shard.drain();
+    }
+
+    fn leave(&self) {
+        self.shard.leave();
+    }
+
+    fn is_idle(&self) -> bool {
+        self.shard.look(proto::worker::Worker::is_idle)
+    }
+
+    fn report(&self) -> Report {
+        report(&self.shard, &self.post.route, &self.post.destination)
+    }
+}

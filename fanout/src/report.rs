@@ -1,0 +1,45 @@
+//! What a worker shard has counted, as a report.
+
+use proto::counters::Tally;
+use runtime::{
+    report::{DestinationReport, Report, RouteReport},
+    settings::{Destination, Route},
+};
+
+use crate::shard::Shard;
+
+/// The report of one shard.
+pub(crate) fn report(shard: &Shard, route: &Route, destination: &Destination) -> Report {
+    let counters = shard.look(proto::worker::Worker::counters);
+    let is_primary = route.destinations.first().is_some_and(|first| first.name == destination.name);
+    let of_destination = DestinationReport {
+        destination: destination.name.clone(),
+        role: if is_primary { "primary" } else { "secondary" }.to_owned(),
+        address: destination.address.to_string(),
+        accepted: counters.delivered,
+        delivered: counters.delivered,
+        received: Tally::new(0, counters.received_bytes),
+        unconfirmed: Tally::new(0, counters.unconfirmed_bytes),
+        connections: counters.connections,
+        outages: counters.outages,
+        ..DestinationReport::default()
+    };
+    let counts = [
+        ("greetings", counters.greetings),
+        ("connect_failures", counters.connect_failures),
+        ("resets", counters.resets),
+        ("malformed", counters.malformed + shard.malformed()),
+        ("stale", counters.stale),
+        ("early", counters.early),
+        ("faults", counters.faults),
+    ];
+    Report {
+        node: "fanout".to_owned(),
+        routes: vec![RouteReport {
+            route: route.name.clone(),
+            destinations: vec![of_destination],
+            ..RouteReport::default()
+        }],
+        links: counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+    }
+}

@@ -1,0 +1,208 @@
+//! One worker shard: the machine, its hands, and the tasks that bring it inputs.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use bytes::Bytes;
+use proto::{
+    id::{ConnectionId, LinkIndex},
+    time::Instant,
+    wire::Cause,
+    worker::{Settings, Worker},
+};
+use runtime::{
+    clock::Clock,
+    pulse::{Beat, Pulse},
+    settings::Address,
+    tcp::{Endpoint, Owner, ReadBuffer},
+    zeromq::{Context, Dealer, Error},
+};
+use rustc_hash::FxHashMap;
+use tokio::{
+    net::TcpStream,
+    task::{JoinSet, spawn_local},
+};
+use tracing::warn;
+
+use crate::{
+    links::Links,
+    log::Log,
+    shell::{Hands, Socket},
+};
+
+/// Batches taken from one link before others have their turn.
+const BATCHES_A_TURN: usize = 64;
+
+/// A shard, shared by the tasks of its thread.
+pub struct Shard {
+    machine: RefCell<Worker>,
+    hands: RefCell<Hands>,
+    pulse: Pulse,
+    clock: Clock,
+    buffer: ReadBuffer,
+    is_local: bool,
+    malformed: Cell<u64>,
+}
+
+impl Shard {
+    /// A shard without links. `is_local`: its ingress is in this process.
+    pub fn new(
+        settings: Settings,
+        address: Address,
+        context: Context,
+        is_local: bool,
+        clock: Clock,
+    ) -> Rc<Self> {
+        let log = Log {
+            worker: settings.name.clone(),
+            destination: settings.destination.split_once('/').map_or("", |(_, name)| name).to_owned(),
+            address: address.to_string(),
+            is_local,
+        };
+        let machine = Worker::new(settings, clock.now());
+        Rc::new_cyclic(|owner| {
+            let (sockets, broken, links) = (FxHashMap::default(), Vec::new(), Links::new(context));
+            let hands = Hands { address, sockets, broken, links, owner: owner.clone(), log };
+            Self {
+                machine: RefCell::new(machine),
+                hands: RefCell::new(hands),
+                pulse: Pulse::default(),
+                clock,
+                buffer: ReadBuffer::default(),
+                is_local,
+                malformed: Cell::new(0),
+            }
+        })
+    }
+
+    /// Starts its beat on this thread.
+    pub fn start(self: &Rc<Self>, tasks: &mut JoinSet<()>) {
+        let shard = Rc::clone(self);
+        tasks.spawn_local(async move { shard.pulse.drive(shard.clock, |beat| shard.beat(beat)).await });
+    }
+
+    /// Connects to an ingress shard, and greets it.
+    pub fn dial(self: &Rc<Self>, endpoint: &str) -> Result<(), Error> {
+        let dealer = self.hands.borrow_mut().links.dial(endpoint)?;
+        let link = self.turn(|machine, now, hands| machine.on_dialled(self.is_local, now, hands));
+        spawn_local(Rc::clone(self).receive(link, dealer));
+        Ok(())
+    }
+
+    /// Looks at the machine.
+    pub fn look<T>(&self, look: impl FnOnce(&Worker) -> T) -> T {
+        look(&self.machine.borrow())
+    }
+
+    /// Takes no new sessions.
+    pub fn drain(&self) {
+        self.turn(|machine, _, _| machine.drain());
+    }
+
+    /// Messages that were not one part each.
+    pub(crate) fn malformed(&self) -> u64 {
+        self.malformed.get()
+    }
+
+    /// Hands its sessions to other workers.
+    pub fn leave(&self) {
+        self.turn(Worker::leave);
+    }
+
+    /// A connect has come to its end.
+    pub(crate) fn on_connect(self: &Rc<Self>, id: ConnectionId, outcome: Result<TcpStream, Cause>) {
+        self.turn(|machine, now, hands| match outcome {
+            Ok(stream) => {
+                let endpoint = Endpoint::open(stream, id.0, true, Rc::clone(self));
+                hands.sockets.insert(id, Socket::Open(endpoint));
+                machine.on_connected(id, now, hands);
+            }
+            Err(cause) => {
+                hands.sockets.remove(&id);
+                machine.on_connect_failed(id, cause, now, hands);
+            }
+        });
+    }
+
+    /// Handles one input.
+    fn turn<R>(&self, input: impl FnOnce(&mut Worker, Instant, &mut Hands) -> R) -> R {
+        let now = self.clock.now();
+        let (mut machine, mut hands) = (self.machine.borrow_mut(), self.hands.borrow_mut());
+        let result = input(&mut machine, now, &mut hands);
+        while let Some((connection, cause)) = hands.broken.pop() {
+            break_off(&mut machine, connection, cause, now, &mut hands);
+        }
+        self.pulse.wake();
+        result
+    }
+
+    fn beat(self: &Rc<Self>, beat: Beat) -> Option<Instant> {
+        let now = self.clock.now();
+        {
+            let (mut machine, mut hands) = (self.machine.borrow_mut(), self.hands.borrow_mut());
+            match beat {
+                Beat::Flush => machine.flush(now, &mut *hands),
+                Beat::Time => machine.on_time(now, &mut *hands),
+            }
+        }
+        self.dial_learned();
+        self.machine.borrow().deadline()
+    }
+
+    fn dial_learned(self: &Rc<Self>) {
+        let learned = self.hands.borrow_mut().links.take_learned();
+        for endpoint in learned {
+            if let Err(error) = self.dial(&endpoint) {
+                warn!(endpoint, %error, "cannot dial a shard of the ingress");
+            }
+        }
+    }
+
+    async fn receive(self: Rc<Self>, link: LinkIndex, dealer: Rc<Dealer>) {
+        loop {
+            dealer.readable().await;
+            for _ in 0..BATCHES_A_TURN {
+                match dealer.try_receive() {
+                    Some(Ok(batch)) => {
+                        self.turn(|machine, now, hands| machine.on_batch(link, &batch, now, hands))
+                    }
+                    Some(Err(_)) => self.malformed.set(self.malformed.get() + 1),
+                    None => break,
+                }
+            }
+        }
+    }
+}
+
+/// A connection is gone: the machine hears why, and what the destination had not acknowledged.
+fn break_off(machine: &mut Worker, id: ConnectionId, cause: Cause, now: Instant, hands: &mut Hands) {
+    let unconfirmed = match hands.sockets.remove(&id) {
+        Some(Socket::Open(endpoint)) => endpoint.unconfirmed(),
+        _ => 0,
+    };
+    machine.on_reset(id, cause, unconfirmed, now, hands);
+}
+
+impl Owner for Shard {
+    fn on_bytes(&self, id: u64, bytes: Bytes) {
+        self.turn(|machine, _, hands| machine.on_bytes(ConnectionId(id), bytes, hands));
+    }
+
+    fn on_fin(&self, id: u64) {
+        self.turn(|machine, _, _| machine.on_fin(ConnectionId(id)));
+    }
+
+    fn on_broken(&self, id: u64, cause: Cause) {
+        self.turn(|machine, now, hands| break_off(machine, ConnectionId(id), cause, now, hands));
+    }
+
+    fn on_writable(&self, id: u64) {
+        self.turn(|machine, now, hands| machine.on_writable(ConnectionId(id), now, hands));
+    }
+
+    fn buffer(&self) -> &ReadBuffer {
+        &self.buffer
+    }
+}

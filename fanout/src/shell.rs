@@ -1,0 +1,117 @@
+//! The hands of the worker machine: the destination's sockets and the DEALERs.
+//!
+//! Called by the machine while it handles an input, so nothing here calls the machine: what it has to hear is noted and
+//! told when the input is done.
+
+use std::{rc::Weak, time::Duration};
+
+use proto::{
+    id::{ConnectionId, LinkIndex},
+    wire::Cause,
+    worker::{Effect, Shell},
+};
+use runtime::{
+    settings::Address,
+    tcp::{Endpoint, cause_of},
+};
+use rustc_hash::FxHashMap;
+use tokio::{
+    net::TcpStream,
+    task::{AbortHandle, spawn_local},
+};
+
+use crate::{links::Links, log::Log, shard::Shard};
+
+/// A connection, or the task that is making it.
+pub(crate) enum Socket {
+    Connecting(AbortHandle),
+    Open(Endpoint),
+}
+
+pub(crate) struct Hands {
+    pub(crate) address: Address,
+    pub(crate) sockets: FxHashMap<ConnectionId, Socket>,
+    /// Connections a write to which failed, and why.
+    pub(crate) broken: Vec<(ConnectionId, Cause)>,
+    pub(crate) links: Links,
+    pub(crate) owner: Weak<Shard>,
+    pub(crate) log: Log,
+}
+
+impl Shell for Hands {
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize {
+        let (Some(Socket::Open(endpoint)), Some(owner)) =
+            (self.sockets.get(&connection), self.owner.upgrade())
+        else {
+            return 0;
+        };
+        endpoint.write(bytes, &owner).unwrap_or_else(|cause| {
+            self.broken.push((connection, cause));
+            0
+        })
+    }
+
+    fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool {
+        self.links.send(link, &batch)
+    }
+
+    fn random(&mut self) -> u64 {
+        fastrand::u64(..)
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Connect { connection, timeout } => self.connect(connection, timeout),
+            Effect::ShutDown { connection } => self.with(connection, Endpoint::shut_down),
+            Effect::Close { connection, abort } => self.close(connection, abort),
+            Effect::PauseReads { connection } => self.with(connection, Endpoint::pause),
+            Effect::ResumeReads { connection } => self.with(connection, Endpoint::resume),
+            Effect::Ports { link, ports } => self.links.learn(link, &ports),
+            Effect::Notice(notice) => self.log.tell(&notice),
+        }
+    }
+}
+
+impl Hands {
+    fn with(&self, connection: ConnectionId, act: impl FnOnce(&Endpoint)) {
+        if let Some(Socket::Open(endpoint)) = self.sockets.get(&connection) {
+            act(endpoint);
+        }
+    }
+
+    fn connect(&mut self, connection: ConnectionId, timeout: Duration) {
+        let (owner, address) = (self.owner.clone(), self.address.clone());
+        let task = spawn_local(async move {
+            let outcome = connect(&address, timeout).await;
+            if let Some(owner) = owner.upgrade() {
+                owner.on_connect(connection, outcome);
+            }
+        });
+        self.sockets.insert(connection, Socket::Connecting(task.abort_handle()));
+    }
+
+    fn close(&mut self, connection: ConnectionId, abort: bool) {
+        match self.sockets.remove(&connection) {
+            Some(Socket::Connecting(task)) => task.abort(),
+            Some(Socket::Open(endpoint)) if abort => endpoint.abort(),
+            Some(Socket::Open(_)) | None => {}
+        }
+    }
+}
+
+/// Tries the addresses of a host one after the other, within `timeout` in all.
+async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, Cause> {
+    let attempt = async {
+        let candidates = tokio::net::lookup_host((address.host.as_str(), address.port)).await;
+        let candidates = candidates.map_err(|_| Cause::NameNotFound)?;
+        let mut refusal = Cause::NameNotFound;
+        for candidate in candidates {
+            match TcpStream::connect(candidate).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => refusal = cause_of(&error),
+            }
+        }
+        Err(refusal)
+    };
+    tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(Cause::TimedOut))
+}

@@ -1,0 +1,247 @@
+//! The ingress as a process: settings → bind → log addresses → run → drain.
+
+use std::{
+    io,
+    net::TcpListener,
+    rc::Rc,
+    sync::{Arc, mpsc as std_mpsc},
+};
+
+use proto::id::Incarnation;
+use runtime::{
+    clock::{Clock, unix_millis},
+    exit::{Exit, Failure},
+    node::{Leaving, Node},
+    report::{Report, publish},
+    settings::{Environment, RouteArgs, Settings},
+    shard::{Commands, Shard as Thread, Tenant, attend, run_local},
+    signals::Signals,
+    tcp::listen,
+    telemetry::{self, LogArgs},
+    zeromq::{Context, Publisher, Router},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tracing::{info, warn};
+
+use crate::{report::report, settings::machine, shard::Shard};
+
+/// Flags of `pegloom ingress`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub routes: RouteArgs,
+
+    /// Where workers link to: `tcp://HOST:PORT` (port 0: any; each further shard takes the next port) or `ipc://PATH`
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
+    pub bind: String,
+
+    /// A stats-node to report to, `tcp://HOST:PORT`
+    #[arg(long, value_name = "ENDPOINT")]
+    pub stats: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub log: LogArgs,
+}
+
+/// The sockets of every route, and the addresses they have.
+pub struct Doors {
+    /// For each shard, a listener a route.
+    pub listeners: Vec<Vec<TcpListener>>,
+    /// The address of each route.
+    pub addresses: Vec<String>,
+}
+
+/// Binds every route's listener, `settings.shards` times.
+pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
+    let mut doors =
+        Doors { listeners: (0..settings.shards).map(|_| Vec::new()).collect(), addresses: Vec::new() };
+    for route in &settings.routes {
+        let bound = listen(&route.listen, settings.shards).map_err(|error| {
+            Failure::cannot(
+                format!("listen on {}", route.listen),
+                error,
+                "another port, or end what holds this one",
+            )
+        })?;
+        for (of_shard, socket) in doors.listeners.iter_mut().zip(bound.sockets) {
+            of_shard.push(socket);
+        }
+        doors.addresses.push(bound.address.to_string());
+    }
+    for (route, address) in settings.routes.iter().zip(&doors.addresses) {
+        info!(route = route.name, address, codec = %route.codec, destinations = route.destinations.len(), "listening");
+    }
+    Ok(doors)
+}
+
+/// Runs `pegloom ingress`.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&args.log)?;
+    let settings = Arc::new(Settings::load(&args.routes, &Environment::of_process())?);
+    run_local(serve(settings, args)).map_err(cannot_start)?
+}
+
+async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(cannot_start)?;
+    let doors = open_doors(&settings)?;
+    let (ended, ends) = mpsc::channel(settings.shards);
+    let (context, incarnation, addresses) =
+        (Context::new(), Incarnation(unix_millis()), Arc::from(doors.addresses));
+    let (mut shards, mut links) = (Vec::new(), Vec::new());
+    for (index, listeners) in doors.listeners.into_iter().enumerate() {
+        let (bound, bounds) = std_mpsc::sync_channel(1);
+        let (ports, known_ports) = oneshot::channel();
+        let plan = Plan {
+            index: index as u16,
+            settings: Arc::clone(&settings),
+            addresses: Arc::clone(&addresses),
+            endpoint: endpoint_of(&args.bind, index),
+            stats: args.stats.clone(),
+            context: context.clone(),
+            incarnation,
+            listeners,
+        };
+        let main = move |commands| plan.run(commands, bound, known_ports);
+        shards.push(Thread::start(format!("ingress-{index}"), ended.clone(), main).map_err(cannot_start)?);
+        let endpoint = bounds.recv().unwrap_or_else(|_| Err("its shard has ended".to_owned()));
+        links.push((endpoint.map_err(|error| cannot_bind(&args.bind, index, error))?, ports));
+    }
+    tell_ports(links);
+    Ok(Node::new(shards, ends, settings.grace, Leaving::Abandons).serve(&mut signals).await)
+}
+
+fn cannot_start(error: io::Error) -> Failure {
+    Failure::cannot("start", error, "more file descriptors or threads for this process")
+}
+
+fn cannot_bind(bind: &str, index: usize, error: String) -> Failure {
+    Failure::cannot(
+        format!("bind the link port {}", endpoint_of(bind, index)),
+        error,
+        "--bind with another port",
+    )
+}
+
+/// The link endpoint of a shard: each takes the port, or the path, after the one before.
+fn endpoint_of(bind: &str, index: usize) -> String {
+    let numbered = bind.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
+    match numbered.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) {
+        Some((_, 0)) => bind.to_owned(),
+        Some((host, port)) => format!("tcp://{host}:{}", usize::from(port) + index),
+        None if index == 0 => bind.to_owned(),
+        None => format!("{bind}-{index}"),
+    }
+}
+
+fn port_of(endpoint: &str) -> Option<u16> {
+    endpoint.strip_prefix("tcp://")?.rsplit_once(':')?.1.parse().ok()
+}
+
+/// Every link port is bound: each shard may tell its workers of all of them.
+fn tell_ports(links: Vec<(String, oneshot::Sender<Vec<u16>>)>) {
+    let ports: Vec<u16> = links.iter().filter_map(|(endpoint, _)| port_of(endpoint)).collect();
+    for (endpoint, answer) in links {
+        warn_if_exposed(&endpoint);
+        info!(endpoint, "link bound");
+        // A shard that has ended is found by the node.
+        let _ = answer.send(ports.clone());
+    }
+}
+
+fn warn_if_exposed(endpoint: &str) {
+    let is_inside = ["tcp://127.", "tcp://[::1]", "tcp://localhost", "ipc://", "inproc://"];
+    if !is_inside.iter().any(|prefix| endpoint.starts_with(prefix)) {
+        warn!(endpoint, "links are not encrypted, keep them on a network of your own");
+    }
+}
+
+/// What one shard is made of.
+struct Plan {
+    index: u16,
+    settings: Arc<Settings>,
+    addresses: Arc<[String]>,
+    endpoint: String,
+    stats: Option<String>,
+    context: Context,
+    incarnation: Incarnation,
+    listeners: Vec<TcpListener>,
+}
+
+impl Plan {
+    async fn run(
+        self,
+        commands: Commands,
+        bound: std_mpsc::SyncSender<Result<String, String>>,
+        ports: oneshot::Receiver<Vec<u16>>,
+    ) {
+        let router = match Router::bind(&self.context, &self.endpoint) {
+            Ok(router) => router,
+            Err(error) => return drop(bound.send(Err(error.to_string()))),
+        };
+        let _ = bound.send(Ok(router.endpoint().to_owned()));
+        let shard = Shard::new(machine(&self.settings, self.incarnation, false), router, Clock::start());
+        let Ok(ports) = ports.await else { return };
+        shard.set_ports(ports);
+        let (settings, addresses) = (self.settings, self.addresses);
+        let tenant = Lodger { shard: Rc::clone(&shard), settings, addresses };
+        let mut tasks = JoinSet::new();
+        if let Err(error) = shard.start(self.listeners, &mut tasks) {
+            return tracing::error!(%error, "a listener cannot be taken over");
+        }
+        let tenant = Rc::new(tenant);
+        if let Some(publisher) = self.stats.as_deref().and_then(|stats| stats_publisher(&self.context, stats))
+        {
+            let (tenant, incarnation, index) = (Rc::clone(&tenant), self.incarnation, self.index);
+            tasks.spawn_local(async move {
+                publish(&publisher, "ingress", incarnation, index, || tenant.report()).await;
+            });
+        }
+        attend(commands, &*tenant).await;
+    }
+}
+
+fn stats_publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
+    Publisher::connect(context, endpoint)
+        .inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node"))
+        .ok()
+}
+
+struct Lodger {
+    shard: Rc<Shard>,
+    settings: Arc<Settings>,
+    addresses: Arc<[String]>,
+}
+
+impl Tenant for Lodger {
+    fn drain(&self) {
+        self.shard.drain();
+    }
+
+    fn leave(&self) {}
+
+    fn is_idle(&self) -> bool {
+        self.shard.look(proto::ingress::Ingress::is_idle)
+    }
+
+    fn report(&self) -> Report {
+        report("ingress", &self.shard, &self.settings, &self.addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_bind_consecutive_ports_and_paths() {
+        assert_eq!(endpoint_of("tcp://127.0.0.1:7100", 2), "tcp://127.0.0.1:7102");
+        assert_eq!(endpoint_of("tcp://127.0.0.1:0", 2), "tcp://127.0.0.1:0");
+        assert_eq!(endpoint_of("ipc:///run/pegloom", 0), "ipc:///run/pegloom");
+        assert_eq!(endpoint_of("ipc:///run/pegloom", 1), "ipc:///run/pegloom-1");
+    }
+}

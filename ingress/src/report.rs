@@ -1,0 +1,69 @@
+//! What an ingress shard has counted, as a report.
+
+use proto::{
+    counters::Tally,
+    id::RouteIndex,
+    ingress::{DestinationCounters, RouteCounters},
+};
+use runtime::{
+    report::{DestinationReport, Report, RouteReport, Sessions, Source},
+    settings::{Destination, Route, Settings},
+};
+
+use crate::shard::Shard;
+
+/// The report of one shard of the node called `node`; its listeners have these addresses.
+pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[String]) -> Report {
+    let routes = settings.routes.iter().zip(listening).enumerate().map(|(index, (route, listen))| {
+        shard.look(|machine| of_route(route, listen, machine.route_counters(RouteIndex(index as u16))))
+    });
+    let links = shard.look(proto::ingress::Ingress::link_counters);
+    let counts = [
+        ("greetings", links.greetings),
+        ("workers_lost", links.workers_lost),
+        ("ignored", links.ignored),
+        ("malformed", links.malformed),
+        ("foreign", shard.foreign_messages()),
+        ("stale", links.stale),
+        ("early", links.early),
+        ("gaps", links.gaps),
+        ("faults", links.faults),
+        ("refused", links.refused),
+    ];
+    let links = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    Report { node: node.to_owned(), routes: routes.collect(), links }
+}
+
+fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteReport {
+    let destinations = route.destinations.iter().zip(&counters.destinations).enumerate();
+    RouteReport {
+        route: route.name.clone(),
+        listen: Some(format!("tcp://{listen}")),
+        sessions: Some(Sessions {
+            opened: counters.opened,
+            ended: counters.ended,
+            live: counters.opened - counters.ended,
+            turned_away: counters.turned_away,
+        }),
+        source: Some(Source { received: counters.received, sent: counters.sent }),
+        destinations: destinations
+            .map(|(index, (settings, counted))| of_destination(settings, index, counted))
+            .collect(),
+    }
+}
+
+fn of_destination(settings: &Destination, index: usize, counters: &DestinationCounters) -> DestinationReport {
+    let role = if index == 0 { "primary" } else { "secondary" };
+    DestinationReport {
+        destination: settings.name.clone(),
+        role: role.to_owned(),
+        address: settings.address.to_string(),
+        unconfirmed: Tally::new(0, counters.unconfirmed_bytes),
+        received: counters.received,
+        connections: counters.connections,
+        outages: counters.outages,
+        moved: counters.moved,
+        ..DestinationReport::default()
+    }
+    .with_account(&counters.account)
+}

@@ -1,0 +1,36 @@
+//! From the settings of the process to those of the machine.
+
+use proto::{
+    id::Incarnation,
+    ingress::{Route, Settings as Machine},
+};
+use runtime::settings::{Route as RouteSettings, Settings};
+
+/// What one shard's machine is told. `shards` share the sessions between them.
+pub fn machine(settings: &Settings, incarnation: Incarnation, is_local: bool) -> Machine {
+    Machine {
+        incarnation,
+        ports: Vec::new(),
+        is_local,
+        max_sessions: settings.max_sessions.div_ceil(settings.shards.max(1)),
+        link_window: settings.link_window.get(),
+        routes: settings.routes.iter().map(route).collect(),
+    }
+}
+
+fn route(route: &RouteSettings) -> Route {
+    Route {
+        name: route.name.clone(),
+        codec: route.codec.clone(),
+        destinations: route
+            .destinations
+            .iter()
+            .map(|destination| (destination.name.clone(), destination.address.fingerprint()))
+            .collect(),
+        connect_timeout: route.connect_timeout,
+        linger: route.linger,
+        quiet_gap: route.quiet_gap,
+        max_frame: route.max_frame,
+        window: route.window,
+    }
+}

@@ -1,0 +1,211 @@
+//! One ingress shard: the machine, its hands, and the tasks that bring it inputs.
+
+use std::{
+    cell::{Cell, RefCell},
+    io, net,
+    rc::Rc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use proto::{
+    id::{RouteIndex, SessionId},
+    ingress::{Ingress, Settings},
+    time::Instant,
+    wire::Cause,
+};
+use runtime::{
+    clock::Clock,
+    pulse::{Beat, Pulse},
+    tcp::{Endpoint, Owner, ReadBuffer},
+    zeromq::Router,
+};
+use rustc_hash::FxHashMap;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    select,
+    sync::Notify,
+    task::JoinSet,
+    time::sleep,
+};
+use tracing::warn;
+
+use crate::{
+    log::{Log, RouteNames},
+    shell::{Hands, peer_of},
+};
+
+/// Batches taken from the ROUTER before others have their turn.
+const BATCHES_A_TURN: usize = 64;
+/// After a failed accept (no descriptors left, say) the listener rests so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A shard, shared by the tasks of its thread.
+pub struct Shard {
+    machine: RefCell<Ingress>,
+    hands: RefCell<Hands>,
+    pulse: Pulse,
+    clock: Clock,
+    buffer: ReadBuffer,
+    router: Rc<Router>,
+    foreign: Cell<u64>,
+    closing: Notify,
+}
+
+impl Shard {
+    /// A shard that speaks to its workers through `router`.
+    pub fn new(settings: Settings, router: Router, clock: Clock) -> Rc<Self> {
+        let names = settings.routes.iter().map(|route| RouteNames {
+            route: route.name.clone(),
+            destinations: route.destinations.iter().map(|(name, _)| name.clone()).collect(),
+        });
+        let log = Log { names: names.collect() };
+        let router = Rc::new(router);
+        let machine = Ingress::new(settings, clock.now());
+        Rc::new_cyclic(|owner| {
+            let (sources, broken) = (FxHashMap::default(), Vec::new());
+            let hands = Hands { router: Rc::clone(&router), sources, broken, owner: owner.clone(), log };
+            Self {
+                machine: RefCell::new(machine),
+                hands: RefCell::new(hands),
+                pulse: Pulse::default(),
+                clock,
+                buffer: ReadBuffer::default(),
+                router,
+                foreign: Cell::new(0),
+                closing: Notify::new(),
+            }
+        })
+    }
+
+    /// The endpoint its workers dial.
+    pub fn endpoint(&self) -> &str {
+        self.router.endpoint()
+    }
+
+    /// Starts its tasks on this thread: the beat, the ROUTER, one for each listener.
+    pub fn start(
+        self: &Rc<Self>,
+        listeners: Vec<net::TcpListener>,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<()> {
+        let shard = Rc::clone(self);
+        tasks.spawn_local(async move { shard.pulse.drive(shard.clock, |beat| shard.beat(beat)).await });
+        let shard = Rc::clone(self);
+        tasks.spawn_local(async move { shard.receive().await });
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (shard, route) = (Rc::clone(self), RouteIndex(index as u16));
+            let listener = TcpListener::from_std(listener)?;
+            tasks.spawn_local(async move { shard.accept(route, listener).await });
+        }
+        Ok(())
+    }
+
+    /// Tells workers of these link ports.
+    pub fn set_ports(&self, ports: Vec<u16>) {
+        self.machine.borrow_mut().set_ports(ports);
+    }
+
+    /// Looks at the machine.
+    pub fn look<T>(&self, look: impl FnOnce(&Ingress) -> T) -> T {
+        look(&self.machine.borrow())
+    }
+
+    /// Peers on the link port that were none of ours.
+    pub fn foreign_messages(&self) -> u64 {
+        self.foreign.get()
+    }
+
+    /// Closes the listeners and brings all sessions to their end.
+    pub fn drain(&self) {
+        self.closing.notify_waiters();
+        self.turn(|machine, now, hands| machine.drain(now, hands));
+    }
+
+    /// Handles one input.
+    fn turn<R>(&self, input: impl FnOnce(&mut Ingress, Instant, &mut Hands) -> R) -> R {
+        let now = self.clock.now();
+        let (mut machine, mut hands) = (self.machine.borrow_mut(), self.hands.borrow_mut());
+        let result = input(&mut machine, now, &mut hands);
+        while let Some(session) = hands.broken.pop() {
+            machine.on_source_reset(session, now, &mut *hands);
+        }
+        self.pulse.wake();
+        result
+    }
+
+    fn beat(&self, beat: Beat) -> Option<Instant> {
+        let now = self.clock.now();
+        let (mut machine, mut hands) = (self.machine.borrow_mut(), self.hands.borrow_mut());
+        match beat {
+            Beat::Flush => machine.flush(now, &mut *hands),
+            Beat::Time => machine.on_time(now, &mut *hands),
+        }
+        machine.deadline()
+    }
+
+    async fn receive(self: Rc<Self>) {
+        loop {
+            self.router.readable().await;
+            for _ in 0..BATCHES_A_TURN {
+                match self.router.try_receive() {
+                    Some(Ok((id, batch))) => match peer_of(id) {
+                        Some(peer) => {
+                            self.turn(|machine, now, hands| machine.on_batch(peer, &batch, now, hands))
+                        }
+                        None => self.foreign.set(self.foreign.get() + 1),
+                    },
+                    Some(Err(_)) => self.foreign.set(self.foreign.get() + 1),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    async fn accept(self: Rc<Self>, route: RouteIndex, listener: TcpListener) {
+        loop {
+            let accepted = select! {
+                () = self.closing.notified() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => self.admit(route, stream),
+                Err(error) => {
+                    warn!(%error, "cannot accept a source");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// A source that is turned away is closed by dropping it.
+    fn admit(self: &Rc<Self>, route: RouteIndex, stream: TcpStream) {
+        self.turn(|machine, now, hands| {
+            if let Some(session) = machine.on_source(route, now, hands) {
+                hands.sources.insert(session, Endpoint::open(stream, session.0, false, Rc::clone(self)));
+            }
+        });
+    }
+}
+
+impl Owner for Shard {
+    fn on_bytes(&self, id: u64, bytes: Bytes) {
+        self.turn(|machine, now, hands| machine.on_source_bytes(SessionId(id), bytes, now, hands));
+    }
+
+    fn on_fin(&self, id: u64) {
+        self.turn(|machine, now, hands| machine.on_source_fin(SessionId(id), now, hands));
+    }
+
+    fn on_broken(&self, id: u64, _: Cause) {
+        self.turn(|machine, now, hands| machine.on_source_reset(SessionId(id), now, hands));
+    }
+
+    fn on_writable(&self, id: u64) {
+        self.turn(|machine, now, hands| machine.on_source_writable(SessionId(id), now, hands));
+    }
+
+    fn buffer(&self) -> &ReadBuffer {
+        &self.buffer
+    }
+}

@@ -1,0 +1,82 @@
+//! The hands of the ingress machine: sources' sockets and the ROUTER.
+//!
+//! Called by the machine while it handles an input, so nothing here calls the machine: what it has to hear is noted and
+//! told when the input is done.
+
+use std::rc::{Rc, Weak};
+
+use proto::{
+    id::{Peer, SessionId},
+    ingress::{Effect, Shell},
+};
+use runtime::{
+    tcp::Endpoint,
+    zeromq::{PeerId, Router},
+};
+use rustc_hash::FxHashMap;
+
+use crate::{log::Log, shard::Shard};
+
+/// The first octet of our DEALERs' routing ids; eight random ones follow.
+const OURS: u8 = 1;
+
+/// Who sent a batch; `None` for a peer that is none of ours.
+pub(crate) fn peer_of(id: PeerId) -> Option<Peer> {
+    let (&first, rest) = id.as_bytes().split_first()?;
+    let octets = rest.try_into().ok()?;
+    (first == OURS).then(|| Peer(u64::from_be_bytes(octets)))
+}
+
+fn routing_id(peer: Peer) -> Option<PeerId> {
+    let mut octets = [OURS; 9];
+    octets[1..].copy_from_slice(&peer.0.to_be_bytes());
+    PeerId::new(&octets)
+}
+
+pub(crate) struct Hands {
+    pub(crate) router: Rc<Router>,
+    pub(crate) sources: FxHashMap<SessionId, Endpoint>,
+    /// Sources a write to which failed.
+    pub(crate) broken: Vec<SessionId>,
+    pub(crate) owner: Weak<Shard>,
+    pub(crate) log: Log,
+}
+
+impl Shell for Hands {
+    fn write(&mut self, session: SessionId, bytes: &[u8]) -> usize {
+        let (Some(source), Some(owner)) = (self.sources.get(&session), self.owner.upgrade()) else {
+            return 0;
+        };
+        source.write(bytes, &owner).unwrap_or_else(|_| {
+            self.broken.push(session);
+            0
+        })
+    }
+
+    fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
+        routing_id(peer).is_some_and(|id| self.router.try_send(id, &batch).is_ok())
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::PauseSource { session } => self.with(session, Endpoint::pause),
+            Effect::ResumeSource { session } => self.with(session, Endpoint::resume),
+            Effect::ShutDownSource { session } => self.with(session, Endpoint::shut_down),
+            Effect::CloseSource { session, abort } => {
+                if abort {
+                    self.with(session, Endpoint::abort);
+                }
+                self.sources.remove(&session);
+            }
+            Effect::Notice(notice) => self.log.tell(&notice),
+        }
+    }
+}
+
+impl Hands {
+    fn with(&self, session: SessionId, act: impl FnOnce(&Endpoint)) {
+        if let Some(source) = self.sources.get(&session) {
+            act(source);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Reports: the counters of a node as people and machines read them, and as they are published.
+//!
+//! Every shard makes one; they are added up destination by destination. The shape is the JSON that SIGUSR1 prints and, in
+//! MessagePack, what is published on topic `report`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use proto::{
+    counters::{Account, ShedReason, Tally},
+    id::Incarnation,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{clock::unix_millis, zeromq::Publisher};
+
+/// The topic reports are published on.
+pub const TOPIC: &[u8] = b"report";
+/// Every shard publishes this often.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// One report as published: who says it, when, and what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Which node.
+    pub node: String,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// Which shard of it.
+    pub shard: u16,
+    /// Counts the shard's reports, from 1.
+    pub sequence: u64,
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// What it has counted since its start.
+    pub report: Report,
+}
+
+/// What a node has counted since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// `up`, `ingress` or `fanout`.
+    pub node: String,
+    /// By route, in the order of the settings.
+    pub routes: Vec<RouteReport>,
+    /// About links to other nodes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, u64>,
+}
+
+/// What was counted of a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteReport {
+    /// Its name.
+    pub route: String,
+    /// Where it listens; nothing at a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
+    /// What sources said and were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// By destination, the primary first.
+    pub destinations: Vec<DestinationReport>,
+}
+
+/// Sessions of a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Begun.
+    pub opened: u64,
+    /// Ended.
+    pub ended: u64,
+    /// Begun and not ended.
+    pub live: u64,
+    /// Turned away.
+    pub turned_away: u64,
+}
+
+/// What passed between a route and its sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// From sources.
+    pub received: Tally,
+    /// To sources.
+    pub sent: Tally,
+}
+
+/// What was counted of a destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestinationReport {
+    /// Its name.
+    pub destination: String,
+    /// `primary` or `secondary`.
+    pub role: String,
+    /// Where it is.
+    pub address: String,
+    /// Offered to it: `accepted = delivered + in_flight + spooled + shed`.
+    pub accepted: Tally,
+    /// Taken by its socket.
+    pub delivered: Tally,
+    /// Held for it.
+    pub in_flight: Tally,
+    /// On disk.
+    pub spooled: Tally,
+    /// Discarded, by reason; reasons that never occurred are left out.
+    pub shed: BTreeMap<String, Tally>,
+    /// The part of `accepted` that was offered again after a worker was lost.
+    pub replayed: Tally,
+    /// Delivered, but not confirmed when the connection was reset.
+    pub unconfirmed: Tally,
+    /// What it said.
+    pub received: Tally,
+    /// Connections made to it.
+    pub connections: u64,
+    /// Times it went away.
+    pub outages: u64,
+    /// Sessions moved from one of its workers to another.
+    pub moved: u64,
+}
+
+/// Publishes what `report` returns, for ever. A stats-node that is slow or gone costs nothing: PUB drops.
+pub async fn publish(
+    publisher: &Publisher,
+    node: &str,
+    incarnation: Incarnation,
+    shard: u16,
+    report: impl Fn() -> Report,
+) -> ! {
+    let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for sequence in 1.. {
+        beat.tick().await;
+        let (node, time) = (node.to_owned(), unix_millis());
+        let published = Published { node, incarnation, shard, sequence, time, report: report() };
+        match rmp_serde::to_vec_named(&published) {
+            // Reports are cumulative: one that is dropped costs nothing.
+            Ok(body) => drop(publisher.try_send(TOPIC, &body)),
+            Err(error) => tracing::error!(%error, "a report cannot be encoded"),
+        }
+    }
+    unreachable!("a sequence of u64 does not end")
+}
+
+impl DestinationReport {
+    /// With the terms of an account.
+    pub fn with_account(mut self, account: &Account) -> Self {
+        self.accepted = account.accepted;
+        self.delivered = account.delivered;
+        self.in_flight = account.in_flight;
+        self.spooled = account.spooled;
+        self.replayed = account.replayed;
+        let shed = ShedReason::ALL.iter().map(|&reason| (reason, account.shed[reason as usize]));
+        self.shed =
+            shed.filter(|(_, t)| !t.is_zero()).map(|(reason, t)| (reason.name().to_owned(), t)).collect();
+        self
+    }
+
+    /// What was shed, over all reasons.
+    pub fn shed_total(&self) -> Tally {
+        self.shed.values().fold(Tally::ZERO, |sum, tally| sum + *tally)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        self.in_flight += other.in_flight;
+        self.spooled += other.spooled;
+        self.replayed += other.replayed;
+        self.unconfirmed += other.unconfirmed;
+        self.received += other.received;
+        self.connections += other.connections;
+        // Every shard notices the same outage by itself.
+        self.outages = self.outages.max(other.outages);
+        self.moved += other.moved;
+        for (reason, tally) in &other.shed {
+            *self.shed.entry(reason.clone()).or_default() += *tally;
+        }
+    }
+}
+
+impl RouteReport {
+    fn add(&mut self, other: &Self) {
+        if let (Some(mine), Some(theirs)) = (&mut self.sessions, other.sessions) {
+            mine.opened += theirs.opened;
+            mine.ended += theirs.ended;
+            mine.live += theirs.live;
+            mine.turned_away += theirs.turned_away;
+        }
+        if let (Some(mine), Some(theirs)) = (&mut self.source, other.source) {
+            mine.received += theirs.received;
+            mine.sent += theirs.sent;
+        }
+        for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
+            mine.add(theirs);
+        }
+    }
+}
+
+impl Report {
+    /// Adds the report of another shard of the same node.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.routes.iter_mut().zip(&other.routes) {
+            mine.add(theirs);
+        }
+        for (name, count) in &other.links {
+            *self.links.entry(name.clone()).or_default() += count;
+        }
+    }
+
+    /// The sum of the shards' reports; `None` if there is none.
+    pub fn sum(reports: impl IntoIterator<Item = Self>) -> Option<Self> {
+        reports.into_iter().reduce(|mut sum, report| {
+            sum.add(&report);
+            sum
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(accepted: u64, outages: u64) -> Report {
+        let destination = DestinationReport {
+            destination: "primary".to_owned(),
+            accepted: Tally::new(1, accepted),
+            outages,
+            shed: [("away".to_owned(), Tally::new(1, 2))].into(),
+            ..DestinationReport::default()
+        };
+        let route = RouteReport { destinations: vec![destination], ..RouteReport::default() };
+        Report { node: "up".to_owned(), routes: vec![route], ..Report::default() }
+    }
+
+    #[test]
+    fn shards_are_added_up_but_an_outage_is_one_for_all() {
+        let sum = Report::sum([report(10, 1), report(20, 1)]).unwrap();
+        let destination = &sum.routes[0].destinations[0];
+        assert_eq!(destination.accepted, Tally::new(2, 30));
+        assert_eq!(destination.shed["away"], Tally::new(2, 4));
+        assert_eq!(destination.outages, 1);
+    }
+}

@@ -1,0 +1,185 @@
+//! One TCP connection on one shard.
+//!
+//! Reads are a task, writes are direct: whoever has bytes tries the kernel at once, and only what it refuses waits for
+//! writability. Everything is on one thread; an endpoint is closed by dropping it.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::Rc,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use proto::wire::Cause;
+use tokio::{
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::Notify,
+    task::{AbortHandle, spawn_local},
+};
+use tokio_util::io::poll_read_buf;
+
+use super::{cause_of, unconfirmed::unconfirmed};
+
+/// A read buffer is this large, and shared by all connections of a shard.
+const BUFFER: usize = 64 * 1024;
+/// A read is given at least so much room.
+const LEAST_ROOM: usize = 16 * 1024;
+
+/// Where a shard reads into. What was read is handed on as slices of it, counted by reference.
+#[derive(Debug, Default)]
+pub struct ReadBuffer(RefCell<BytesMut>);
+
+impl ReadBuffer {
+    /// Reads what there is; empty at the end of the stream. One system call when something is there.
+    async fn read(&self, half: &mut OwnedReadHalf) -> io::Result<Bytes> {
+        poll_fn(|context| {
+            let mut buffer = self.0.borrow_mut();
+            if buffer.capacity() - buffer.len() < LEAST_ROOM {
+                buffer.reserve(BUFFER);
+            }
+            poll_read_buf(Pin::new(&mut *half), context, &mut *buffer).map_ok(|_| buffer.split().freeze())
+        })
+        .await
+    }
+}
+
+/// Who hears what happens to its endpoints. `id` is what the endpoint was opened with.
+pub trait Owner: 'static {
+    /// Something was read; never empty.
+    fn on_bytes(&self, id: u64, bytes: Bytes);
+    /// The other side will say nothing more.
+    fn on_fin(&self, id: u64);
+    /// The connection broke.
+    fn on_broken(&self, id: u64, cause: Cause);
+    /// The kernel takes bytes again.
+    fn on_writable(&self, id: u64);
+    /// Where to read into.
+    fn buffer(&self) -> &ReadBuffer;
+}
+
+/// Stops and starts a reader.
+#[derive(Debug)]
+struct Gate {
+    is_open: Cell<bool>,
+    opened: Notify,
+}
+
+impl Gate {
+    async fn pass(&self) {
+        while !self.is_open.get() {
+            self.opened.notified().await;
+        }
+    }
+}
+
+/// A connection: its writing half, and handles of the tasks that read and wait.
+#[derive(Debug)]
+pub struct Endpoint {
+    id: u64,
+    half: Rc<OwnedWriteHalf>,
+    gate: Rc<Gate>,
+    reader: AbortHandle,
+    waiter: RefCell<Option<AbortHandle>>,
+    is_waiting: Rc<Cell<bool>>,
+    written: Cell<u64>,
+}
+
+impl Endpoint {
+    /// Takes a connected stream; starts to read at once if `is_reading`.
+    pub fn open(stream: TcpStream, id: u64, is_reading: bool, owner: Rc<impl Owner>) -> Self {
+        // Without it a relay costs 40 ms a message when peers write in pieces.
+        let _ = stream.set_nodelay(true);
+        let (read_half, half) = stream.into_split();
+        let gate = Rc::new(Gate { is_open: Cell::new(is_reading), opened: Notify::new() });
+        let reader = spawn_local(read(read_half, id, Rc::clone(&gate), owner)).abort_handle();
+        let is_waiting = Rc::new(Cell::new(false));
+        let (waiter, written) = (RefCell::new(None), Cell::new(0));
+        Self { id, half: Rc::new(half), gate, reader, waiter, is_waiting, written }
+    }
+
+    /// Writes as much as the kernel takes. What it refuses is asked for again by `on_writable`.
+    pub fn write(&self, bytes: &[u8], owner: &Rc<impl Owner>) -> Result<usize, Cause> {
+        let taken = match self.half.try_write(bytes) {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(cause_of(&error)),
+        };
+        self.written.set(self.written.get() + taken as u64);
+        if taken < bytes.len() {
+            self.await_writable(Rc::clone(owner));
+        }
+        Ok(taken)
+    }
+
+    fn await_writable(&self, owner: Rc<impl Owner>) {
+        if self.is_waiting.replace(true) {
+            return;
+        }
+        let (id, half, is_waiting) = (self.id, Rc::clone(&self.half), Rc::clone(&self.is_waiting));
+        let task = spawn_local(async move {
+            // An error is found by the write that follows.
+            let _ = half.writable().await;
+            is_waiting.set(false);
+            drop(half);
+            owner.on_writable(id);
+        });
+        *self.waiter.borrow_mut() = Some(task.abort_handle());
+    }
+
+    /// Says that nothing more will be written.
+    pub fn shut_down(&self) {
+        let stream: &TcpStream = (*self.half).as_ref();
+        // Fails only where the connection is gone already, which the reader reports.
+        let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Stops reading.
+    pub fn pause(&self) {
+        self.gate.is_open.set(false);
+    }
+
+    /// Goes on reading.
+    pub fn resume(&self) {
+        self.gate.is_open.set(true);
+        self.gate.opened.notify_one();
+    }
+
+    /// The connection is to be reset, not ended, when it is dropped.
+    pub fn abort(&self) {
+        let stream: &TcpStream = (*self.half).as_ref();
+        let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Bytes written that the other side's kernel has not acknowledged.
+    pub fn unconfirmed(&self) -> u64 {
+        unconfirmed((*self.half).as_ref(), self.written.get())
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.reader.abort();
+        if let Some(waiter) = self.waiter.borrow_mut().take() {
+            waiter.abort();
+        }
+    }
+}
+
+async fn read(mut half: OwnedReadHalf, id: u64, gate: Rc<Gate>, owner: Rc<impl Owner>) {
+    loop {
+        if !gate.is_open.get() {
+            gate.pass().await;
+        }
+        match owner.buffer().read(&mut half).await {
+            Ok(bytes) if bytes.is_empty() => return owner.on_fin(id),
+            Ok(bytes) => owner.on_bytes(id, bytes),
+            Err(error) => return owner.on_broken(id, cause_of(&error)),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `pegloom up`: the whole fabric in one process.
+//!
+//! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that thread.
+
+use std::{io, net::TcpListener, rc::Rc, sync::Arc};
+
+use proto::id::Incarnation;
+use runtime::{
+    clock::{Clock, unix_millis},
+    exit::{Exit, Failure},
+    node::{Leaving, Node},
+    report::{Report, publish},
+    settings::{Environment, RouteArgs, Settings},
+    shard::{Commands, Shard, Tenant, attend, run_local},
+    signals::Signals,
+    telemetry::{self, LogArgs},
+    zeromq::{Context, Publisher, Router},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+use tracing::error;
+
+/// Flags of `pegloom up`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub routes: RouteArgs,
+
+    /// A stats-node to report to, `tcp://HOST:PORT`
+    #[arg(long, value_name = "ENDPOINT")]
+    pub stats: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub log: LogArgs,
+}
+
+/// Runs `pegloom up`.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&args.log)?;
+    let settings = Settings::load(&args.routes, &Environment::of_process())?;
+    run_local(serve(settings, args.stats.clone())).map_err(cannot_start)?
+}
+
+async fn serve(settings: Settings, stats: Option<String>) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(cannot_start)?;
+    let mut fabric = Fabric::start(settings, stats)?;
+    Ok(fabric.node.serve(&mut signals).await)
+}
+
+fn cannot_start(error: io::Error) -> Failure {
+    Failure::cannot("start", error, "more file descriptors or threads for this process")
+}
+
+/// A running fabric.
+pub struct Fabric {
+    /// Its shards.
+    pub node: Node,
+    /// Where its routes listen.
+    pub addresses: Arc<[String]>,
+}
+
+impl Fabric {
+    /// Binds the listeners and starts the shards.
+    pub fn start(settings: Settings, stats: Option<String>) -> Result<Self, Failure> {
+        let doors = ingress::open_doors(&settings)?;
+        let (ended, ends) = mpsc::channel(settings.shards);
+        let (settings, addresses) = (Arc::new(settings), Arc::<[String]>::from(doors.addresses));
+        let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
+        let mut shards = Vec::new();
+        for (index, listeners) in doors.listeners.into_iter().enumerate() {
+            let plan = Plan {
+                index: index as u16,
+                settings: Arc::clone(&settings),
+                addresses: Arc::clone(&addresses),
+                stats: stats.clone(),
+                context: context.clone(),
+                incarnation,
+                listeners,
+            };
+            let main = move |commands| plan.run(commands);
+            shards.push(Shard::start(format!("shard-{index}"), ended.clone(), main).map_err(cannot_start)?);
+        }
+        let node = Node::new(shards, ends, settings.grace, Leaving::Abandons);
+        Ok(Self { node, addresses })
+    }
+}
+
+/// What one shard is made of.
+struct Plan {
+    index: u16,
+    settings: Arc<Settings>,
+    addresses: Arc<[String]>,
+    stats: Option<String>,
+    context: Context,
+    incarnation: Incarnation,
+    listeners: Vec<TcpListener>,
+}
+
+impl Plan {
+    async fn run(mut self, commands: Commands) {
+        let (tenant, mut tasks) = match self.furnish() {
+            Ok(furnished) => furnished,
+            Err(error) => return error!(%error, "a shard cannot start"),
+        };
+        if let Some(stats) = self.stats {
+            match Publisher::connect(&self.context, &stats) {
+                Ok(publisher) => {
+                    drop(tasks.spawn_local(tell(publisher, self.incarnation, self.index, Rc::clone(&tenant))))
+                }
+                Err(error) => error!(%error, stats, "cannot report to the stats-node"),
+            }
+        }
+        attend(commands, &*tenant).await;
+    }
+
+    /// An ingress, a worker for every destination, and the links between them.
+    fn furnish(&mut self) -> Result<(Rc<Lodger>, JoinSet<()>), Box<dyn std::error::Error>> {
+        let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
+        let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
+        let router = Router::bind(&self.context, &endpoint)?;
+        let ingress = ingress::Shard::new(ingress::machine(&settings, self.incarnation, true), router, clock);
+        let mut tasks = JoinSet::new();
+        let mut workers = Vec::new();
+        for (route, destination) in settings
+            .routes
+            .iter()
+            .flat_map(|route| route.destinations.iter().map(move |destination| (route, destination)))
+        {
+            let machine = fanout::machine(route, destination, "local".to_owned(), self.incarnation);
+            let (address, context) = (destination.address.clone(), self.context.clone());
+            let worker = fanout::Shard::new(machine, address, context, true, clock);
+            worker.start(&mut tasks);
+            worker.dial(&endpoint)?;
+            workers.push(worker);
+        }
+        ingress.start(std::mem::take(&mut self.listeners), &mut tasks)?;
+        Ok((Rc::new(Lodger { ingress, workers, settings, addresses: Arc::clone(&self.addresses) }), tasks))
+    }
+}
+
+async fn tell(publisher: Publisher, incarnation: Incarnation, index: u16, tenant: Rc<Lodger>) {
+    publish(&publisher, "up", incarnation, index, || tenant.report()).await;
+}
+
+struct Lodger {
+    ingress: Rc<ingress::Shard>,
+    workers: Vec<Rc<fanout::Shard>>,
+    settings: Arc<Settings>,
+    addresses: Arc<[String]>,
+}
+
+impl Tenant for Lodger {
+    fn drain(&self) {
+        self.ingress.drain();
+    }
+
+    fn leave(&self) {}
+
+    fn is_idle(&self) -> bool {
+        let is_idle = self.ingress.look(proto::ingress::Ingress::is_idle);
+        is_idle && self.workers.iter().all(|worker| worker.look(proto::worker::Worker::is_idle))
+    }
+
+    fn report(&self) -> Report {
+        ingress::report("up", &self.ingress, &self.settings, &self.addresses)
+    }
+}
