@@ -110,7 +110,8 @@ impl Device {
     /// Connects, and talks from now on.
     pub(super) async fn connect(address: &str) -> io::Result<Self> {
         let (read, write) = TcpStream::connect(address).await?.into_split();
-        let (spoken, stop, ended) = (Rc::new(Cell::default()), Rc::new(Notify::new()), Rc::new(Notify::new()));
+        let (spoken, stop, ended) =
+            (Rc::new(Cell::default()), Rc::new(Notify::new()), Rc::new(Notify::new()));
         let device = Self { spoken, stop, ended };
         spawn_local(talk(write, Rc::clone(&device.spoken), Rc::clone(&device.stop)));
         spawn_local(hear(read, Rc::clone(&device.spoken), Rc::clone(&device.ended)));

@@ -61,7 +61,8 @@ impl Narrator {
         let mut text = String::new();
         let nothing = DestinationReport::default();
         for (index, destination) in destinations(report).iter().enumerate() {
-            let before = self.last.as_ref().and_then(|last| destinations(last).get(index)).unwrap_or(&nothing);
+            let before =
+                self.last.as_ref().and_then(|last| destinations(last).get(index)).unwrap_or(&nothing);
             self.tell_destination(before, destination, &mut text);
         }
         if spoken != self.last_spoken {
@@ -75,13 +76,16 @@ impl Narrator {
     fn tell_destination(&self, before: &DestinationReport, now: &DestinationReport, text: &mut String) {
         let name = &now.destination;
         if now.outages > before.outages {
-            let line = format!("▼ {name} is away. The device does not notice; what {name} misses is counted.\n");
+            let line =
+                format!("▼ {name} is away. The device does not notice; what {name} misses is counted.\n");
             text.push_str(&self.paint.with(AnsiColor::Yellow, &line));
         }
         if now.connections > before.connections {
             let line = match now.connections {
                 1 => format!("▲ {name} is connected.\n"),
-                count => format!("▲ {name} is back: connection {count} of the same session, from the next line on.\n"),
+                count => format!(
+                    "▲ {name} is back: connection {count} of the same session, from the next line on.\n"
+                ),
             };
             text.push_str(&self.paint.with(AnsiColor::Green, &line));
         }
@@ -120,7 +124,10 @@ impl Narrator {
             );
         }
         let verdict = if adds_up(report, spoken) {
-            self.paint.with(AnsiColor::Green, "It adds up: accepted = delivered + in flight + shed, for every destination.")
+            self.paint.with(
+                AnsiColor::Green,
+                "It adds up: accepted = delivered + in flight + shed, for every destination.",
+            )
         } else {
             self.paint.with(AnsiColor::Red, "It does not add up. Please report this.")
         };
@@ -156,7 +163,10 @@ pub(super) fn adds_up(report: &Report, spoken: Spoken) -> bool {
     spoken.wrong == 0
         && !destinations(report).is_empty()
         && destinations(report).iter().all(|destination| {
-            let told = destination.delivered + destination.in_flight + destination.spooled + destination.shed_total();
+            let told = destination.delivered
+                + destination.in_flight
+                + destination.spooled
+                + destination.shed_total();
             destination.accepted == told
         })
 }
@@ -169,7 +179,8 @@ mod tests {
     use super::*;
 
     fn report(accepted: u64, delivered: u64, shed: u64, connections: u64, outages: u64) -> Report {
-        let mut destination = DestinationReport { destination: "flaky".to_owned(), ..DestinationReport::default() };
+        let mut destination =
+            DestinationReport { destination: "flaky".to_owned(), ..DestinationReport::default() };
         destination.accepted = Tally::new(accepted, accepted);
         destination.delivered = Tally::new(delivered, delivered);
         destination.connections = connections;
@@ -190,7 +201,10 @@ mod tests {
         let mut narrator = narrator();
         assert!(narrator.tell(&report(1, 1, 0, 1, 0), Spoken::default()).contains("flaky is connected"));
         let away = narrator.tell(&report(3, 1, 2, 1, 1), Spoken::default());
-        assert!(away.contains("flaky is away") && away.contains("2 lines shed for flaky, because: away"), "{away}");
+        assert!(
+            away.contains("flaky is away") && away.contains("2 lines shed for flaky, because: away"),
+            "{away}"
+        );
         let back = narrator.tell(&report(4, 2, 2, 2, 1), Spoken::default());
         assert!(back.contains("flaky is back") && !back.contains("shed"), "{back}");
     }
