@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::{
         id::{Attempt, Incarnation, SessionId},
-        wire::frame::{Bye, Cause, Cuts, Greeting, MAX_STANDINGS, Patience, Phase, Standing},
+        wire::frame::{Bye, Cause, Cuts, Greeting, MAX_POSITION, MAX_STANDINGS, Patience, Phase, Standing},
     };
 
     fn batch_of(frames: &[Frame<'_>]) -> Vec<u8> {
@@ -320,6 +320,13 @@ mod tests {
     }
 
     #[test]
+    fn positions_that_could_overflow_are_refused() {
+        let fin = |position| batch_of(&[Frame::Fin { session: SESSION, attempt: ATTEMPT, position }]);
+        assert!(Batch::decode(&fin(MAX_POSITION)).is_ok());
+        assert!(Batch::decode(&fin(MAX_POSITION + 1)).is_err());
+    }
+
+    #[test]
     fn http_and_frames_with_extra_elements_are_refused() {
         assert!(Batch::decode(b"GET / HTTP/1.1\r\n\r\n").is_err());
         let mut long = batch_of(&[Frame::Ping]);
@@ -350,7 +357,7 @@ mod tests {
 
         #[test]
         fn data_survives_the_wire(
-            position: u64, written: u64, starts: bool, ends: bool,
+            position in 0..=MAX_POSITION, written in 0..=MAX_POSITION, starts: bool, ends: bool,
             payload in proptest::collection::vec(any::<u8>(), 1..300),
             cuts in proptest::collection::btree_set(1u32..300, 0..8),
         ) {

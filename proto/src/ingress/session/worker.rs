@@ -107,7 +107,7 @@ impl Session {
     ) {
         let counters = turn.core.destination(self.route, destination);
         counters.losses += 1;
-        counters.unconfirmed_bytes += unconfirmed;
+        counters.unconfirmed_bytes = counters.unconfirmed_bytes.saturating_add(unconfirmed);
         if destination.is_primary() {
             return self.end(By::Primary, Ending::Lost(cause), true, turn);
         }
@@ -211,7 +211,8 @@ impl Session {
         let Some(lane) = self.lane(destination) else { return Err(Fault) };
         let before = lane.outbound.unwritten();
         let delivered = match grant {
-            Some((taken, limit)) => lane.outbound.on_totals(taken, written, limit),
+            // Forward, nothing is taken that is not written: what it lets go now, another worker might have needed.
+            Some((taken, limit)) => lane.outbound.on_totals(taken.min(written), written, limit),
             None => lane.outbound.on_written(written),
         }
         .map_err(|_| Fault)?;
