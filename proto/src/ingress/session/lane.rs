@@ -26,6 +26,8 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) inbound: Inbound,
     pub(in crate::ingress) replies: Framer,
     pub(in crate::ingress) has_closed: bool,
+    /// Its worker has said that the attempt is connected.
+    pub(in crate::ingress) is_opened: bool,
     window: u64,
     /// It stands in its link's queue of those with something to send, or among those parked.
     pub(in crate::ingress) is_ready: bool,
@@ -42,6 +44,7 @@ impl Lane {
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
             has_closed: false,
+            is_opened: false,
             window,
             is_ready: false,
             is_owing: false,
@@ -60,6 +63,7 @@ impl Lane {
         self.inbound = Inbound::new(0, self.window, Takes::Received);
         self.replies.finish();
         self.has_closed = false;
+        self.is_opened = false;
         Frame::Open {
             session,
             attempt: self.attempt,

@@ -124,8 +124,9 @@ impl Session {
             self.on_attempt_unknown(destination, turn);
             return None;
         };
-        if known.phase == ConnectionPhase::Open {
-            self.catch_up_opened(destination, known.limit, turn);
+        // OPENED may have been lost with the old epoch.
+        if known.phase == ConnectionPhase::Open && !lane.is_opened {
+            self.on_opened(destination, known.limit, turn);
         }
         if self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).is_err() {
             self.on_attempt_unknown(destination, turn);
@@ -136,29 +137,12 @@ impl Session {
         Some(Standing {
             session,
             attempt,
-            phase: ConnectionPhase::Open,
+            // What is connected while this is on its way, its worker has to say again.
+            phase: if lane.is_opened { ConnectionPhase::Open } else { ConnectionPhase::Connecting },
             received: totals.taken,
             written: totals.written,
             limit: totals.limit,
         })
-    }
-
-    /// OPENED may have been lost with the old epoch.
-    fn catch_up_opened(
-        &mut self,
-        destination: DestinationIndex,
-        limit: u64,
-        turn: &mut Turn<'_, impl Shell>,
-    ) {
-        let was_opening = if destination.is_primary() {
-            self.primary.state == PrimaryState::Opening
-        } else {
-            let state = self.secondaries[destination.0 as usize - 1].state;
-            matches!(state, SecondaryState::Opening | SecondaryState::Away)
-        };
-        if was_opening {
-            self.on_opened(destination, limit, turn);
-        }
     }
 
     /// The worker lost the OPEN, or the RESET that ended the attempt was lost.

@@ -22,10 +22,14 @@ impl Session {
         limit: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        turn.core.destination(self.route, destination).connections += 1;
         let Some(lane) = self.lane(destination) else { return };
+        let is_repeated = std::mem::replace(&mut lane.is_opened, true);
         // The totals before it are older than any we know; only the limit is news.
         let _ = lane.outbound.on_totals(0, 0, limit);
+        if is_repeated {
+            return self.make_ready(destination, turn.core);
+        }
+        turn.core.destination(self.route, destination).connections += 1;
         if destination.is_primary() {
             self.on_primary_opened(turn);
         } else {
