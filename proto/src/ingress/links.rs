@@ -93,6 +93,11 @@ impl Link {
         self.outstanding < window || unwritten < RESERVE
     }
 
+    /// Those that waited for the link's window get their turn.
+    pub(super) fn unpark(&mut self) {
+        self.ready.append(&mut self.parked);
+    }
+
     /// Sends what was gathered. False if the socket refused it.
     pub(super) fn dispatch(&mut self, now: Instant, shell: &mut impl Shell) -> bool {
         if self.outbox.is_empty() {
@@ -188,9 +193,8 @@ impl Links {
     pub(super) fn settle(&mut self, key: LinkKey, units: u64) {
         if let Some(link) = self.at_mut(key) {
             link.outstanding -= units;
-            if units > 0 && !link.parked.is_empty() {
-                let parked = std::mem::take(&mut link.parked);
-                link.ready.extend(parked);
+            if units > 0 {
+                link.unpark();
             }
         }
     }

@@ -6,7 +6,7 @@
 
 mod ending;
 pub(super) mod lane;
-mod moving;
+pub(super) mod moving;
 mod source;
 mod worker;
 

@@ -7,6 +7,17 @@ use crate::{
     wire::{Cause, Phase as ConnectionPhase, Standing},
 };
 
+/// What a greeting means for a lane.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ingress) enum Greeted {
+    /// Its attempt goes on; where its backward direction stands.
+    GoesOn(Standing),
+    /// Its attempt is not known to the worker, or not like this.
+    Unknown,
+    /// It has nothing to do with the link any more.
+    Over,
+}
+
 impl Session {
     /// The worker of one of its lanes is dead, leaving or superseded.
     pub(in crate::ingress) fn on_worker_lost(
@@ -108,33 +119,32 @@ impl Session {
         }
     }
 
-    /// The worker of a lane greeted anew. `standing`: what it says of the lane's attempt, if it knows it. Returns the
-    /// standing of the backward direction if the attempt goes on.
+    /// The worker of a lane greeted anew and holds a connection of this session, which `known` is about. Nothing may be
+    /// said to that worker before WELCOME: what is unknown is dealt with after it, by [`Session::on_attempt_unknown`].
     pub(in crate::ingress) fn on_greeted(
         &mut self,
         destination: DestinationIndex,
-        standing: Option<&Standing>,
+        known: &Standing,
         turn: &mut Turn<'_, impl Shell>,
-    ) -> Option<Standing> {
+    ) -> Greeted {
         let session = self.id;
-        let lane = self.lane(destination)?;
+        let Some(lane) = self.lane(destination) else { return Greeted::Over };
         let attempt = lane.attempt;
-        let known = standing.filter(|standing| standing.attempt == attempt);
-        let Some(known) = known.filter(|known| lane.outbound.rewind(known.received).is_ok()) else {
-            self.on_attempt_unknown(destination, turn);
-            return None;
-        };
+        if known.attempt != attempt || lane.outbound.rewind(known.received).is_err() {
+            return Greeted::Unknown;
+        }
         // OPENED may have been lost with the old epoch.
         if known.phase == ConnectionPhase::Open && !lane.is_opened {
             self.on_opened(destination, known.limit, turn);
         }
         if self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).is_err() {
-            self.on_attempt_unknown(destination, turn);
-            return None;
+            return Greeted::Unknown;
         }
-        let lane = self.lane(destination).filter(|lane| lane.link.is_some())?;
+        let Some(lane) = self.lane(destination).filter(|lane| lane.link.is_some()) else {
+            return Greeted::Over;
+        };
         let totals = lane.inbound.announce();
-        Some(Standing {
+        Greeted::GoesOn(Standing {
             session,
             attempt,
             // What is connected while this is on its way, its worker has to say again.
@@ -146,7 +156,11 @@ impl Session {
     }
 
     /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
-    fn on_attempt_unknown(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
+    pub(in crate::ingress) fn on_attempt_unknown(
+        &mut self,
+        destination: DestinationIndex,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
         if destination.is_primary() {
             if self.primary.state == PrimaryState::Opening {
                 return self.move_primary(turn);
