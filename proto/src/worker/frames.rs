@@ -68,8 +68,8 @@ impl Worker {
             return Ok(());
         }
         if let Frame::Welcome { version: _, incarnation, ports, auth: _, standings, last } = frame {
-            let is_first = self.on_welcome(link, incarnation, ports, standings, last, now, shell);
-            return if is_first { Ok(()) } else { Err(Fault("WELCOME came twice")) };
+            let fits = self.on_welcome(link, incarnation, ports, standings, last, now, shell);
+            return if fits { Ok(()) } else { Err(Fault("WELCOME came twice, or names too many")) };
         }
         if !self.links[link.0 as usize].is_live() {
             self.counters.early += 1;
