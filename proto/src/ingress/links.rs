@@ -100,12 +100,13 @@ impl Link {
 
     /// Sends what was gathered. False if the socket refused it.
     pub(super) fn dispatch(&mut self, now: Instant, shell: &mut impl Shell) -> bool {
-        if self.outbox.is_empty() {
-            return true;
+        while let Some(batch) = self.outbox.seal(&mut self.numbering) {
+            self.liveness.sent(now);
+            if !shell.send(self.peer, batch) {
+                return false;
+            }
         }
-        let batch = self.outbox.seal(&mut self.numbering);
-        self.liveness.sent(now);
-        shell.send(self.peer, batch)
+        true
     }
 }
 

@@ -108,15 +108,16 @@ impl Link {
 
     /// Sends what was gathered. False if the socket refused it.
     pub(super) fn dispatch(&mut self, now: Instant, shell: &mut impl Shell) -> bool {
-        if self.outbox.is_empty() {
-            return true;
+        while let Some(batch) = self.outbox.seal(&mut self.numbering) {
+            self.liveness.sent(now);
+            if !self.is_local {
+                self.lease.sent(self.numbering.sent(), now);
+            }
+            if !shell.send(self.index, batch) {
+                return false;
+            }
         }
-        let batch = self.outbox.seal(&mut self.numbering);
-        self.liveness.sent(now);
-        if !self.is_local {
-            self.lease.sent(self.numbering.sent(), now);
-        }
-        shell.send(self.index, batch)
+        true
     }
 
     pub(super) fn all_acknowledged(&self) -> bool {
