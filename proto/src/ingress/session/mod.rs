@@ -52,6 +52,8 @@ struct Source {
     is_paused: bool,
     /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
     backlog: VecDeque<Bytes>,
+    /// So many bytes at the front of the backlog were said in an earlier attempt: nobody waits to hear of them.
+    inherited: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
 }
@@ -122,6 +124,7 @@ impl Session {
         self.connect_by.get_or_insert(turn.now + timeout);
         let lane = &mut self.primary.lane;
         lane.link = turn.core.links.place(self.route, DestinationIndex::PRIMARY);
+        self.source.inherited = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
         self.primary.state = match lane.link {
             Some(key) => {
                 let open = lane.open(self.id, position, Patience::Once, millis(timeout));

@@ -209,7 +209,9 @@ impl Session {
         if bytes > 0 {
             self.active_at = turn.now;
         }
-        self.primary.lane.inbound.wrote(bytes as u64);
+        let inherited = self.source.inherited.min(bytes as u64);
+        self.source.inherited -= inherited;
+        self.primary.lane.inbound.wrote(bytes as u64 - inherited);
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
     }
