@@ -52,7 +52,7 @@ impl Session {
         let counters = turn.core.destination(self.route, DestinationIndex::PRIMARY);
         counters.account.replay(replayed);
         counters.moved += 1;
-        self.connect_by = None;
+        // A deadline that already runs goes on: workers that come and go must not keep a source waiting.
         self.open_primary(position, turn);
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
     }
