@@ -56,24 +56,21 @@ impl Ingress {
         if !self.collect(key, header, greeting) || !greeting.last {
             return;
         }
-        let rival =
-            self.core.links.namesake(Some(key), &worker).map(|(key, link)| (key, link.worker.incarnation));
-        match rival {
-            Some((_, incarnation)) if incarnation > worker.incarnation => {
-                self.core.links.remove(key);
-                return self.refuse_worker(
-                    peer,
-                    header.epoch,
-                    greeting,
-                    Bye::Superseded,
-                    Refusal::Superseded,
-                    shell,
-                );
-            }
-            Some((rival, _)) => self.supersede(rival, now, shell),
-            None => {}
+        if self
+            .core
+            .links
+            .namesakes(key, &worker)
+            .any(|(_, rival)| rival.worker.incarnation > worker.incarnation)
+        {
+            self.drop_superseded(key, now, shell);
+            let why = Refusal::Superseded;
+            return self.refuse_worker(peer, header.epoch, greeting, Bye::Superseded, why, shell);
         }
+        let rivals: Vec<_> = self.core.links.namesakes(key, &worker).map(|(rival, _)| rival).collect();
         self.welcome(key, greeting.settings != fingerprint, now, shell);
+        for rival in rivals {
+            self.supersede(rival, now, shell);
+        }
     }
 
     /// The link that this HELLO belongs to: in its epoch, collecting.
@@ -191,6 +188,7 @@ impl Ingress {
             }
         }
         link.state = State::Live { draining: false };
+        link.was_live = true;
         true
     }
 
@@ -247,6 +245,15 @@ impl Ingress {
         writer.write(&Frame::Bye { reason, version: VERSION });
         if !shell.send(peer, writer.seal(Header { epoch, number: 0, received: 0 })) {
             self.counters.refused += 1;
+        }
+    }
+
+    /// A newer incarnation has taken the name of this link's worker since it last greeted.
+    fn drop_superseded(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        if self.core.links.at(key).is_some_and(|link| link.sessions > 0) {
+            self.lose(key, "it was superseded", now, shell);
+        } else {
+            self.core.links.remove(key);
         }
     }
 

@@ -50,6 +50,8 @@ pub(super) struct Link {
     pub(super) peer: Peer,
     pub(super) worker: WorkerName,
     pub(super) state: State,
+    /// It has been greeted at least once.
+    pub(super) was_live: bool,
     pub(super) numbering: Numbering,
     pub(super) liveness: Liveness,
     pub(super) outbox: Outbox,
@@ -71,6 +73,7 @@ impl Link {
             peer,
             worker,
             state: State::Greeting,
+            was_live: false,
             numbering,
             liveness: Liveness::new(now),
             outbox: Outbox::default(),
@@ -162,10 +165,15 @@ impl Links {
         self.table.iter().map(|(id, link)| (LinkKey(id), link))
     }
 
-    /// The link of the worker with the same name, other than `key`.
-    pub(super) fn namesake(&self, key: Option<LinkKey>, worker: &WorkerName) -> Option<(LinkKey, &Link)> {
-        self.iter().find(|(other, link)| {
-            Some(*other) != key
+    /// The other links of workers with this name; not those that have never got as far as WELCOME.
+    pub(super) fn namesakes(
+        &self,
+        key: LinkKey,
+        worker: &WorkerName,
+    ) -> impl Iterator<Item = (LinkKey, &Link)> {
+        self.iter().filter(move |(other, link)| {
+            *other != key
+                && link.was_live
                 && (&link.worker.name, link.worker.route, link.worker.destination)
                     == (&worker.name, worker.route, worker.destination)
         })
