@@ -38,6 +38,9 @@ impl Ingress {
         }
         let Some(key) = self.core.links.of_peer(peer) else {
             self.counters.early += 1;
+            if batch.frames.iter().any(|frame| matches!(frame, Frame::Bye { .. })) {
+                return;
+            }
             return self.ask_to_greet(peer, batch.header.epoch, now, shell);
         };
         if self.judge(key, &batch, now, shell) {
@@ -74,13 +77,19 @@ impl Ingress {
                 false
             }
             Verdict::Gap => {
-                self.counters.gaps += 1;
-                link.state = State::Broken;
-                let (peer, epoch) = (link.peer, link.numbering.epoch());
-                self.ask_to_greet(peer, epoch, now, shell);
+                self.on_gap(key, now, shell);
                 false
             }
         }
+    }
+
+    /// Something was lost: nothing more is taken before the worker greets again.
+    pub(super) fn on_gap(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        self.counters.gaps += 1;
+        let Some(link) = self.core.links.at_mut(key) else { return };
+        link.state = State::Broken;
+        let (peer, epoch) = (link.peer, link.numbering.epoch());
+        self.ask_to_greet(peer, epoch, now, shell);
     }
 
     fn on_frame(
@@ -100,6 +109,7 @@ impl Ingress {
             | Frame::Reset { .. } => return self.on_session_frame(key, frame, now, shell),
             Frame::Ping => link.outbox.post(&Frame::Pong),
             Frame::Pong => {}
+            Frame::Drain if link.state == (State::Live { draining: true }) => {}
             Frame::Drain => {
                 link.state = State::Live { draining: true };
                 let worker = link.worker.clone();

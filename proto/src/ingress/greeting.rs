@@ -53,7 +53,7 @@ impl Ingress {
                 shell,
             );
         };
-        if !self.collect(key, header, greeting) || !greeting.last {
+        if !self.collect(key, header, greeting, now, shell) || !greeting.last {
             return;
         }
         if self
@@ -101,11 +101,24 @@ impl Ingress {
     }
 
     /// Takes a part's standings, if the part is the next one.
-    fn collect(&mut self, key: LinkKey, header: Header, greeting: &Greeting<'_>) -> bool {
+    fn collect(
+        &mut self,
+        key: LinkKey,
+        header: Header,
+        greeting: &Greeting<'_>,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) -> bool {
         let is_ours = greeting.ingress == self.core.settings.incarnation;
         let Some(link) = self.core.links.at_mut(key) else { return false };
-        let is_next = link.state == State::Greeting && link.numbering.judge(header) == Verdict::Next;
-        if !is_next || link.standings.len() + greeting.standings.len() > MAX_STANDINGS_IN_ALL {
+        let verdict =
+            if link.state == State::Greeting { link.numbering.judge(header) } else { Verdict::Repeat };
+        if verdict == Verdict::Gap {
+            self.on_gap(key, now, shell);
+            return false;
+        }
+        if verdict != Verdict::Next || link.standings.len() + greeting.standings.len() > MAX_STANDINGS_IN_ALL
+        {
             self.counters.stale += 1;
             return false;
         }
