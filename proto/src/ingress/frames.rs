@@ -145,6 +145,7 @@ impl Ingress {
             }
             return Ok(());
         };
+        self.check_order(session, destination, frame)?;
         let handled = self.with(session, now, shell, |session, turn| match *frame {
             Frame::Opened { limit, .. } => {
                 session.on_opened(destination, limit, turn);
@@ -168,6 +169,23 @@ impl Ingress {
             _ => Ok(()),
         });
         handled.unwrap_or(Ok(())).map_err(|_| Fault("its positions do not fit"))
+    }
+
+    /// A destination is opened before it speaks, and not refused after.
+    fn check_order(
+        &self,
+        session: SessionId,
+        destination: DestinationIndex,
+        frame: &Frame<'_>,
+    ) -> Result<(), Fault> {
+        let lane = self.sessions.at(session.0).and_then(|session| session.lane_at(destination));
+        match (frame, lane.is_some_and(|lane| lane.is_opened)) {
+            (Frame::Refused { .. }, true) => Err(Fault("it refuses what it has opened")),
+            (Frame::Data { .. } | Frame::Fin { .. }, false) => {
+                Err(Fault("it speaks for what is not connected"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Which lane of the session this attempt is, if it is the lane's present one and lies on this link.

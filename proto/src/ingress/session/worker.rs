@@ -77,7 +77,8 @@ impl Session {
         if self.secondaries[index].state == SecondaryState::Finishing {
             return self.finish_off(index, None, turn);
         }
-        if matches!(cause, Cause::Limit | Cause::Draining) {
+        let is_away = self.secondaries[index].state == SecondaryState::Away;
+        if is_away || matches!(cause, Cause::Limit | Cause::Draining) {
             self.leave_link(destination, None, turn.core);
             self.secondaries[index].state = SecondaryState::Away;
             self.secondaries[index].retry_at = Some(turn.now + RETRY);
