@@ -48,8 +48,9 @@ impl Ingress {
                 link.parked.push_back(id);
                 continue;
             }
-            let (attempt, written) = (lane.attempt, lane.inbound.announce_written());
+            let (attempt, inbound) = (lane.attempt, &mut lane.inbound);
             let sent = lane.outbound.send(QUANTUM, |position, chunk| {
+                let written = inbound.announce_written();
                 link.outbox.post_data(id, attempt, position, written, chunk);
             });
             link.outstanding += sent.unwrap_or(0);
