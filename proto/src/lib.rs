@@ -9,6 +9,8 @@ pub mod ingress;
 pub mod link;
 pub mod outage;
 pub mod slab;
+#[cfg(test)]
+mod spell;
 pub mod time;
 pub mod wire;
 pub mod worker;

@@ -357,3 +357,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
