@@ -4,6 +4,8 @@ pub mod backoff;
 pub mod codec;
 pub mod counters;
 pub mod credit;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod id;
 pub mod ingress;
 pub mod link;

@@ -49,7 +49,9 @@ fn standings(standings: &[Standing]) -> String {
 /// A batch with these numbers.
 pub(crate) fn batch(epoch: u64, number: u64, received: u64, frames: &[Frame<'_>]) -> Vec<u8> {
     let mut writer = BatchWriter::default();
-    frames.iter().for_each(|frame| writer.write(frame));
+    for frame in frames {
+        writer.write(frame);
+    }
     writer.seal(Header { epoch: Epoch(epoch), number, received })
 }
 

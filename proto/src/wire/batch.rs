@@ -155,7 +155,9 @@ mod tests {
 
     fn batch_of(frames: &[Frame<'_>]) -> Vec<u8> {
         let mut writer = BatchWriter::default();
-        frames.iter().for_each(|frame| writer.write(frame));
+        for frame in frames {
+            writer.write(frame);
+        }
         writer.seal(Header { epoch: Epoch(1), number: 2, received: 3 })
     }
 
@@ -254,7 +256,10 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = b"0123456789abcdef";
+        let pair =
+            |byte: &u8| [digits[usize::from(byte >> 4)] as char, digits[usize::from(byte & 15)] as char];
+        bytes.iter().flat_map(pair).collect()
     }
 
     #[test]

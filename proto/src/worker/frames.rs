@@ -78,17 +78,17 @@ impl Worker {
             self.counters.early += 1;
             return Ok(());
         }
-        self.on_session_frame(link, frame, now, shell)
+        self.on_session_frame(link, &frame, now, shell)
     }
 
     fn on_session_frame(
         &mut self,
         link: LinkIndex,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         now: Instant,
         shell: &mut impl Shell,
     ) -> Result<(), Fault> {
-        match frame {
+        match *frame {
             Frame::Open { session, attempt, position, limit, window, patience, timeout_millis } => {
                 let window = u64::from(window);
                 let timeout = Duration::from_millis(timeout_millis.into());
@@ -98,7 +98,7 @@ impl Worker {
                     shell,
                 );
             }
-            Frame::Data { .. } => return self.on_data(link, &frame, now, shell),
+            Frame::Data { .. } => return self.on_data(link, frame, now, shell),
             Frame::Grant { session, attempt, taken, written, limit } => {
                 let Some(id) = self.find(link, session, attempt) else { return Ok(()) };
                 return self.on_totals(id, Some((taken, limit)), written, now, shell);

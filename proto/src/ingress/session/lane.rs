@@ -18,6 +18,10 @@ const FORCED_JOIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What both kinds of lane are made of: one attempt's totals in both directions.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: two of the attempt, two of the queues it is in"
+)]
 pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) destination: DestinationIndex,
     pub(in crate::ingress) link: Option<LinkKey>,

@@ -32,6 +32,8 @@ const SPARE_SECONDARY: Peer = Peer(11);
 const WINDOW: u32 = 1000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(10);
+/// A step of the clock.
+const STEP: Duration = Duration::from_millis(50);
 
 /// What was done to the world, and what the world answers.
 #[derive(Debug, Default)]
@@ -247,10 +249,15 @@ impl Rig {
         self.shell.written.clear();
     }
 
+    /// Time passes, but for one step.
+    fn pass_almost(&mut self, span: Duration) {
+        self.pass(span.saturating_sub(STEP));
+    }
+
     /// Time passes, and the workers linked show life.
     fn pass(&mut self, span: Duration) {
         for _ in 0..span.as_millis().div_ceil(50) {
-            self.pass_in_silence(Duration::from_millis(50));
+            self.pass_in_silence(STEP);
             let mut peers: Vec<_> = self.numbers.keys().copied().collect();
             peers.sort();
             for peer in peers {
@@ -264,7 +271,7 @@ impl Rig {
     /// Time passes, and nobody says anything.
     fn pass_in_silence(&mut self, span: Duration) {
         for _ in 0..span.as_millis().div_ceil(50) {
-            self.now += Duration::from_millis(50);
+            self.now += STEP;
             self.ingress.on_time(self.now, &mut self.shell);
             self.ingress.audit();
         }

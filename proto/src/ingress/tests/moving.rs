@@ -34,7 +34,7 @@ fn a_primary_without_another_worker_waits_for_one_as_long_as_connect_timeout() {
     let mut rig = Rig::open(Codec::Lines, 1);
     rig.source_says("one\n");
     leave(&mut rig, PRIMARY);
-    rig.pass(CONNECT_TIMEOUT - Duration::from_millis(50));
+    rig.pass_almost(CONNECT_TIMEOUT);
     rig.greet(SPARE_PRIMARY, 0, &[]);
     assert_eq!(rig.hear(SPARE_PRIMARY), ["WELCOME", "OPEN s0 a2 @0 once", "DATA s0 a2 @0 one↵"]);
     rig.pass(Duration::from_millis(50));

@@ -80,9 +80,9 @@ fn opened_twice_is_opened_once() {
 #[test]
 fn no_answer_within_connect_timeout_closes_the_source() {
     let mut rig = in_state("Connecting");
-    rig.pass(CONNECT_TIMEOUT - Duration::from_millis(50));
+    rig.pass_almost(CONNECT_TIMEOUT);
     assert_eq!(outcome(&mut rig), "");
-    rig.pass(Duration::from_millis(50));
+    rig.pass(STEP);
     let ended =
         "abort s0; s0 ended by primary: connect timeout; primary: RESET s0 a1 connection reset by peer";
     assert_eq!(outcome(&mut rig), ended.replace(" by peer", ""));
@@ -220,9 +220,9 @@ fn a_half_closed_session_ends_after_linger_of_silence() {
         } else {
             rig.source_says("late");
         }
-        rig.pass(LINGER - Duration::from_millis(100));
+        rig.pass_almost(LINGER);
         assert!(!rig.ingress.is_idle());
-        rig.pass(Duration::from_millis(100));
+        rig.pass(STEP);
         assert_eq!(rig.done().last().unwrap(), "s0 ended by ingress: linger");
         assert!(rig.hear(PRIMARY).contains(&"RESET s0 a1 ended in order".to_owned()));
     }
