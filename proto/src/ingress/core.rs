@@ -45,8 +45,10 @@ pub struct Route {
     pub quiet_gap: Duration,
     /// The longest frame that is kept whole, in bytes.
     pub max_frame: u32,
-    /// Units that one session may have outstanding towards one destination, or from it.
+    /// Units that one session may have outstanding towards its primary, or from it.
     pub window: u32,
+    /// The same for a secondary.
+    pub secondary_window: u32,
 }
 
 /// What is counted of one route.

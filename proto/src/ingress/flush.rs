@@ -48,14 +48,15 @@ impl Ingress {
                 link.parked.push_back(id);
                 continue;
             }
-            let (attempt, written) = (lane.attempt, lane.inbound.written());
+            let (attempt, inbound) = (lane.attempt, &mut lane.inbound);
             let sent = lane.outbound.send(QUANTUM, |position, chunk| {
+                let written = inbound.announce_written();
                 link.outbox.post_data(id, attempt, position, written, chunk);
             });
-            if let Some(units) = sent {
-                link.outstanding += units;
-                lane.inbound.announce_written();
-            } else if let Some(position) = lane.outbound.send_fin() {
+            link.outstanding += sent.unwrap_or(0);
+            if sent.is_none()
+                && let Some(position) = lane.outbound.send_fin()
+            {
                 link.outstanding += crate::credit::FIN_COST;
                 link.outbox.post(&Frame::Fin { session: id, attempt, position });
             }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::{
     Effect, Ingress, Notice, Refusal, Shell,
     links::{Link, LinkKey, State, WorkerName},
+    session::moving::Greeted,
 };
 use crate::{
     id::{DestinationIndex, Epoch, Peer, RouteIndex, SessionId},
@@ -52,27 +53,24 @@ impl Ingress {
                 shell,
             );
         };
-        if !self.collect(key, header, greeting) || !greeting.last {
+        if !self.collect(key, header, greeting, now, shell) || !greeting.last {
             return;
         }
-        let rival =
-            self.core.links.namesake(Some(key), &worker).map(|(key, link)| (key, link.worker.incarnation));
-        match rival {
-            Some((_, incarnation)) if incarnation > worker.incarnation => {
-                self.core.links.remove(key);
-                return self.refuse_worker(
-                    peer,
-                    header.epoch,
-                    greeting,
-                    Bye::Superseded,
-                    Refusal::Superseded,
-                    shell,
-                );
-            }
-            Some((rival, _)) => self.supersede(rival, now, shell),
-            None => {}
+        if self
+            .core
+            .links
+            .namesakes(key, &worker)
+            .any(|(_, rival)| rival.worker.incarnation > worker.incarnation)
+        {
+            self.drop_superseded(key, now, shell);
+            let why = Refusal::Superseded;
+            return self.refuse_worker(peer, header.epoch, greeting, Bye::Superseded, why, shell);
         }
+        let rivals: Vec<_> = self.core.links.namesakes(key, &worker).map(|(rival, _)| rival).collect();
         self.welcome(key, greeting.settings != fingerprint, now, shell);
+        for rival in rivals {
+            self.supersede(rival, now, shell);
+        }
     }
 
     /// The link that this HELLO belongs to: in its epoch, collecting.
@@ -103,11 +101,24 @@ impl Ingress {
     }
 
     /// Takes a part's standings, if the part is the next one.
-    fn collect(&mut self, key: LinkKey, header: Header, greeting: &Greeting<'_>) -> bool {
+    fn collect(
+        &mut self,
+        key: LinkKey,
+        header: Header,
+        greeting: &Greeting<'_>,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) -> bool {
         let is_ours = greeting.ingress == self.core.settings.incarnation;
         let Some(link) = self.core.links.at_mut(key) else { return false };
-        let is_next = link.state == State::Greeting && link.numbering.judge(header) == Verdict::Next;
-        if !is_next || link.standings.len() + greeting.standings.len() > MAX_STANDINGS_IN_ALL {
+        let verdict =
+            if link.state == State::Greeting { link.numbering.judge(header) } else { Verdict::Repeat };
+        if verdict == Verdict::Gap {
+            self.on_gap(key, now, shell);
+            return false;
+        }
+        if verdict != Verdict::Next || link.standings.len() + greeting.standings.len() > MAX_STANDINGS_IN_ALL
+        {
             self.counters.stale += 1;
             return false;
         }
@@ -126,26 +137,28 @@ impl Ingress {
         let standings = std::mem::take(&mut link.standings);
         let known: FxHashMap<SessionId, Standing> =
             standings.into_iter().map(|standing| (standing.session, standing)).collect();
+        let worker = link.worker.clone();
         // Lanes that go on are reconciled first, for WELCOME names them; what is opened or reset must follow WELCOME.
-        let (mut going_on, mut lost) = (Vec::new(), Vec::new());
+        let (mut answers, mut unknown) = (Vec::new(), Vec::new());
         for (session, destination) in lanes {
-            match known.get(&session) {
-                Some(standing) => going_on.push((session, destination, *standing)),
-                None => lost.push((session, destination)),
+            let greeted = known.get(&session).and_then(|standing| {
+                self.with(session, now, shell, |session, turn| {
+                    session.on_greeted(destination, standing, turn)
+                })
+            });
+            match greeted.unwrap_or(Greeted::Unknown) {
+                Greeted::GoesOn(standing) => answers.push(standing),
+                Greeted::Unknown => unknown.push((session, destination)),
+                Greeted::Over => {}
             }
         }
-        let worker = link.worker.clone();
-        let mut answers = Vec::new();
-        for (session, destination, standing) in going_on {
-            let answer = self.with(session, now, shell, |session, turn| {
-                session.on_greeted(destination, Some(&standing), turn)
-            });
-            answers.extend(answer.flatten());
-        }
         self.restore_outstanding(key);
-        self.send_welcome(key, &answers, now, shell);
-        for (session, destination) in lost {
-            self.with(session, now, shell, |session, turn| session.on_greeted(destination, None, turn));
+        if !self.send_welcome(key, &answers, now, shell) {
+            self.counters.refused += 1;
+            return self.lose(key, "its socket takes no batch", now, shell);
+        }
+        for (session, destination) in unknown {
+            self.with(session, now, shell, |session, turn| session.on_attempt_unknown(destination, turn));
         }
         let (route, destination) = (worker.route, worker.destination);
         shell.effect(Effect::Notice(Notice::WorkerLinked { worker, settings_differ }));
@@ -153,32 +166,43 @@ impl Ingress {
         self.wake_all(key);
     }
 
-    /// A rewind changes what is outstanding: adds it up anew.
+    /// A rewind changes what is outstanding: adds it up anew. Those who waited for the link's window may have room now.
     fn restore_outstanding(&mut self, key: LinkKey) {
         let lanes = self.sessions.iter().flat_map(|(_, session)| session.lanes());
         let outstanding =
             lanes.filter(|lane| lane.link == Some(key)).map(|lane| lane.outbound.unwritten()).sum();
         if let Some(link) = self.core.links.at_mut(key) {
             link.outstanding = outstanding;
+            link.unpark();
         }
     }
 
-    fn send_welcome(&mut self, key: LinkKey, standings: &[Standing], now: Instant, shell: &mut impl Shell) {
+    /// False if the socket refused it.
+    fn send_welcome(
+        &mut self,
+        key: LinkKey,
+        standings: &[Standing],
+        now: Instant,
+        shell: &mut impl Shell,
+    ) -> bool {
         let (incarnation, ports) = (self.core.settings.incarnation, self.core.settings.ports.clone());
-        let Some(link) = self.core.links.at_mut(key) else { return };
+        let Some(link) = self.core.links.at_mut(key) else { return false };
         let mut parts = standings.chunks(MAX_STANDINGS).peekable();
         loop {
             let standings = parts.next().unwrap_or_default().to_vec();
             let last = parts.peek().is_none();
             let (auth, ports) = (&[][..], ports.clone());
             link.outbox.post(&Frame::Welcome { version: VERSION, incarnation, ports, auth, standings, last });
-            // A part that is refused is missed by its number: the worker greets again.
-            let _ = link.dispatch(now, shell);
+            if !link.dispatch(now, shell) {
+                return false;
+            }
             if last {
                 break;
             }
         }
         link.state = State::Live { draining: false };
+        link.was_live = true;
+        true
     }
 
     fn place_waiting(
@@ -234,6 +258,15 @@ impl Ingress {
         writer.write(&Frame::Bye { reason, version: VERSION });
         if !shell.send(peer, writer.seal(Header { epoch, number: 0, received: 0 })) {
             self.counters.refused += 1;
+        }
+    }
+
+    /// A newer incarnation has taken the name of this link's worker since it last greeted.
+    fn drop_superseded(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        if self.core.links.at(key).is_some_and(|link| link.sessions > 0) {
+            self.lose(key, "it was superseded", now, shell);
+        } else {
+            self.core.links.remove(key);
         }
     }
 

@@ -50,6 +50,8 @@ pub(super) struct Link {
     pub(super) peer: Peer,
     pub(super) worker: WorkerName,
     pub(super) state: State,
+    /// It has been greeted at least once.
+    pub(super) was_live: bool,
     pub(super) numbering: Numbering,
     pub(super) liveness: Liveness,
     pub(super) outbox: Outbox,
@@ -71,6 +73,7 @@ impl Link {
             peer,
             worker,
             state: State::Greeting,
+            was_live: false,
             numbering,
             liveness: Liveness::new(now),
             outbox: Outbox::default(),
@@ -93,14 +96,20 @@ impl Link {
         self.outstanding < window || unwritten < RESERVE
     }
 
+    /// Those that waited for the link's window get their turn.
+    pub(super) fn unpark(&mut self) {
+        self.ready.append(&mut self.parked);
+    }
+
     /// Sends what was gathered. False if the socket refused it.
     pub(super) fn dispatch(&mut self, now: Instant, shell: &mut impl Shell) -> bool {
-        if self.outbox.is_empty() {
-            return true;
+        while let Some(batch) = self.outbox.seal(&mut self.numbering) {
+            self.liveness.sent(now);
+            if !shell.send(self.peer, batch) {
+                return false;
+            }
         }
-        let batch = self.outbox.seal(&mut self.numbering);
-        self.liveness.sent(now);
-        shell.send(self.peer, batch)
+        true
     }
 }
 
@@ -156,10 +165,15 @@ impl Links {
         self.table.iter().map(|(id, link)| (LinkKey(id), link))
     }
 
-    /// The link of the worker with the same name, other than `key`.
-    pub(super) fn namesake(&self, key: Option<LinkKey>, worker: &WorkerName) -> Option<(LinkKey, &Link)> {
-        self.iter().find(|(other, link)| {
-            Some(*other) != key
+    /// The other links of workers with this name; not those that have never got as far as WELCOME.
+    pub(super) fn namesakes(
+        &self,
+        key: LinkKey,
+        worker: &WorkerName,
+    ) -> impl Iterator<Item = (LinkKey, &Link)> {
+        self.iter().filter(move |(other, link)| {
+            *other != key
+                && link.was_live
                 && (&link.worker.name, link.worker.route, link.worker.destination)
                     == (&worker.name, worker.route, worker.destination)
         })
@@ -188,9 +202,8 @@ impl Links {
     pub(super) fn settle(&mut self, key: LinkKey, units: u64) {
         if let Some(link) = self.at_mut(key) {
             link.outstanding -= units;
-            if units > 0 && !link.parked.is_empty() {
-                let parked = std::mem::take(&mut link.parked);
-                link.ready.extend(parked);
+            if units > 0 {
+                link.unpark();
             }
         }
     }

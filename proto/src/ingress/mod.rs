@@ -320,3 +320,6 @@ impl Ingress {
         self.sessions.iter().filter_map(|(id, session)| Some((SessionId(id), on_link(session)?))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub struct Settings {
     pub fingerprint: u64,
     /// Connections it holds at most.
     pub max_connections: usize,
-    /// Units one session may have outstanding at most, whatever the ingress asks for.
+    /// Units one session may have outstanding at most; an OPEN with a larger window is refused.
     pub max_window: u64,
     /// The shortest wait between two probes of a destination that is away.
     pub backoff_min: Duration,
@@ -266,12 +266,15 @@ impl Worker {
         }
     }
 
-    /// Says goodbye on all links: the sessions go to other workers at once.
+    /// Says goodbye on all links: the sessions go to other workers at once, so nothing more is written here.
     pub fn leave(&mut self, now: Instant, shell: &mut impl Shell) {
         for link in &mut self.links {
             link.post(&Frame::Bye { reason: Bye::Leaving, version: crate::wire::VERSION });
         }
         self.flush(now, shell);
+        for link in &mut self.links {
+            link.state = link::State::Barred { until: Instant::NEVER };
+        }
     }
 
     /// Whether it holds no connection.
@@ -354,3 +357,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,7 +106,9 @@ impl Session {
         for index in 0..self.secondaries.len() {
             self.finish_secondary(index, turn);
         }
-        self.close_source(abort, turn);
+        // What the source has not got of the primary's words it will not get: a torn stream must not look whole.
+        let is_torn = !self.source.backlog.is_empty();
+        self.close_source(abort || is_torn, turn);
         turn.core.route(self.route).counters.ended += 1;
         turn.notice(Notice::SessionEnded {
             session: self.id,

@@ -18,6 +18,10 @@ const FORCED_JOIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What both kinds of lane are made of: one attempt's totals in both directions.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: two of the attempt, two of the queues it is in"
+)]
 pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) destination: DestinationIndex,
     pub(in crate::ingress) link: Option<LinkKey>,
@@ -26,6 +30,8 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) inbound: Inbound,
     pub(in crate::ingress) replies: Framer,
     pub(in crate::ingress) has_closed: bool,
+    /// Its worker has said that the attempt is connected.
+    pub(in crate::ingress) is_opened: bool,
     window: u64,
     /// It stands in its link's queue of those with something to send, or among those parked.
     pub(in crate::ingress) is_ready: bool,
@@ -42,6 +48,7 @@ impl Lane {
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
             has_closed: false,
+            is_opened: false,
             window,
             is_ready: false,
             is_owing: false,
@@ -60,6 +67,7 @@ impl Lane {
         self.inbound = Inbound::new(0, self.window, Takes::Received);
         self.replies.finish();
         self.has_closed = false;
+        self.is_opened = false;
         Frame::Open {
             session,
             attempt: self.attempt,

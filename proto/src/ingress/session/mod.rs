@@ -6,7 +6,7 @@
 
 mod ending;
 pub(super) mod lane;
-mod moving;
+pub(super) mod moving;
 mod source;
 mod worker;
 
@@ -29,9 +29,6 @@ use crate::{
     wire::{Cause, Frame, Patience},
 };
 
-/// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
-/// keeps up must not be shed to for being a little later than the primary.
-const SECONDARY_WINDOWS: u64 = 4;
 /// In a drain, a session that has been quiet for so long is brought to its end.
 const DRAIN_PAUSE: Duration = Duration::from_millis(300);
 /// A lane that a full worker refused asks again after this.
@@ -57,6 +54,8 @@ struct Source {
     is_paused: bool,
     /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
     backlog: VecDeque<Bytes>,
+    /// So many bytes at the front of the backlog were said in an earlier attempt: nobody waits to hear of them.
+    inherited: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
 }
@@ -95,7 +94,8 @@ impl Session {
         let keep = if core.settings.is_local { Keep::Nothing } else { Keep::FrameStart(window) };
         let secondaries = (1..settings.destinations.len())
             .map(|index| {
-                let (destination, window) = (DestinationIndex(index as u16), window * SECONDARY_WINDOWS);
+                let (destination, window) =
+                    (DestinationIndex(index as u16), settings.secondary_window.into());
                 SecondaryLane::new(destination, codec, max_frame, window, keep)
             })
             .collect();
@@ -132,6 +132,7 @@ impl Session {
         self.connect_by.get_or_insert(turn.now + timeout);
         let lane = &mut self.primary.lane;
         lane.link = turn.core.links.place(self.route, DestinationIndex::PRIMARY);
+        self.source.inherited = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
         self.primary.state = match lane.link {
             Some(key) => {
                 let open = lane.open(self.id, position, Patience::Once, millis(timeout));

@@ -7,6 +7,17 @@ use crate::{
     wire::{Cause, Phase as ConnectionPhase, Standing},
 };
 
+/// What a greeting means for a lane.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ingress) enum Greeted {
+    /// Its attempt goes on; where its backward direction stands.
+    GoesOn(Standing),
+    /// Its attempt is not known to the worker, or not like this.
+    Unknown,
+    /// It has nothing to do with the link any more.
+    Over,
+}
+
 impl Session {
     /// The worker of one of its lanes is dead, leaving or superseded.
     pub(in crate::ingress) fn on_worker_lost(
@@ -41,7 +52,7 @@ impl Session {
         let counters = turn.core.destination(self.route, DestinationIndex::PRIMARY);
         counters.account.replay(replayed);
         counters.moved += 1;
-        self.connect_by = None;
+        // A deadline that already runs goes on: workers that come and go must not keep a source waiting.
         self.open_primary(position, turn);
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
     }
@@ -108,61 +119,48 @@ impl Session {
         }
     }
 
-    /// The worker of a lane greeted anew. `standing`: what it says of the lane's attempt, if it knows it. Returns the
-    /// standing of the backward direction if the attempt goes on.
+    /// The worker of a lane greeted anew and holds a connection of this session, which `known` is about. Nothing may be
+    /// said to that worker before WELCOME: what is unknown is dealt with after it, by [`Session::on_attempt_unknown`].
     pub(in crate::ingress) fn on_greeted(
         &mut self,
         destination: DestinationIndex,
-        standing: Option<&Standing>,
+        known: &Standing,
         turn: &mut Turn<'_, impl Shell>,
-    ) -> Option<Standing> {
+    ) -> Greeted {
         let session = self.id;
-        let lane = self.lane(destination)?;
+        let Some(lane) = self.lane(destination) else { return Greeted::Over };
         let attempt = lane.attempt;
-        let known = standing.filter(|standing| standing.attempt == attempt);
-        let Some(known) = known.filter(|known| lane.outbound.rewind(known.received).is_ok()) else {
-            self.on_attempt_unknown(destination, turn);
-            return None;
-        };
-        if known.phase == ConnectionPhase::Open {
-            self.catch_up_opened(destination, known.limit, turn);
+        if known.attempt != attempt || lane.outbound.rewind(known.received).is_err() {
+            return Greeted::Unknown;
+        }
+        // OPENED may have been lost with the old epoch.
+        if known.phase == ConnectionPhase::Open && !lane.is_opened {
+            self.on_opened(destination, known.limit, turn);
         }
         if self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).is_err() {
-            self.on_attempt_unknown(destination, turn);
-            return None;
+            return Greeted::Unknown;
         }
-        let lane = self.lane(destination).filter(|lane| lane.link.is_some())?;
+        let Some(lane) = self.lane(destination).filter(|lane| lane.link.is_some()) else {
+            return Greeted::Over;
+        };
         let totals = lane.inbound.announce();
-        Some(Standing {
+        Greeted::GoesOn(Standing {
             session,
             attempt,
-            phase: ConnectionPhase::Open,
+            // What is connected while this is on its way, its worker has to say again.
+            phase: if lane.is_opened { ConnectionPhase::Open } else { ConnectionPhase::Connecting },
             received: totals.taken,
             written: totals.written,
             limit: totals.limit,
         })
     }
 
-    /// OPENED may have been lost with the old epoch.
-    fn catch_up_opened(
+    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
+    pub(in crate::ingress) fn on_attempt_unknown(
         &mut self,
         destination: DestinationIndex,
-        limit: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        let was_opening = if destination.is_primary() {
-            self.primary.state == PrimaryState::Opening
-        } else {
-            let state = self.secondaries[destination.0 as usize - 1].state;
-            matches!(state, SecondaryState::Opening | SecondaryState::Away)
-        };
-        if was_opening {
-            self.on_opened(destination, limit, turn);
-        }
-    }
-
-    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
-    fn on_attempt_unknown(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
         if destination.is_primary() {
             if self.primary.state == PrimaryState::Opening {
                 return self.move_primary(turn);

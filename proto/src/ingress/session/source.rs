@@ -13,7 +13,8 @@ use crate::{
 impl Session {
     /// The source said something: to the primary as it came, to the secondaries in whole frames.
     pub(in crate::ingress) fn on_source_bytes(&mut self, bytes: Bytes, turn: &mut Turn<'_, impl Shell>) {
-        if self.phase != Phase::Open || bytes.is_empty() {
+        // A drain finishes the source while a read of it may still be on its way here.
+        if self.phase != Phase::Open || self.source.has_finished || bytes.is_empty() {
             return;
         }
         self.active_at = turn.now;
@@ -208,7 +209,9 @@ impl Session {
         if bytes > 0 {
             self.active_at = turn.now;
         }
-        self.primary.lane.inbound.wrote(bytes as u64);
+        let inherited = self.source.inherited.min(bytes as u64);
+        self.source.inherited -= inherited;
+        self.primary.lane.inbound.wrote(bytes as u64 - inherited);
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
     }
@@ -233,7 +236,8 @@ impl Session {
     }
 
     pub(super) fn resume_source_if_room(&mut self, turn: &mut Turn<'_, impl Shell>) {
-        if self.source.is_paused && self.phase == Phase::Open && !self.primary.lane.is_full() {
+        let may_speak = self.phase == Phase::Open && !self.source.has_finished;
+        if self.source.is_paused && may_speak && !self.primary.lane.is_full() {
             self.source.is_paused = false;
             turn.effect(Effect::ResumeSource { session: self.id });
         }
