@@ -121,11 +121,10 @@ impl Inbound {
         self.announced
     }
 
-    /// The total that rides along with DATA of the other direction, taken as told.
-    pub fn announce_written(&mut self) -> u64 {
+    /// What is written went out with DATA of the other direction.
+    pub fn announced_written(&mut self) {
         self.announced.written = self.written;
         self.announced.taken = self.announced.taken.max(self.written);
-        self.written
     }
 
     fn totals(&self) -> Totals {

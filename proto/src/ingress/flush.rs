@@ -48,14 +48,14 @@ impl Ingress {
                 link.parked.push_back(id);
                 continue;
             }
-            let (attempt, written) = (lane.attempt, lane.inbound.announce_written());
+            let (attempt, written) = (lane.attempt, lane.inbound.written());
             let sent = lane.outbound.send(QUANTUM, |position, chunk| {
                 link.outbox.post_data(id, attempt, position, written, chunk);
             });
-            link.outstanding += sent.unwrap_or(0);
-            if sent.is_none()
-                && let Some(position) = lane.outbound.send_fin()
-            {
+            if let Some(units) = sent {
+                lane.inbound.announced_written();
+                link.outstanding += units;
+            } else if let Some(position) = lane.outbound.send_fin() {
                 link.outstanding += crate::credit::FIN_COST;
                 link.outbox.post(&Frame::Fin { session: id, attempt, position });
             }
