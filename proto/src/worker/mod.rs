@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     backoff::Backoff,
     counters::Tally,
-    id::{ConnectionId, Incarnation, LinkIndex, SessionId},
+    id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
     outage::{Outage, Turn},
     slab::Slab,
     time::Instant,
@@ -81,6 +81,16 @@ pub enum Effect {
     Ports { link: LinkIndex, ports: Vec<u16> },
     /// Tell the operator.
     Notice(Notice),
+}
+
+/// Whose connection one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are named for what they are")]
+pub struct Owner {
+    pub link: LinkIndex,
+    pub ingress: Incarnation,
+    pub session: SessionId,
+    pub attempt: Attempt,
 }
 
 /// What an operator may want to know.
@@ -282,6 +292,13 @@ impl Worker {
     /// Connections it holds.
     pub fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Whose connection this is, as long as it is held.
+    pub fn owner(&self, id: ConnectionId) -> Option<Owner> {
+        let order = self.connections.at(id.0)?.order;
+        let (link, session, attempt) = (order.link, order.session, order.attempt);
+        Some(Owner { link, ingress: self.links[link.0 as usize].ingress, session, attempt })
     }
 
     /// Whether at least one link is up.
