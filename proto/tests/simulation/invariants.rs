@@ -145,7 +145,8 @@ impl World {
         let primaries = &self.checks.primaries[source];
         let last = primaries.len() - 1;
         let socket = &self.sockets[primaries[last]];
-        let said_all = self.checks.heard[source].iter().any(|&(primary, at)| at == socket.said.len() && (primary == last || at == 0));
+        let said = socket.said.len();
+        let said_all = said == 0 || self.checks.heard[source].contains(&(last, said));
         assert!(said_all && socket.has_finished, "the source has not heard all of the primary");
         assert!(self.primary_got_all(source), "the primary has not got all");
         assert!(socket.is_shut, "the primary has not got the FIN");

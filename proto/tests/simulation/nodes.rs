@@ -55,6 +55,15 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Returns what it had not looked at.
+    fn die(&mut self) -> Vec<Event> {
+        self.is_frozen = false;
+        self.is_busy = false;
+        std::mem::take(&mut self.held)
+    }
+}
+
 impl IngressNode {
     pub(crate) fn new(index: usize, world: &World) -> Self {
         let mut random = world.plan.random.fork("ingress", index);
@@ -180,8 +189,7 @@ impl Fabric {
         let Some(machine) = node.machine.take() else { return };
         node.delivered_before += machine.counters().delivered;
         let life = node.life;
-        node.run.held.clear();
-        node.run.is_frozen = false;
+        node.run.die();
         for wire in std::mem::take(&mut node.wires) {
             self.world.wires[wire].is_gone = true;
         }
@@ -198,8 +206,11 @@ impl Fabric {
         if node.machine.take().is_none() {
             return;
         }
-        node.run.held.clear();
-        node.run.is_frozen = false;
+        for event in node.run.die() {
+            if let Event::SourceStarts(source) = event {
+                self.world.close_source(source, Closed::TurnedAway);
+            }
+        }
         self.world.cut_between(None, index, back_after);
         for source in 0..self.world.sources.len() {
             let state = &self.world.sources[source];
