@@ -64,14 +64,18 @@ impl Session {
         let secondary = &mut self.secondaries[index];
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
-        secondary.lane.link = turn.core.links.place(self.route, destination);
-        let begins_again = if secondary.lane.link.is_some() { secondary.lane.restart() } else { None };
+        let place = turn.core.links.place(self.route, destination);
+        let begins_again = place.and_then(|_| secondary.lane.restart());
         if let Some((position, replayed)) = begins_again {
+            secondary.lane.link = place;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);
             counters.moved += 1;
             self.open_secondary_at(index, position, Patience::IfAvailable, turn);
             return self.make_ready(destination, turn.core);
+        }
+        if let Some(key) = place {
+            turn.core.links.release(key, 0);
         }
         self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
         if is_finishing {
