@@ -188,6 +188,7 @@ impl Worker {
     /// The destination took the connection.
     pub fn on_connected(&mut self, id: ConnectionId, now: Instant, shell: &mut impl Shell) {
         let Some(connection) = self.connections.at_mut(id.0) else { return };
+        let State::Connecting { since: begun_at } = connection.state else { return };
         connection.state = State::Open { since: now };
         self.counters.connections += 1;
         let (order, limit) = (connection.order, connection.inbound.limit());
@@ -196,7 +197,7 @@ impl Worker {
             attempt: order.attempt,
             limit,
         });
-        if self.outage.on_connected(now) == Some(Turn::Back) {
+        if self.outage.on_connected(begun_at, now) == Some(Turn::Back) {
             shell.effect(Effect::Notice(Notice::Back));
         }
         self.write(id, now, shell);
@@ -363,7 +364,7 @@ impl Worker {
     fn forget(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.remove(id.0) else { return };
         self.index.remove(&(connection.order.link, connection.order.session));
-        if connection.state == State::Connecting && self.outage.is_away() {
+        if connection.is_connecting() && self.outage.is_away() {
             self.outage.on_probe_abandoned(now);
         }
         if self.waiting.len() > 2 * self.connections.len() + 64 {
