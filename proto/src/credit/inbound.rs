@@ -121,6 +121,11 @@ impl Inbound {
         self.announced
     }
 
+    /// So many units more may be outstanding.
+    pub fn widen(&mut self, units: u64) {
+        self.window += units;
+    }
+
     /// What is written went out with DATA of the other direction.
     pub fn announced_written(&mut self) {
         self.announced.written = self.written;

@@ -49,15 +49,17 @@ impl Lane {
     }
 
     /// Begins a new attempt, and returns the OPEN that asks for it. The forward direction must stand at where it begins.
+    /// `held`: of the backward window, what an earlier attempt's octets still take.
     pub(in crate::ingress) fn open(
         &mut self,
         session: SessionId,
         position: u64,
+        held: u64,
         patience: Patience,
         timeout_millis: u32,
     ) -> Frame<'static> {
         self.attempt.0 += 1;
-        self.inbound = Inbound::new(0, self.window, Takes::Received);
+        self.inbound = Inbound::new(0, self.window.saturating_sub(held), Takes::Received);
         self.replies.finish();
         self.has_closed = false;
         Frame::Open {

@@ -52,6 +52,8 @@ struct Source {
     is_paused: bool,
     /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
     backlog: VecDeque<Bytes>,
+    /// How much of that an earlier attempt said: it is no part of the present one's positions.
+    older: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
 }
@@ -120,11 +122,13 @@ impl Session {
     fn open_primary(&mut self, position: u64, turn: &mut Turn<'_, impl Shell>) {
         let timeout = turn.core.route(self.route).settings.connect_timeout;
         self.connect_by.get_or_insert(turn.now + timeout);
+        self.source.older = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
+        let held = self.source.older;
         let lane = &mut self.primary.lane;
         lane.link = turn.core.links.place(self.route, DestinationIndex::PRIMARY);
         self.primary.state = match lane.link {
             Some(key) => {
-                let open = lane.open(self.id, position, Patience::Once, millis(timeout));
+                let open = lane.open(self.id, position, held, Patience::Once, millis(timeout));
                 turn.core.links.post(key, &open);
                 PrimaryState::Opening
             }
@@ -156,7 +160,7 @@ impl Session {
         let is_finishing = secondary.state == SecondaryState::Finishing;
         secondary.state = match lane.link {
             Some(key) => {
-                let open = lane.open(self.id, position, patience, timeout);
+                let open = lane.open(self.id, position, 0, patience, timeout);
                 turn.core.links.post(key, &open);
                 match patience {
                     _ if is_finishing => SecondaryState::Finishing,

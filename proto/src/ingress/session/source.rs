@@ -208,7 +208,10 @@ impl Session {
         if bytes > 0 {
             self.active_at = turn.now;
         }
-        self.primary.lane.inbound.wrote(bytes as u64);
+        let older = self.source.older.min(bytes as u64);
+        self.source.older -= older;
+        self.primary.lane.inbound.widen(older);
+        self.primary.lane.inbound.wrote(bytes as u64 - older);
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
     }
