@@ -92,6 +92,7 @@ impl Ingress {
             ));
         };
         let link = self.core.links.at_mut(key)?;
+        link.heard_at = now;
         if header.epoch > link.numbering.epoch() {
             link.numbering = Numbering::new(header.epoch);
             link.liveness = Liveness::new(now);
@@ -242,18 +243,32 @@ impl Ingress {
             let (peer, epoch) = (link.peer, link.numbering.epoch());
             self.say_bye(peer, epoch, Bye::Superseded, shell);
         }
-        self.lose(key, "it was superseded", now, shell);
+        let fence = self.lease_end(key);
+        self.lose(key, "it was superseded", fence, now, shell);
     }
 
-    /// A worker is gone: its sessions go to others.
-    pub(super) fn lose(&mut self, key: LinkKey, why: &'static str, now: Instant, shell: &mut impl Shell) {
+    /// Until when a worker may write.
+    pub(super) fn lease_end(&self, key: LinkKey) -> Instant {
+        let is_local = self.core.links.is_local;
+        self.core.links.at(key).filter(|_| !is_local).map_or(Instant::ZERO, Link::lease_end)
+    }
+
+    /// A worker is gone: its sessions go to others, once the time is past until which it may write.
+    pub(super) fn lose(
+        &mut self,
+        key: LinkKey,
+        why: &'static str,
+        fence: Instant,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) {
         let lanes = self.lanes_on(key);
         let Some(link) = self.core.links.remove(key) else { return };
         self.counters.workers_lost += 1;
         let (worker, sessions) = (link.worker, lanes.len());
         shell.effect(Effect::Notice(Notice::WorkerLost { worker, why, sessions }));
         for (session, destination) in lanes {
-            self.with(session, now, shell, |session, turn| session.on_worker_lost(destination, turn));
+            self.with(session, now, shell, |session, turn| session.on_worker_lost(destination, fence, turn));
         }
     }
 
@@ -268,7 +283,8 @@ impl Ingress {
             let all_acknowledged = link.numbering.acknowledged() == link.numbering.sent();
             link.liveness.look(now, all_acknowledged || !link.is_live());
             if link.liveness.is_dead() {
-                self.lose(key, "it is silent", now, shell);
+                let fence = link.lease_end();
+                self.lose(key, "it is silent", fence, now, shell);
             } else if link.is_live() && link.liveness.wants_ping(now) {
                 link.outbox.post(&Frame::Ping);
             }

@@ -277,12 +277,15 @@ impl Worker {
         }
     }
 
-    /// Says goodbye on all links: the sessions go to other workers at once.
+    /// Says goodbye on all links: the sessions go to other workers at once, and nothing is written any more.
     pub fn leave(&mut self, now: Instant, shell: &mut impl Shell) {
         for link in &mut self.links {
             link.post(&Frame::Bye { reason: Bye::Leaving, version: crate::wire::VERSION });
         }
         self.flush(now, shell);
+        for link in &mut self.links {
+            link.state = link::State::Barred { until: Instant::NEVER };
+        }
     }
 
     /// Whether it holds no connection.

@@ -27,6 +27,8 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) replies: Framer,
     pub(in crate::ingress) has_closed: bool,
     window: u64,
+    /// Until then the worker it was taken from may still write.
+    pub(in crate::ingress) fenced_until: Instant,
     /// It stands in its link's queue of those with something to send, or among those parked.
     pub(in crate::ingress) is_ready: bool,
     pub(in crate::ingress) is_owing: bool,
@@ -43,6 +45,7 @@ impl Lane {
             replies: Framer::new(codec, max_frame),
             has_closed: false,
             window,
+            fenced_until: Instant::ZERO,
             is_ready: false,
             is_owing: false,
         }
@@ -109,12 +112,14 @@ pub(in crate::ingress) enum PrimaryState {
 pub(in crate::ingress) struct PrimaryLane {
     pub(in crate::ingress) lane: Lane,
     pub(in crate::ingress) state: PrimaryState,
+    /// When to look for a worker, if it may not have one before.
+    pub(in crate::ingress) place_at: Option<Instant>,
 }
 
 impl PrimaryLane {
     pub(in crate::ingress) fn new(codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
         let lane = Lane::new(DestinationIndex::PRIMARY, codec, max_frame, window, keep);
-        Self { lane, state: PrimaryState::Unplaced }
+        Self { lane, state: PrimaryState::Unplaced, place_at: None }
     }
 
     /// Takes a chunk, always.

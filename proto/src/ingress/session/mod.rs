@@ -121,11 +121,16 @@ impl Session {
 
     fn open_primary(&mut self, position: u64, turn: &mut Turn<'_, impl Shell>) {
         let timeout = turn.core.route(self.route).settings.connect_timeout;
-        self.connect_by.get_or_insert(turn.now + timeout);
+        let fence = self.primary.lane.fenced_until;
+        self.primary.place_at = (fence > turn.now).then_some(fence);
+        self.connect_by.get_or_insert(fence.max(turn.now) + timeout);
         self.source.older = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
         let held = self.source.older;
         let lane = &mut self.primary.lane;
-        lane.link = turn.core.links.place(self.route, DestinationIndex::PRIMARY);
+        lane.link = match self.primary.place_at {
+            Some(_) => None,
+            None => turn.core.links.place(self.route, DestinationIndex::PRIMARY),
+        };
         self.primary.state = match lane.link {
             Some(key) => {
                 let open = lane.open(self.id, position, held, Patience::Once, millis(timeout));
@@ -154,6 +159,11 @@ impl Session {
         let timeout = millis(turn.core.route(self.route).settings.connect_timeout);
         let secondary = &mut self.secondaries[index];
         let lane = &mut secondary.lane;
+        if lane.fenced_until > turn.now {
+            secondary.state = SecondaryState::Away;
+            secondary.retry_at = Some(lane.fenced_until);
+            return;
+        }
         if lane.link.is_none() {
             lane.link = turn.core.links.place(self.route, lane.destination);
         }
@@ -264,6 +274,10 @@ impl Session {
                 self.on_secondary_retry(index, turn);
             }
         }
+        if self.primary.place_at.is_some_and(|at| at <= turn.now) {
+            self.primary.place_at = None;
+            self.place_primary(turn);
+        }
         match self.phase {
             Phase::Connecting | Phase::Open if self.connect_by.is_some_and(|at| at <= turn.now) => {
                 self.end(By::Primary, Ending::ConnectTimeout, true, turn);
@@ -284,7 +298,8 @@ impl Session {
             Phase::Connecting | Phase::Gone => None,
         };
         let retries = self.secondaries.iter().filter_map(|secondary| secondary.retry_at);
-        retries.chain(phase).chain(self.connect_by).chain(self.quiet_at).min().unwrap_or(Instant::NEVER)
+        let place_at = self.primary.place_at;
+        retries.chain(phase).chain(place_at).chain(self.connect_by).chain(self.quiet_at).min().unwrap_or(Instant::NEVER)
     }
 
     /// Makes sure the shard's timers have it in time.
