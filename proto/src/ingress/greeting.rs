@@ -127,26 +127,22 @@ impl Ingress {
         let standings = std::mem::take(&mut link.standings);
         let known: FxHashMap<SessionId, Standing> =
             standings.into_iter().map(|standing| (standing.session, standing)).collect();
+        let worker = link.worker.clone();
         // Lanes that go on are reconciled first, for WELCOME names them; what is opened or reset must follow WELCOME.
-        let (mut going_on, mut lost) = (Vec::new(), Vec::new());
+        let (mut answers, mut lost) = (Vec::new(), Vec::new());
         for (session, destination) in lanes {
-            match known.get(&session) {
-                Some(standing) => going_on.push((session, destination, *standing)),
+            let answer = known.get(&session).and_then(|standing| {
+                self.with(session, now, shell, |session, turn| session.on_greeted(destination, standing, turn))
+            });
+            match answer.flatten() {
+                Some(answer) => answers.push(answer),
                 None => lost.push((session, destination)),
             }
-        }
-        let worker = link.worker.clone();
-        let mut answers = Vec::new();
-        for (session, destination, standing) in going_on {
-            let answer = self.with(session, now, shell, |session, turn| {
-                session.on_greeted(destination, Some(&standing), turn)
-            });
-            answers.extend(answer.flatten());
         }
         self.restore_outstanding(key);
         self.send_welcome(key, &answers, now, shell);
         for (session, destination) in lost {
-            self.with(session, now, shell, |session, turn| session.on_greeted(destination, None, turn));
+            self.with(session, now, shell, |session, turn| session.on_attempt_unknown(destination, key, turn));
         }
         let (route, destination) = (worker.route, worker.destination);
         shell.effect(Effect::Notice(Notice::WorkerLinked { worker, settings_differ }));

@@ -10,7 +10,7 @@ use crate::{
     id::{ConnectionId, Incarnation, LinkIndex},
     outage::PACE_BURST,
     time::Instant,
-    wire::{Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
+    wire::{Cause, Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
 };
 
 /// The clock is looked at this often while there are links to other processes.
@@ -110,8 +110,8 @@ impl Worker {
                 continue;
             }
             let (order, limit) = (connection.order, connection.inbound.limit());
-            let may_be_known = named[&(order.session, order.attempt)].phase == Phase::Open;
-            if connection.is_open() && !may_be_known {
+            let is_known = named[&(order.session, order.attempt)].phase == Phase::Open;
+            if connection.is_open() && !is_known {
                 let opened = Frame::Opened { session: order.session, attempt: order.attempt, limit };
                 self.links[link.0 as usize].post(&opened);
             }
@@ -122,6 +122,17 @@ impl Worker {
             self.make_ready(id);
             self.write(id, now, shell);
             self.close_if_over(id, now, shell);
+        }
+        self.disown_unheld(link, welcomed);
+    }
+
+    /// What ended since HELLO could not be told then.
+    fn disown_unheld(&mut self, link: LinkIndex, welcomed: &[Standing]) {
+        for &Standing { session, attempt, .. } in welcomed {
+            if !self.index.contains_key(&(link, session)) {
+                let reset = Frame::Reset { session, attempt, cause: Cause::Unknown, unconfirmed: 0 };
+                self.links[link.0 as usize].post(&reset);
+            }
         }
     }
 

@@ -25,6 +25,8 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) outbound: Outbound,
     pub(in crate::ingress) inbound: Inbound,
     pub(in crate::ingress) replies: Framer,
+    /// Its worker has said that it is connected.
+    pub(in crate::ingress) is_opened: bool,
     pub(in crate::ingress) has_closed: bool,
     window: u64,
     /// Until then the worker it was taken from may still write.
@@ -43,6 +45,7 @@ impl Lane {
             outbound: Outbound::new(0, window, keep),
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
+            is_opened: false,
             has_closed: false,
             window,
             fenced_until: Instant::ZERO,
@@ -64,6 +67,7 @@ impl Lane {
         self.attempt.0 += 1;
         self.inbound = Inbound::new(0, self.window.saturating_sub(held), Takes::Received);
         self.replies.finish();
+        self.is_opened = false;
         self.has_closed = false;
         Frame::Open {
             session,

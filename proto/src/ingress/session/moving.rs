@@ -4,6 +4,7 @@ use super::{By, Ending, Patience, Phase, PrimaryState, SecondaryState, Session, 
 use crate::{
     counters::ShedReason,
     id::DestinationIndex,
+    ingress::links::LinkKey,
     time::Instant,
     wire::{Cause, Phase as ConnectionPhase, Standing},
 };
@@ -131,61 +132,47 @@ impl Session {
         }
     }
 
-    /// The worker of a lane greeted anew. `standing`: what it says of the lane's attempt, if it knows it. Returns the
-    /// standing of the backward direction if the attempt goes on.
+    /// The worker of a lane greeted anew, and named it. Returns the standing of the backward direction if the attempt goes
+    /// on.
     pub(in crate::ingress) fn on_greeted(
         &mut self,
         destination: DestinationIndex,
-        standing: Option<&Standing>,
+        known: &Standing,
         turn: &mut Turn<'_, impl Shell>,
     ) -> Option<Standing> {
         let session = self.id;
         let lane = self.lane(destination)?;
         let attempt = lane.attempt;
-        let known = standing.filter(|standing| standing.attempt == attempt);
-        let Some(known) = known.filter(|known| lane.outbound.rewind(known.received).is_ok()) else {
-            self.on_attempt_unknown(destination, turn);
+        if known.attempt != attempt || lane.outbound.rewind(known.received).is_err() {
             return None;
-        };
+        }
         if known.phase == ConnectionPhase::Open {
-            self.catch_up_opened(destination, known.limit, turn);
+            self.on_opened(destination, known.limit, turn);
         }
-        if self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).is_err() {
-            self.on_attempt_unknown(destination, turn);
-            return None;
-        }
+        self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).ok()?;
         let lane = self.lane(destination).filter(|lane| lane.link.is_some())?;
+        let phase = if lane.is_opened { ConnectionPhase::Open } else { ConnectionPhase::Connecting };
         let totals = lane.inbound.announce();
         Some(Standing {
             session,
             attempt,
-            phase: ConnectionPhase::Open,
+            phase,
             received: totals.taken,
             written: totals.written,
             limit: totals.limit,
         })
     }
 
-    /// OPENED may have been lost with the old epoch.
-    fn catch_up_opened(
+    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
+    pub(in crate::ingress) fn on_attempt_unknown(
         &mut self,
         destination: DestinationIndex,
-        limit: u64,
+        key: LinkKey,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        let was_opening = if destination.is_primary() {
-            self.primary.state == PrimaryState::Opening
-        } else {
-            let state = self.secondaries[destination.0 as usize - 1].state;
-            matches!(state, SecondaryState::Opening | SecondaryState::Away)
-        };
-        if was_opening {
-            self.on_opened(destination, limit, turn);
+        if self.lane(destination).is_none_or(|lane| lane.link != Some(key)) {
+            return;
         }
-    }
-
-    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
-    fn on_attempt_unknown(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
         if destination.is_primary() {
             if self.primary.state == PrimaryState::Opening {
                 return self.move_primary(turn);

@@ -22,8 +22,8 @@ impl Session {
         limit: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        turn.core.destination(self.route, destination).connections += 1;
-        let Some(lane) = self.lane(destination) else { return };
+        let Some(lane) = self.lane(destination).filter(|lane| !lane.is_opened) else { return };
+        lane.is_opened = true;
         // The totals before it are older than any we know; only the limit is news.
         let _ = lane.outbound.on_totals(0, 0, limit);
         if destination.is_primary() {
@@ -36,6 +36,7 @@ impl Session {
                 other => other,
             };
         }
+        turn.core.destination(self.route, destination).connections += 1;
         self.make_ready(destination, turn.core);
     }
 
