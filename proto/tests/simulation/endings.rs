@@ -2,7 +2,7 @@
 
 use proto::{counters::{ShedReason, Tally}, id::RouteIndex, ingress::Ingress};
 
-use crate::fabric::Fabric;
+use crate::{fabric::Fabric, nodes::WorkerNode};
 
 impl Fabric {
     pub(crate) fn audit(&self) {
@@ -18,6 +18,14 @@ impl Fabric {
     /// S13 at rest: nothing is on its way.
     pub(crate) fn check_rest(&self) {
         self.world.check_rest();
+        for index in 0..self.world.plan.destinations.len() {
+            let serves = |(worker, node): (usize, &WorkerNode)| {
+                self.world.plan.workers[worker] == index && node.machine.is_some() && !node.is_draining
+            };
+            if self.workers.iter().enumerate().any(serves) {
+                self.world.check_connected(index);
+            }
+        }
         for ingress in self.machines() {
             for (index, destination) in ingress.route_counters(RouteIndex(0)).destinations.iter().enumerate() {
                 assert_eq!(destination.account.in_flight, Tally::ZERO, "in flight to {index} at rest");

@@ -320,6 +320,7 @@ impl Fabric {
                 self.world.after(back_after, Event::WorkerBack { worker, is_renamed: true });
             }
             Fault::DrainWorker { worker } => {
+                self.workers[worker].is_draining = true;
                 self.with_worker(worker, |worker, _| worker.drain());
             }
             Fault::KillIngress { ingress, back_after } => self.kill_ingress(ingress, back_after),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proto::{codec::Codec, id::Attempt, ingress::Ending, time::Instant};
 
 use crate::{
-    destinations::SocketState,
+    destinations::{Socket, SocketState},
     world::{Node, World},
 };
 
@@ -201,12 +201,22 @@ impl World {
         }
     }
 
+    /// Every session that goes on has its connection to a destination that is well, unless that was closed in order.
+    pub(crate) fn check_connected(&self, destination: usize) {
+        for (index, source) in self.sources.iter().enumerate() {
+            let of_lane = |socket: &&Socket| (socket.source, socket.destination) == (index, destination);
+            let newest = self.sockets.iter().rfind(of_lane);
+            let is_well = newest.is_some_and(|socket| socket.is_open() || socket.has_finished);
+            assert!(!source.is_open() || source.has_finished || is_well, "source {index} lacks {destination}");
+        }
+    }
+
     pub(crate) fn check_end(&self) {
         self.check_frames();
         for (index, source) in self.sources.iter().enumerate() {
             assert!(source.closed.is_some(), "source {index} is still open");
         }
-        let held = |(index, socket): (usize, &crate::destinations::Socket)| socket.is_held().then_some(index);
+        let held = |(index, socket): (usize, &Socket)| socket.is_held().then_some(index);
         let held: Vec<usize> = self.sockets.iter().enumerate().filter_map(held).collect();
         assert_eq!(held, [], "sockets that nobody closed");
         assert!(self.sockets.iter().all(|socket| socket.state != SocketState::Connecting));

@@ -31,6 +31,7 @@ pub(crate) struct WorkerNode {
     pub(crate) name: String,
     pub(crate) random: Random,
     connects: Vec<(ConnectionId, Duration)>,
+    pub(crate) is_draining: bool,
     /// Delivered in earlier lives.
     pub(crate) delivered_before: proto::counters::Tally,
     pub(crate) run: Run,
@@ -101,6 +102,7 @@ impl WorkerNode {
             run: Run::new(world.plan.is_even, &mut random),
             random,
             connects: Vec::new(),
+            is_draining: false,
             delivered_before: proto::counters::Tally::ZERO,
         }
     }
@@ -175,6 +177,7 @@ impl Fabric {
         };
         node.machine = Some(Worker::new(settings, self.world.now));
         node.wires.clear();
+        node.is_draining = false;
         for ingress in 0..self.ingresses.len() {
             let wire = self.world.add_wire(index, self.workers[index].life, ingress);
             self.workers[index].wires.push(wire);
