@@ -247,6 +247,15 @@ impl Session {
         }
     }
 
+    /// Ends a lane's attempt for another one at the same worker: until that has heard of it, no other may write.
+    fn reset_attempt(&mut self, destination: DestinationIndex, cause: Cause, core: &mut Core) {
+        let session = self.id;
+        let Some((key, attempt)) = self.lane(destination).and_then(|lane| Some((lane.link?, lane.attempt))) else {
+            return;
+        };
+        core.links.post(key, &Frame::Reset { session, attempt, cause, unconfirmed: 0 });
+    }
+
     /// Takes a lane off its link, telling the worker why if it should know.
     fn leave_link(&mut self, destination: DestinationIndex, reset: Option<Cause>, core: &mut Core) {
         let session = self.id;

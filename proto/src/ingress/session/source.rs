@@ -116,14 +116,14 @@ impl Session {
     /// A secondary that had closed in order is connected again.
     fn reconnect(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         self.shed_in_flight(index, crate::counters::ShedReason::ConnectionLost, turn);
-        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::InOrder), turn.core);
+        self.reset_attempt(self.secondaries[index].lane.destination, Cause::InOrder, turn.core);
         self.open_secondary(index, Patience::IfAvailable, turn);
     }
 
     /// A secondary got the beginning of a frame whose rest it cannot get: its connection is closed and rejoins.
     fn tear(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         self.shed_in_flight(index, crate::counters::ShedReason::OversizedFrame, turn);
-        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::Other), turn.core);
+        self.reset_attempt(self.secondaries[index].lane.destination, Cause::Other, turn.core);
         self.open_secondary(index, Patience::Patient, turn);
     }
 
