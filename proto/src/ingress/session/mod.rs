@@ -18,7 +18,7 @@ use lane::{Lane, PrimaryLane, PrimaryState, SecondaryLane, SecondaryState};
 
 use super::{
     Effect, Shell,
-    core::{Core, Turn},
+    core::{Core, Rank, Turn},
 };
 use crate::{
     codec::Framer,
@@ -79,7 +79,8 @@ pub(super) struct Session {
     active_at: Instant,
     /// The earliest instant the shard's timers have for it.
     armed_at: Instant,
-    is_lagging: bool,
+    /// By rank.
+    is_lagging: [bool; 2],
     received: Tally,
     sent: Tally,
 }
@@ -107,7 +108,7 @@ impl Session {
             quiet_at: None,
             active_at: now,
             armed_at: Instant::NEVER,
-            is_lagging: false,
+            is_lagging: [false; 2],
             received: Tally::ZERO,
             sent: Tally::ZERO,
         }
@@ -213,6 +214,7 @@ impl Session {
     /// Something of a lane's backward direction was consumed: its worker hears of it at once, or a little later.
     fn note_progress(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
         let id = self.id;
+        let rank = if destination.is_primary() { Rank::Primary } else { Rank::Secondary };
         let Some(lane) = self.lane(destination) else { return };
         let Some(key) = lane.link else { return };
         if lane.inbound.owes_limit() {
@@ -220,9 +222,9 @@ impl Session {
                 lane.is_owing = true;
                 turn.core.links.push_owing(key, id);
             }
-        } else if lane.inbound.lags() && !self.is_lagging {
-            self.is_lagging = true;
-            turn.core.note_lag(id, turn.now);
+        } else if lane.inbound.lags() && !self.is_lagging[rank as usize] {
+            self.is_lagging[rank as usize] = true;
+            turn.core.note_lag(rank, id, turn.now);
         }
     }
 
@@ -239,10 +241,14 @@ impl Session {
         }
     }
 
-    /// Tells all its workers what could wait until now.
-    pub(super) fn grant_all(&mut self, core: &mut Core) {
-        self.is_lagging = false;
-        for index in 0..=self.secondaries.len() {
+    /// Tells all its workers of a rank what could wait until now.
+    pub(super) fn grant_all(&mut self, rank: Rank, core: &mut Core) {
+        self.is_lagging[rank as usize] = false;
+        let lanes = match rank {
+            Rank::Primary => 0..1,
+            Rank::Secondary => 1..self.secondaries.len() + 1,
+        };
+        for index in lanes {
             self.grant(DestinationIndex(index as u16), core);
         }
     }
