@@ -69,3 +69,33 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!(first, second, "seed {seed}");
     }
 }
+
+/// What a source and its primary saw: bytes and times.
+fn transcripts(fabric: &Fabric) -> Vec<String> {
+    let sources = fabric.world.sources.iter().map(|source| {
+        format!("{:?} {:?} {:?} {:?}", source.transcript, source.closed, source.ending, source.received)
+    });
+    let primaries = fabric.world.sockets.iter().filter(|socket| socket.destination == 0);
+    let primaries = primaries.map(|socket| format!("{} {:?} {:?}", socket.source, socket.transcript, socket.written));
+    sources.chain(primaries).collect()
+}
+
+#[test]
+fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
+    let mut failures = Vec::new();
+    let seeds = seeds();
+    for &seed in &seeds {
+        let [well, ill] = [true, false]
+            .map(|is_well| run(seed, Plan::for_comparison(seed, is_well), is_replay()).map(|fabric| transcripts(&fabric)));
+        match (well, ill) {
+            (Ok(well), Ok(ill)) => {
+                if let Some(at) = (0..well.len().max(ill.len())).find(|&at| well.get(at) != ill.get(at)) {
+                    let line = |lines: &[String]| lines.get(at).cloned().unwrap_or_default();
+                    failures.push(format!("PEGLOOM_SIM_SEED={seed:#x}: S4\n  {:.300}\n  {:.300}", line(&well), line(&ill)));
+                }
+            }
+            (well, ill) => failures.extend(well.err().into_iter().chain(ill.err())),
+        }
+    }
+    assert!(failures.is_empty(), "{} of {} runs failed:\n{}", failures.len(), seeds.len(), failures.join("\n"));
+}
