@@ -125,6 +125,11 @@ impl Inbound {
         self.announced
     }
 
+    /// So many units more may be outstanding.
+    pub fn widen(&mut self, units: u64) {
+        self.window += units;
+    }
+
     /// The total that rides along with DATA of the other direction, taken as told.
     pub fn announce_written(&mut self) -> u64 {
         self.announced.written = self.written;

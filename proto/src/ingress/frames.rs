@@ -43,6 +43,9 @@ impl Ingress {
             }
             return self.ask_to_greet(peer, batch.header.epoch, now, shell);
         };
+        if let Some(link) = self.core.links.at_mut(key) {
+            link.heard_at = now;
+        }
         if self.judge(key, &batch, now, shell) {
             for frame in batch.frames {
                 if let Err(Fault(why)) = self.on_frame(key, &frame, now, shell) {
@@ -115,7 +118,7 @@ impl Ingress {
                 let worker = link.worker.clone();
                 shell.effect(super::Effect::Notice(Notice::WorkerDraining { worker }));
             }
-            Frame::Bye { .. } => self.lose(key, "it is leaving", now, shell),
+            Frame::Bye { .. } => self.lose(key, "it is leaving", now, now, shell),
             Frame::Hello(_) | Frame::Welcome { .. } | Frame::Open { .. } => {
                 return Err(Fault("it says what a worker may not say"));
             }
@@ -212,7 +215,8 @@ impl Ingress {
         self.ignored.push_back(peer);
         shell.effect(super::Effect::Notice(Notice::PeerIgnored { peer, why }));
         if let Some(key) = self.core.links.of_peer(peer) {
-            self.lose(key, why, now, shell);
+            let fence = self.lease_end(key);
+            self.lose(key, why, fence, now, shell);
         }
     }
 

@@ -90,6 +90,7 @@ impl Ingress {
             ));
         };
         let link = self.core.links.at_mut(key)?;
+        link.heard_at = now;
         if header.epoch > link.numbering.epoch() {
             link.numbering = Numbering::new(header.epoch);
             link.liveness = Liveness::new(now);
@@ -154,11 +155,14 @@ impl Ingress {
         }
         self.restore_outstanding(key);
         if !self.send_welcome(key, &answers, now, shell) {
+            // Not heard, so it greets again; what is unknown now will be unknown then.
             self.counters.refused += 1;
-            return self.lose(key, "its socket takes no batch", now, shell);
+            return;
         }
         for (session, destination) in unknown {
-            self.with(session, now, shell, |session, turn| session.on_attempt_unknown(destination, turn));
+            self.with(session, now, shell, |session, turn| {
+                session.on_attempt_unknown(destination, key, turn)
+            });
         }
         let (route, destination) = (worker.route, worker.destination);
         shell.effect(Effect::Notice(Notice::WorkerLinked { worker, settings_differ }));
@@ -264,7 +268,8 @@ impl Ingress {
     /// A newer incarnation has taken the name of this link's worker since it last greeted.
     fn drop_superseded(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
         if self.core.links.at(key).is_some_and(|link| link.sessions > 0) {
-            self.lose(key, "it was superseded", now, shell);
+            let fence = self.lease_end(key);
+            self.lose(key, "it was superseded", fence, now, shell);
         } else {
             self.core.links.remove(key);
         }
@@ -275,18 +280,32 @@ impl Ingress {
             let (peer, epoch) = (link.peer, link.numbering.epoch());
             self.say_bye(peer, epoch, Bye::Superseded, shell);
         }
-        self.lose(key, "it was superseded", now, shell);
+        let fence = self.lease_end(key);
+        self.lose(key, "it was superseded", fence, now, shell);
     }
 
-    /// A worker is gone: its sessions go to others.
-    pub(super) fn lose(&mut self, key: LinkKey, why: &'static str, now: Instant, shell: &mut impl Shell) {
+    /// Until when a worker may write.
+    pub(super) fn lease_end(&self, key: LinkKey) -> Instant {
+        let is_local = self.core.links.is_local;
+        self.core.links.at(key).filter(|_| !is_local).map_or(Instant::ZERO, Link::lease_end)
+    }
+
+    /// A worker is gone: its sessions go to others, once the time is past until which it may write.
+    pub(super) fn lose(
+        &mut self,
+        key: LinkKey,
+        why: &'static str,
+        fence: Instant,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) {
         let lanes = self.lanes_on(key);
         let Some(link) = self.core.links.remove(key) else { return };
         self.counters.workers_lost += 1;
         let (worker, sessions) = (link.worker, lanes.len());
         shell.effect(Effect::Notice(Notice::WorkerLost { worker, why, sessions }));
         for (session, destination) in lanes {
-            self.with(session, now, shell, |session, turn| session.on_worker_lost(destination, turn));
+            self.with(session, now, shell, |session, turn| session.on_worker_lost(destination, fence, turn));
         }
     }
 
@@ -301,7 +320,8 @@ impl Ingress {
             let all_acknowledged = link.numbering.acknowledged() == link.numbering.sent();
             link.liveness.look(now, all_acknowledged || !link.is_live());
             if link.liveness.is_dead() {
-                self.lose(key, "it is silent", now, shell);
+                let fence = link.lease_end();
+                self.lose(key, "it is silent", fence, now, shell);
             } else if link.is_live() && link.liveness.wants_ping(now) {
                 link.outbox.post(&Frame::Ping);
             }

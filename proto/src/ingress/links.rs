@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::Shell;
 use crate::{
     id::{DestinationIndex, Incarnation, Peer, RouteIndex, SessionId},
-    link::{Liveness, Numbering, Outbox},
+    link::{LEASE, Liveness, Numbering, Outbox},
     slab::Slab,
     time::Instant,
     wire::{Frame, Standing},
@@ -28,7 +28,7 @@ pub(super) enum State {
     Greeting,
     /// Frames flow. A draining worker is given no new sessions.
     Live { draining: bool },
-    /// A batch was lost: waiting for HELLO.
+    /// A batch was lost, or could not be sent: waiting for HELLO.
     Broken,
 }
 
@@ -54,6 +54,8 @@ pub(super) struct Link {
     pub(super) was_live: bool,
     pub(super) numbering: Numbering,
     pub(super) liveness: Liveness,
+    /// When the newest batch came: it was sent no later, so the worker's lease ends a [`LEASE`] after this at the latest.
+    pub(super) heard_at: Instant,
     pub(super) outbox: Outbox,
     pub(super) standings: Vec<Standing>,
     pub(super) ready: VecDeque<SessionId>,
@@ -76,6 +78,7 @@ impl Link {
             was_live: false,
             numbering,
             liveness: Liveness::new(now),
+            heard_at: now,
             outbox: Outbox::default(),
             standings: Vec::new(),
             ready: VecDeque::new(),
@@ -89,6 +92,11 @@ impl Link {
 
     pub(super) const fn is_live(&self) -> bool {
         matches!(self.state, State::Live { .. })
+    }
+
+    /// Until when its worker may write, unless it has said that it no longer does.
+    pub(super) fn lease_end(&self) -> Instant {
+        self.heard_at + LEASE
     }
 
     /// Whether a lane with so many units outstanding may send, when the link's window is this.

@@ -21,7 +21,7 @@ pub(super) enum State {
     /// For the destination to come back.
     Waiting,
     /// The kernel is connecting.
-    Connecting,
+    Connecting { since: Instant },
     /// Bytes flow.
     Open { since: Instant },
 }
@@ -86,6 +86,10 @@ impl Connection {
             is_owing: false,
             is_lagging: false,
         }
+    }
+
+    pub(super) const fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting { .. })
     }
 
     pub(super) const fn is_open(&self) -> bool {

@@ -142,12 +142,12 @@ impl Worker {
         if let Some(cause) = refusal {
             return self.refuse(order.link, order.session, order.attempt, cause);
         }
-        self.admit(order, shell);
+        self.admit(order, now, shell);
     }
 
-    fn admit(&mut self, order: Order, shell: &mut impl Shell) {
+    fn admit(&mut self, order: Order, now: Instant, shell: &mut impl Shell) {
         let at_once = order.patience != Patience::Patient || self.outage.is_available();
-        let state = if at_once { State::Connecting } else { State::Waiting };
+        let state = if at_once { State::Connecting { since: now } } else { State::Waiting };
         let keep = if self.links[order.link.0 as usize].is_local { Keep::Nothing } else { Keep::Untaken };
         let Some(id) =
             self.connections.insert_with(|_| Connection::new(order, state, keep)).map(ConnectionId)

@@ -207,7 +207,7 @@ impl Worker {
         debug_assert!(turns <= PACE_BURST || self.outage.is_available());
         for id in self.waiting.drain(..turns).collect::<Vec<_>>() {
             if let Some(connection) = self.connections.at_mut(id.0) {
-                connection.state = State::Connecting;
+                connection.state = State::Connecting { since: now };
                 shell.effect(Effect::Connect { connection: id, timeout: connection.order.timeout });
             }
         }

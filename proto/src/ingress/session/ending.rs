@@ -100,6 +100,7 @@ impl Session {
         let linger = turn.core.route(self.route).settings.linger;
         self.phase = Phase::Draining { until: turn.now + linger };
         self.connect_by = None;
+        self.primary.place_at = None;
         self.quiet_at = None;
         self.end_primary(ending, abort, turn);
         self.drop_partial(turn);

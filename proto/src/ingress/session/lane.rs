@@ -29,10 +29,12 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) outbound: Outbound,
     pub(in crate::ingress) inbound: Inbound,
     pub(in crate::ingress) replies: Framer,
-    pub(in crate::ingress) has_closed: bool,
-    /// Its worker has said that the attempt is connected.
+    /// Its worker has said that it is connected.
     pub(in crate::ingress) is_opened: bool,
+    pub(in crate::ingress) has_closed: bool,
     window: u64,
+    /// Until then the worker it was taken from may still write.
+    pub(in crate::ingress) fenced_until: Instant,
     /// It stands in its link's queue of those with something to send, or among those parked.
     pub(in crate::ingress) is_ready: bool,
     pub(in crate::ingress) is_owing: bool,
@@ -47,24 +49,27 @@ impl Lane {
             outbound: Outbound::new(0, window, keep),
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
-            has_closed: false,
             is_opened: false,
+            has_closed: false,
             window,
+            fenced_until: Instant::ZERO,
             is_ready: false,
             is_owing: false,
         }
     }
 
     /// Begins a new attempt, and returns the OPEN that asks for it. The forward direction must stand at where it begins.
+    /// `held`: of the backward window, what an earlier attempt's octets still take.
     pub(in crate::ingress) fn open(
         &mut self,
         session: SessionId,
         position: u64,
+        held: u64,
         patience: Patience,
         timeout_millis: u32,
     ) -> Frame<'static> {
         self.attempt.0 += 1;
-        self.inbound = Inbound::new(0, self.window, Takes::Received);
+        self.inbound = Inbound::new(0, self.window.saturating_sub(held), Takes::Received);
         self.replies.finish();
         self.has_closed = false;
         self.is_opened = false;
@@ -115,12 +120,14 @@ pub(in crate::ingress) enum PrimaryState {
 pub(in crate::ingress) struct PrimaryLane {
     pub(in crate::ingress) lane: Lane,
     pub(in crate::ingress) state: PrimaryState,
+    /// When to look for a worker, if it may not have one before.
+    pub(in crate::ingress) place_at: Option<Instant>,
 }
 
 impl PrimaryLane {
     pub(in crate::ingress) fn new(codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
         let lane = Lane::new(DestinationIndex::PRIMARY, codec, max_frame, window, keep);
-        Self { lane, state: PrimaryState::Unplaced }
+        Self { lane, state: PrimaryState::Unplaced, place_at: None }
     }
 
     /// Takes a chunk, always.

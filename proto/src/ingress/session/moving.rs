@@ -4,6 +4,8 @@ use super::{By, Ending, Patience, Phase, PrimaryState, SecondaryState, Session, 
 use crate::{
     counters::ShedReason,
     id::DestinationIndex,
+    ingress::links::LinkKey,
+    time::Instant,
     wire::{Cause, Phase as ConnectionPhase, Standing},
 };
 
@@ -19,12 +21,16 @@ pub(in crate::ingress) enum Greeted {
 }
 
 impl Session {
-    /// The worker of one of its lanes is dead, leaving or superseded.
+    /// The worker of one of its lanes is dead, leaving or superseded. Until `fence` it may still write.
     pub(in crate::ingress) fn on_worker_lost(
         &mut self,
         destination: DestinationIndex,
+        fence: Instant,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        if let Some(lane) = self.lane(destination) {
+            lane.fenced_until = fence;
+        }
         if destination.is_primary() {
             self.move_primary(turn);
         } else {
@@ -62,6 +68,7 @@ impl Session {
         self.leave_link(destination, None, turn.core);
         match self.secondaries[index].state {
             SecondaryState::Idle | SecondaryState::Closed | SecondaryState::Done => {}
+            _ if self.secondaries[index].lane.fenced_until > turn.now => self.fence_secondary(index, turn),
             SecondaryState::Away | SecondaryState::Joining { .. } => {
                 self.open_secondary(index, Patience::Patient, turn);
             }
@@ -71,18 +78,31 @@ impl Session {
         }
     }
 
+    /// It may have no worker yet.
+    fn fence_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
+        if self.secondaries[index].state == SecondaryState::Finishing {
+            return self.finish_off(index, None, turn);
+        }
+        self.open_secondary(index, Patience::Patient, turn);
+    }
+
     fn move_busy_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         let secondary = &mut self.secondaries[index];
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
-        secondary.lane.link = turn.core.links.place(self.route, destination);
-        let begins_again = if secondary.lane.link.is_some() { secondary.lane.restart() } else { None };
+        let place = turn.core.links.place(self.route, destination);
+        let begins_again = place.and_then(|_| secondary.lane.restart());
         if let Some((position, replayed)) = begins_again {
+            secondary.lane.link = place;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);
             counters.moved += 1;
             self.open_secondary_at(index, position, Patience::IfAvailable, turn);
             return self.make_ready(destination, turn.core);
+        }
+        if let Some(key) = place {
+            turn.core.links.release(key, 0);
         }
         self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
         if is_finishing {
@@ -98,16 +118,7 @@ impl Session {
         turn: &mut Turn<'_, impl Shell>,
     ) {
         if destination.is_primary() {
-            if self.primary.state == PrimaryState::Unplaced
-                && matches!(self.phase, Phase::Connecting | Phase::Open)
-            {
-                // Nothing has been sent since it was unplaced: it begins where it was left.
-                if let Some((position, _)) = self.primary.lane.restart() {
-                    self.open_primary(position, turn);
-                    self.make_ready(DestinationIndex::PRIMARY, turn.core);
-                }
-            }
-            return;
+            return self.place_primary(turn);
         }
         let index = destination.0 as usize - 1;
         let secondary = &self.secondaries[index];
@@ -116,6 +127,18 @@ impl Session {
             && secondary.retry_at.is_none()
         {
             self.open_secondary(index, Patience::Patient, turn);
+        }
+    }
+
+    /// Looks for a worker for a primary that has none.
+    pub(super) fn place_primary(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        let may_be_placed = self.primary.state == PrimaryState::Unplaced && self.primary.place_at.is_none();
+        if may_be_placed && matches!(self.phase, Phase::Connecting | Phase::Open) {
+            // Nothing has been sent since it was unplaced: it begins where it was left.
+            if let Some((position, _)) = self.primary.lane.restart() {
+                self.open_primary(position, turn);
+                self.make_ready(DestinationIndex::PRIMARY, turn.core);
+            }
         }
     }
 
@@ -159,8 +182,12 @@ impl Session {
     pub(in crate::ingress) fn on_attempt_unknown(
         &mut self,
         destination: DestinationIndex,
+        key: LinkKey,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        if self.lane(destination).is_none_or(|lane| lane.link != Some(key)) {
+            return;
+        }
         if destination.is_primary() {
             if self.primary.state == PrimaryState::Opening {
                 return self.move_primary(turn);

@@ -117,14 +117,14 @@ impl Session {
     /// A secondary that had closed in order is connected again.
     fn reconnect(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         self.shed_in_flight(index, crate::counters::ShedReason::ConnectionLost, turn);
-        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::InOrder), turn.core);
+        self.reset_attempt(self.secondaries[index].lane.destination, Cause::InOrder, turn.core);
         self.open_secondary(index, Patience::IfAvailable, turn);
     }
 
     /// A secondary got the beginning of a frame whose rest it cannot get: its connection is closed and rejoins.
     fn tear(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         self.shed_in_flight(index, crate::counters::ShedReason::OversizedFrame, turn);
-        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::Other), turn.core);
+        self.reset_attempt(self.secondaries[index].lane.destination, Cause::Other, turn.core);
         self.open_secondary(index, Patience::Patient, turn);
     }
 
@@ -209,9 +209,10 @@ impl Session {
         if bytes > 0 {
             self.active_at = turn.now;
         }
-        let inherited = self.source.inherited.min(bytes as u64);
-        self.source.inherited -= inherited;
-        self.primary.lane.inbound.wrote(bytes as u64 - inherited);
+        let older = self.source.older.min(bytes as u64);
+        self.source.older -= older;
+        self.primary.lane.inbound.widen(older);
+        self.primary.lane.inbound.wrote(bytes as u64 - older);
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
     }

@@ -1,6 +1,7 @@
 //! Links, ingress's end: the table `link::Acceptor` of docs/states.md, cell by cell.
 
 use super::{links::State, *};
+use crate::link::LEASE;
 
 const STATES: [&str; 4] = ["unknown", "Greeting", "Live", "Draining"];
 
@@ -130,7 +131,7 @@ fn every_input_does_what_the_table_says() {
         ("DRAIN", [&asked, "Greeting, early", "Draining", "Draining"]),
         ("BYE 4", ["unknown, early", "Greeting, early", "unknown", "unknown"]),
         ("3 s silence", ["unknown"; 4]),
-        ("send refused", ["unknown, early", "unknown, early", "unknown, stale", "unknown, stale"]),
+        ("send refused", ["Greeting, early", "Greeting, early", "broken, stale", "broken, stale"]),
     ];
     for (input, outcomes) in known {
         for (state, expected) in STATES.into_iter().zip(outcomes) {
@@ -144,10 +145,10 @@ fn every_input_does_what_the_table_says() {
 
 #[test]
 fn a_link_that_is_lost_moves_its_session_or_leaves_it_waiting() {
-    for input in ["a worker may not say it", "undecodable", "BYE 4", "3 s silence", "send refused"] {
+    for input in ["a worker may not say it", "undecodable", "BYE 4", "3 s silence"] {
         let mut rig = in_state("Live");
         hear_input(&mut rig, input);
-        rig.shell.refuses = None;
+        rig.pass_in_silence(LEASE);
         rig.greet(SPARE_PRIMARY, 0, &[]);
         assert_eq!(rig.hear(SPARE_PRIMARY), ["WELCOME", "OPEN s0 a2 @0 once"], "after {input}");
     }
@@ -160,7 +161,9 @@ fn an_older_link_of_the_same_name_is_superseded_and_its_sessions_come_over() {
     rig.forget();
     rig.say_as(Peer(5), 1, 1, &[hello("w0", "r/d0", 2, &[], true)]);
     assert_eq!(rig.hear(PRIMARY), ["BYE superseded"]);
-    assert_eq!(rig.hear(Peer(5)), ["WELCOME", "OPEN s0 a2 @0 once", "DATA s0 a2 @0 one↵"]);
+    assert_eq!(rig.hear(Peer(5)), ["WELCOME"], "the older may still write");
+    rig.pass_in_silence(LEASE);
+    assert_eq!(rig.hear(Peer(5)).last().unwrap(), "DATA s0 a2 @0 one↵");
     assert_eq!(rig.done(), ["linked w0", "lost w0: it was superseded, 1"]);
 }
 

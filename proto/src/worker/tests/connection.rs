@@ -29,6 +29,7 @@ fn outcome(rig: &mut Rig) -> String {
     all.push(match rig.worker.connections.iter().last().map(|(_, connection)| connection.state) {
         None => "gone".to_owned(),
         Some(State::Open { .. }) => "Open".to_owned(),
+        Some(State::Connecting { .. }) => "Connecting".to_owned(),
         Some(state) => format!("{state:?}"),
     });
     all.join("; ")
