@@ -19,6 +19,8 @@ const MAX_DESTINATION_NAME: usize = 256;
 const MAX_AUTH: usize = 1024;
 /// No position, total or limit is larger: sums of them and of windows then cannot overflow, whatever a peer claims.
 pub(super) const MAX_POSITION: u64 = 1 << 62;
+/// A direction begins no later than this: there is room for all it will ever carry.
+const MAX_FIRST_POSITION: u64 = MAX_POSITION / 2;
 
 /// A frame of the link. Payloads and names borrow from the batch they came in.
 #[expect(
@@ -371,7 +373,11 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     }
 
     fn position(&mut self) -> Result<u64, A::Error> {
-        bounded(self.next()?)
+        bounded(self.next()?, MAX_POSITION)
+    }
+
+    fn first_position(&mut self) -> Result<u64, A::Error> {
+        bounded(self.next()?, MAX_FIRST_POSITION)
     }
 
     fn bin(&mut self, max: usize) -> Result<&'de [u8], A::Error> {
@@ -417,7 +423,7 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
         Ok(Frame::Open {
             session: self.next()?,
             attempt: self.next()?,
-            position: self.position()?,
+            position: self.first_position()?,
             limit: self.position()?,
             window: self.next()?,
             patience: self.next()?,
@@ -441,11 +447,11 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
 }
 
 fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    bounded(u64::deserialize(deserializer)?)
+    bounded(u64::deserialize(deserializer)?, MAX_POSITION)
 }
 
-fn bounded<E: DecodeError>(position: u64) -> Result<u64, E> {
-    if position > MAX_POSITION { Err(E::custom("a position is too large")) } else { Ok(position) }
+fn bounded<E: DecodeError>(position: u64, max: u64) -> Result<u64, E> {
+    if position > max { Err(E::custom("a position is too large")) } else { Ok(position) }
 }
 
 /// A list that refuses to grow beyond its bound, whatever length it announces.
