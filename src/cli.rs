@@ -10,7 +10,7 @@ use clap::{
 };
 use runtime::exit::{self, Exit, Failure};
 
-use crate::{check, echo, examples, init, up};
+use crate::{check, demo, echo, examples, init, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -28,6 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
     /// Run everything in one process
     Up(up::Args),
     /// Run an ingress: it ends the sources' connections and decides what each destination gets
@@ -44,6 +45,7 @@ enum Command {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Demo(args) => demo::run(&args),
             Self::Up(args) => up::run(&args),
             Self::Ingress(args) => ingress::run(&args),
             Self::Fanout(args) => fanout::run(&args),

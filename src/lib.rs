@@ -6,6 +6,7 @@
 
 mod check;
 mod cli;
+mod demo;
 pub mod echo;
 mod examples;
 mod init;

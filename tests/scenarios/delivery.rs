@@ -99,8 +99,7 @@ fn only_the_primary_answers_the_source(shape: Shape) {
 /// Fails if the primary's reply waits for the secondary's, or a frame without a reply is sent again.
 fn a_silent_secondary_delays_nothing_and_gets_everything_once(shape: Shape) {
     let (primary, secondary) = (Destination::echo(), Destination::silent());
-    let fabric =
-        Fabric::shaped(shape).forward(&primary).forward(&secondary).set("reply_timeout", "300ms").start();
+    let fabric = Fabric::shaped(shape).forward(&primary).forward(&secondary).start();
     let mut source = fabric.connect();
 
     source.send(b"hello\n");

@@ -86,9 +86,9 @@ fn each_bad_environment_file_is_refused_by_name() {
 #[test]
 fn a_misspelled_key_of_a_settings_file_is_refused_with_the_nearest_one() {
     let file = "[[route]]\nname = \"main\"\nlisten = \"tcp://127.0.0.1:0\"\ncodec = \"linez\"\n\
-                destinations = [\"127.0.0.1:1\"]\ndedup_windw = \"30s\"\n";
+                destinations = [\"127.0.0.1:1\"]\nconect_timeout = \"30s\"\n";
     let stderr = refused_with("--config", file);
-    assert!(stderr.contains("dedup_windw") && stderr.contains("dedup_window"), "{stderr}");
+    assert!(stderr.contains("conect_timeout") && stderr.contains("connect_timeout"), "{stderr}");
 }
 
 /// Fails if a file that is not there is taken for an empty one, or wrong usage ends like a failure.

@@ -17,7 +17,7 @@ pub(super) const GREETING_PAUSE: Duration = Duration::from_millis(100);
 /// An ingress that will not have us is asked again after this.
 pub(super) const BARRED: Duration = Duration::from_secs(10);
 /// Connections of an ingress that gave no lease for so long are aborted.
-pub(super) const ORPHANED: Duration = Duration::from_secs(10);
+pub(super) const ORPHANED: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {

@@ -100,8 +100,9 @@ keyed! {
             pub quiet_gap: Duration = "100ms" => value::duration;
             /// The longest frame that is treated as one; longer ones pass too, and are counted.
             pub max_frame: u32 = "64KiB" => value::small_bytes;
-            /// What one session may have outstanding towards one destination. A frame costs 64 and its bytes;
-            /// `max_frame` must fit.
+            /// What one session may have outstanding towards its primary before the source is no longer read; four
+            /// times as much towards a secondary before frames are shed. A frame costs 64 and its bytes; `max_frame`
+            /// must fit.
             pub window: u32 = "512KiB" => value::small_bytes;
             /// The shortest pause before a destination that is away is tried again.
             pub backoff_min: Duration = "200ms" => value::duration;

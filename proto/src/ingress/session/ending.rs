@@ -201,16 +201,23 @@ impl Session {
         self.phase = Phase::Gone;
     }
 
-    /// The process takes no new work: the session is brought to an end as if the source had finished.
+    /// The process takes no new work: at its first pause the session is brought to an end as if the source had finished.
     pub(in crate::ingress) fn drain(&mut self, turn: &mut Turn<'_, impl Shell>) {
         match self.phase {
             Phase::Connecting => self.end(By::Ingress, Ending::Drained, false, turn),
-            Phase::Open if !self.source.has_finished => {
-                turn.effect(Effect::PauseSource { session: self.id });
-                self.source.is_paused = true;
-                self.on_source_fin(turn);
-            }
-            Phase::Open | Phase::Draining { .. } | Phase::Gone => {}
+            Phase::Open => self.is_draining = true,
+            Phase::Draining { .. } | Phase::Gone => {}
         }
+    }
+
+    /// A session that is to be drained has been quiet for a while, or only slow.
+    pub(super) fn on_pause(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if !self.primary.lane.outbound.in_flight().is_zero() || !self.source.backlog.is_empty() {
+            self.active_at = turn.now;
+            return;
+        }
+        turn.effect(Effect::PauseSource { session: self.id });
+        self.source.is_paused = true;
+        self.on_source_fin(turn);
     }
 }

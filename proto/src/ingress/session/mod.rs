@@ -29,6 +29,11 @@ use crate::{
     wire::{Cause, Frame, Patience},
 };
 
+/// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
+/// keeps up must not be shed to for being a little later than the primary.
+const SECONDARY_WINDOWS: u64 = 4;
+/// In a drain, a session that has been quiet for so long is brought to its end.
+const DRAIN_PAUSE: Duration = Duration::from_millis(300);
 /// A lane that a full worker refused asks again after this.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -78,6 +83,7 @@ pub(super) struct Session {
     /// The earliest instant the shard's timers have for it.
     armed_at: Instant,
     is_lagging: bool,
+    is_draining: bool,
     received: Tally,
     sent: Tally,
 }
@@ -88,7 +94,10 @@ impl Session {
         let (codec, max_frame, window) = (&settings.codec, settings.max_frame, u64::from(settings.window));
         let keep = if core.settings.is_local { Keep::Nothing } else { Keep::FrameStart(window) };
         let secondaries = (1..settings.destinations.len())
-            .map(|index| SecondaryLane::new(DestinationIndex(index as u16), codec, max_frame, window, keep))
+            .map(|index| {
+                let (destination, window) = (DestinationIndex(index as u16), window * SECONDARY_WINDOWS);
+                SecondaryLane::new(destination, codec, max_frame, window, keep)
+            })
             .collect();
         Self {
             id,
@@ -106,6 +115,7 @@ impl Session {
             active_at: now,
             armed_at: Instant::NEVER,
             is_lagging: false,
+            is_draining: false,
             received: Tally::ZERO,
             sent: Tally::ZERO,
         }
@@ -267,6 +277,7 @@ impl Session {
             Phase::Open if self.linger_at(turn.core).is_some_and(|at| at <= turn.now) => {
                 self.end(By::Ingress, Ending::Linger, false, turn);
             }
+            Phase::Open if self.pause_at().is_some_and(|at| at <= turn.now) => self.on_pause(turn),
             Phase::Draining { until } if until <= turn.now => self.abandon_secondaries(turn),
             _ => {}
         }
@@ -276,7 +287,7 @@ impl Session {
     fn deadline(&self, core: &Core) -> Instant {
         let phase = match self.phase {
             Phase::Draining { until } => Some(until),
-            Phase::Open => self.linger_at(core),
+            Phase::Open => self.linger_at(core).or_else(|| self.pause_at()),
             Phase::Connecting | Phase::Gone => None,
         };
         let retries = self.secondaries.iter().filter_map(|secondary| secondary.retry_at);
@@ -297,6 +308,11 @@ impl Session {
         let half_closed = self.source.has_finished || self.primary.lane.has_closed;
         let linger = core.routes[self.route.0 as usize].settings.linger;
         half_closed.then(|| self.active_at + linger)
+    }
+
+    /// When a session that is to be drained may be thought quiet.
+    fn pause_at(&self) -> Option<Instant> {
+        (self.is_draining && !self.source.has_finished).then(|| self.active_at + DRAIN_PAUSE)
     }
 
     pub(super) const fn is_gone(&self) -> bool {
