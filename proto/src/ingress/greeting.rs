@@ -161,7 +161,7 @@ impl Ingress {
         }
         for (session, destination) in unknown {
             self.with(session, now, shell, |session, turn| {
-                session.on_attempt_unknown(destination, key, turn)
+                session.on_attempt_unknown(destination, key, turn);
             });
         }
         let (route, destination) = (worker.route, worker.destination);
