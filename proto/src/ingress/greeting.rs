@@ -322,9 +322,22 @@ impl Ingress {
             if link.liveness.is_dead() {
                 let fence = link.lease_end();
                 self.lose(key, "it is silent", fence, now, shell);
-            } else if link.is_live() && link.liveness.wants_ping(now) {
+                continue;
+            }
+            if link.is_live() && link.liveness.wants_ping(now) {
                 link.outbox.post(&Frame::Ping);
             }
+            self.hand_over(key, now, shell);
+        }
+    }
+
+    /// A draining worker's sessions go to others, if there are any, whenever they are in the middle of nothing.
+    fn hand_over(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        if !self.core.links.has_successor(key) {
+            return;
+        }
+        for (session, destination) in self.lanes_on(key) {
+            self.with(session, now, shell, |session, turn| session.hand_over(destination, turn));
         }
     }
 }

@@ -198,6 +198,18 @@ impl Links {
         Some(key)
     }
 
+    /// Whether this link's worker is draining and another one could take its sessions.
+    pub(super) fn has_successor(&self, key: LinkKey) -> bool {
+        let Some(draining) = self.at(key).filter(|link| link.state == State::Live { draining: true }) else {
+            return false;
+        };
+        let (route, destination) = (draining.worker.route, draining.worker.destination);
+        self.iter().any(|(_, link)| {
+            (link.worker.route, link.worker.destination) == (route, destination)
+                && link.state == State::Live { draining: false }
+        })
+    }
+
     /// A session is no longer on this link; it had so many units outstanding there.
     pub(super) fn release(&mut self, key: LinkKey, unwritten: u64) {
         if let Some(link) = self.at_mut(key) {

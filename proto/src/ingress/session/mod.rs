@@ -5,6 +5,7 @@
 //! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`.
 
 mod ending;
+mod handing_over;
 pub(super) mod lane;
 pub(super) mod moving;
 mod source;
@@ -52,6 +53,8 @@ struct Source {
     /// It will say nothing more.
     has_finished: bool,
     is_paused: bool,
+    /// It has said something since the primary last did.
+    spoke_last: bool,
     /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
     backlog: VecDeque<Bytes>,
     /// How much of that an earlier attempt said: it is no part of the present one's positions.

@@ -18,6 +18,7 @@ impl Session {
             return;
         }
         self.active_at = turn.now;
+        self.source.spoke_last = true;
         // With `raw`, one side's speaking ends the other's burst.
         if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
             self.primary.lane.replies.finish();

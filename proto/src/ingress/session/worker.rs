@@ -154,6 +154,7 @@ impl Session {
 
     fn on_primary_bytes(&mut self, frames: u64, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
         self.active_at = turn.now;
+        self.source.spoke_last = false;
         if self.framer.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_burst(turn);
         }

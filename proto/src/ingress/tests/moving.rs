@@ -184,3 +184,28 @@ fn a_peer_of_another_ingress_incarnation_is_believed_nothing() {
     assert_eq!(rig.hear(PRIMARY), ["WELCOME"]);
     assert!(rig.done().contains(&"s0 ended by primary: lost: link lost".to_owned()));
 }
+
+/// Fails with: `hand_over` that does not look at `is_between_exchanges`.
+#[test]
+fn a_draining_worker_hands_its_sessions_over_when_they_are_in_the_middle_of_nothing() {
+    let mut rig = Rig::open(Codec::Lines, 1);
+    rig.greet(SPARE_PRIMARY, 0, &[]);
+    rig.source_says("question\n");
+    rig.say(PRIMARY, &[Frame::Drain]);
+    rig.pass(Duration::from_millis(500));
+    assert!(!rig.hear(SPARE_PRIMARY).iter().any(|frame| frame.starts_with("OPEN")), "an answer is awaited");
+    rig.say(PRIMARY, &[wrote(A1, 73), reply(A1, 0, "answer\n")]);
+    rig.forget();
+    rig.pass(Duration::from_millis(300));
+    assert!(rig.hear(PRIMARY).contains(&"RESET s0 a1 ended in order".to_owned()));
+    assert!(rig.hear(SPARE_PRIMARY).contains(&"OPEN s0 a2 @73 once".to_owned()));
+}
+
+#[test]
+fn a_draining_worker_without_a_successor_keeps_its_sessions() {
+    let mut rig = Rig::open(Codec::Lines, 1);
+    rig.say(PRIMARY, &[Frame::Drain]);
+    rig.forget();
+    rig.pass(Duration::from_millis(500));
+    assert!(!rig.hear(PRIMARY).iter().any(|frame| frame.starts_with("RESET")));
+}
