@@ -35,7 +35,7 @@ impl Log {
             }
             Notice::SessionEnded { session, route, by, ending, was_connecting, received, sent } => {
                 if *was_connecting {
-                    self.tell_refused(*session, *route, ending);
+                    self.tell_refused(*session, *route, *ending);
                 }
                 let phase = if *was_connecting { "connecting" } else { "open" };
                 debug!(
@@ -64,7 +64,7 @@ impl Log {
     }
 
     /// Every source that comes while the primary is away is closed: one line a second is enough of that.
-    fn tell_refused(&mut self, session: SessionId, route: RouteIndex, ending: &Ending) {
+    fn tell_refused(&mut self, session: SessionId, route: RouteIndex, ending: Ending) {
         if let Some(left_out) = self.refusals.admit(self.clock.now()) {
             error!(%session, route = self.route(route), %ending, left_out, "primary cannot be connected, source closed");
         }
