@@ -42,6 +42,10 @@ impl Script<'_> {
         first
     }
 
+    fn flips(&mut self) -> bool {
+        self.byte().is_multiple_of(2)
+    }
+
     fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound.max(1)
     }

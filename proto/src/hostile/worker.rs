@@ -109,7 +109,7 @@ pub fn drive_worker(script: &[u8]) {
     let (mut now, mut world) = (Instant::from_micros(1), World { room: usize::MAX, ..World::default() });
     let mut worker = Worker::new(settings(), now);
     for _ in 0..LINKS {
-        worker.on_dialled(script.byte() % 2 == 0, now, &mut world);
+        worker.on_dialled(script.flips(), now, &mut world);
     }
     while !script.is_over() {
         step(&mut worker, &mut world, script, &mut now);

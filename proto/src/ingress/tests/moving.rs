@@ -29,6 +29,17 @@ fn a_primary_moves_and_begins_at_the_first_frame_not_known_to_be_written() {
     assert_eq!(rig.destination(0).account.in_flight, Tally::ZERO);
 }
 
+/// Fails with: `taken` believed beyond `written`.
+#[test]
+fn what_a_worker_takes_and_has_not_written_is_kept_for_the_next() {
+    let mut rig = with_a_spare(Codec::Lines);
+    rig.source_says("one\n");
+    rig.listen();
+    rig.say(PRIMARY, &[Frame::Grant { session: S0, attempt: A1, taken: 68, written: 0, limit: 1000 }]);
+    leave(&mut rig, PRIMARY);
+    assert_eq!(rig.hear(SPARE_PRIMARY), ["OPEN s0 a2 @0 once", "DATA s0 a2 @0 one↵"]);
+}
+
 #[test]
 fn a_primary_without_another_worker_waits_for_one_as_long_as_connect_timeout() {
     let mut rig = Rig::open(Codec::Lines, 1);
