@@ -111,6 +111,9 @@ pub fn drive_worker(script: &[u8]) {
     for _ in 0..LINKS {
         worker.on_dialled(script.flips(), now, &mut world);
     }
+    for _ in 0..2 * LINKS {
+        welcome(&mut worker, &mut world, script, now);
+    }
     while !script.is_over() {
         step(&mut worker, &mut world, script, &mut now);
     }
