@@ -75,16 +75,18 @@ impl Session {
         let secondary = &mut self.secondaries[index];
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
-        secondary.lane.link = turn.core.links.place(self.route, destination);
-        let begins_again = if secondary.lane.link.is_some() { secondary.lane.restart() } else { None };
-        if let Some((position, replayed)) = begins_again {
+        let link = turn.core.links.place(self.route, destination);
+        if let Some((position, replayed)) = link.and_then(|_| secondary.lane.restart()) {
+            secondary.lane.link = link;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);
             counters.moved += 1;
             self.open_secondary_at(index, position, Patience::IfAvailable, turn);
             return self.make_ready(destination, turn.core);
         }
+        // Shed while it is on no link: the new one has nothing of it outstanding.
         self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
+        self.secondaries[index].lane.link = link;
         if is_finishing {
             return self.finish_off(index, None, turn);
         }

@@ -96,6 +96,21 @@ fn a_move_does_not_credit_the_new_worker_with_the_old_ones_bytes() {
     assert_eq!(rig.hear(SPARE_PRIMARY)[0], "GRANT s0 a2 10/2/1002");
 }
 
+/// Fails with: the new link taken before what cannot be sent again is shed.
+#[test]
+fn a_secondary_that_moves_inside_a_torn_frame_owes_its_new_link_nothing() {
+    let mut rig = Rig::both_open(Codec::Lines);
+    rig.greet(SPARE_SECONDARY, 1, &[]);
+    for part in 1..=4 {
+        rig.source_says(&"x".repeat(400));
+        rig.listen();
+        rig.say(SECONDARY, &[wrote(A1, 64 + 400 * part - 10)]);
+    }
+    leave(&mut rig, SECONDARY);
+    assert_eq!(rig.hear(SPARE_SECONDARY), ["WELCOME", "OPEN s0 a2 @1664 patient"]);
+    assert_eq!(rig.shed(1, ShedReason::ConnectionLost), 0, "its frame was counted as delivered");
+}
+
 #[test]
 fn frames_of_an_attempt_that_moved_on_are_disowned() {
     let mut rig = Rig::both_open(Codec::Lines);
