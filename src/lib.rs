@@ -1,23 +1,20 @@
-//! The umbrella.
+//! Every part of pegloom as a subcommand of one program.
+//!
+//! [`main_from`] is the whole program as a function: `src/main.rs` calls it with what was typed, the bench with what
+//! it measures. `cli` is the list of subcommands; each is a module here that has `Args` and `run`, and does no more
+//! than call its node's crate. [`echo`] has no node: it is a destination to try things with.
+
+mod check;
+mod cli;
+mod demo;
+pub mod echo;
+mod examples;
+mod init;
 pub mod up;
 
-use clap::Parser;
-use runtime::exit::{Exit, conclude, of_command_line};
-use std::ffi::OsString;
+use std::{ffi::OsString, process::ExitCode};
 
-#[derive(Parser)]
-enum Cli {
-    Up(up::Args),
-    Ingress(ingress::Args),
-    Fanout(fanout::Args),
-}
-
-/// Runs.
-pub fn main_from(args: impl IntoIterator<Item = OsString>) -> Exit {
-    match Cli::try_parse_from(std::iter::once(OsString::from("pegloom")).chain(args)) {
-        Ok(Cli::Up(args)) => conclude("pegloom up", up::run(&args)),
-        Ok(Cli::Ingress(args)) => conclude("pegloom ingress", ingress::run(&args)),
-        Ok(Cli::Fanout(args)) => conclude("pegloom fanout", fanout::run(&args)),
-        Err(error) => of_command_line(&error),
-    }
+/// Runs the command that `args` spell; they do not begin with the program's name.
+pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    cli::run(args).into()
 }

@@ -1,4 +1,7 @@
 //! The umbrella binary.
-fn main() -> runtime::exit::Exit {
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     pegloom::main_from(std::env::args_os().skip(1))
 }

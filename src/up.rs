@@ -39,10 +39,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(&args.log)?;
     let settings = Settings::load(&args.routes, &Environment::of_process())?;
-    run_local(serve(settings, args.stats.clone())).map_err(cannot_start)?
+    run_local(serve(settings, args.stats.as_deref())).map_err(cannot_start)?
 }
 
-async fn serve(settings: Settings, stats: Option<String>) -> Result<Exit, Failure> {
+async fn serve(settings: Settings, stats: Option<&str>) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(cannot_start)?;
     let mut fabric = Fabric::start(settings, stats)?;
     Ok(fabric.node.serve(&mut signals).await)
@@ -62,7 +62,7 @@ pub struct Fabric {
 
 impl Fabric {
     /// Binds the listeners and starts the shards.
-    pub fn start(settings: Settings, stats: Option<String>) -> Result<Self, Failure> {
+    pub fn start(settings: Settings, stats: Option<&str>) -> Result<Self, Failure> {
         let doors = ingress::open_doors(&settings)?;
         let (ended, ends) = mpsc::channel(settings.shards);
         let (settings, addresses) = (Arc::new(settings), Arc::<[String]>::from(doors.addresses));
@@ -73,7 +73,7 @@ impl Fabric {
                 index: index as u16,
                 settings: Arc::clone(&settings),
                 addresses: Arc::clone(&addresses),
-                stats: stats.clone(),
+                stats: stats.map(str::to_owned),
                 context: context.clone(),
                 incarnation,
                 listeners,
@@ -106,7 +106,12 @@ impl Plan {
         if let Some(stats) = self.stats {
             match Publisher::connect(&self.context, &stats) {
                 Ok(publisher) => {
-                    drop(tasks.spawn_local(tell(publisher, self.incarnation, self.index, Rc::clone(&tenant))))
+                    drop(tasks.spawn_local(tell(
+                        publisher,
+                        self.incarnation,
+                        self.index,
+                        Rc::clone(&tenant),
+                    )));
                 }
                 Err(error) => error!(%error, stats, "cannot report to the stats-node"),
             }

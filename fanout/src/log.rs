@@ -23,7 +23,7 @@ impl Log {
             Notice::Linked { link } if self.is_local => debug!(worker, destination, %link, "linked"),
             Notice::Linked { link } => info!(worker, destination, %link, "linked to ingress"),
             Notice::LinkLost { link, why } => {
-                warn!(worker, destination, %link, why, "link broke, greeting anew")
+                warn!(worker, destination, %link, why, "link broke, greeting anew");
             }
             Notice::Barred { link, reason: Bye::Version, version } => {
                 error!(worker, destination, %link, theirs = version, ours = VERSION, "ingress speaks another protocol version");

@@ -166,7 +166,7 @@ impl Shard {
             for _ in 0..BATCHES_A_TURN {
                 match dealer.try_receive() {
                     Some(Ok(batch)) => {
-                        self.turn(|machine, now, hands| machine.on_batch(link, &batch, now, hands))
+                        self.turn(|machine, now, hands| machine.on_batch(link, &batch, now, hands));
                     }
                     Some(Err(_)) => self.malformed.set(self.malformed.get() + 1),
                     None => break,

@@ -26,7 +26,7 @@ impl Log {
     pub(crate) fn tell(&self, notice: &Notice) {
         match notice {
             Notice::SessionOpened { session, route } => {
-                debug!(%session, route = self.route(*route), "session opened")
+                debug!(%session, route = self.route(*route), "session opened");
             }
             Notice::SessionEnded { session, route, by, ending, was_connecting, received, sent } => {
                 let (route, phase) =
@@ -86,7 +86,7 @@ fn tell_refusal(worker: &str, destination: &str, why: Refusal) {
         }
         Refusal::UnknownDestination => warn!(worker, destination, "worker serves a destination unknown here"),
         Refusal::Superseded => {
-            warn!(worker, destination, "worker turned away, a newer start of it is linked")
+            warn!(worker, destination, "worker turned away, a newer start of it is linked");
         }
         Refusal::TooManyLinks => warn!(worker, destination, "worker turned away, too many links"),
     }

@@ -6,6 +6,10 @@ use proto::{
 };
 use runtime::settings::{Route as RouteSettings, Settings};
 
+/// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
+/// keeps up must not be shed to for being a little later than the primary.
+const SECONDARY_WINDOWS: u32 = 4;
+
 /// What one shard's machine is told. `shards` share the sessions between them.
 pub fn machine(settings: &Settings, incarnation: Incarnation, is_local: bool) -> Machine {
     Machine {
@@ -32,5 +36,6 @@ fn route(route: &RouteSettings) -> Route {
         quiet_gap: route.quiet_gap,
         max_frame: route.max_frame,
         window: route.window,
+        secondary_window: route.window.saturating_mul(SECONDARY_WINDOWS),
     }
 }

@@ -119,7 +119,7 @@ impl Shard {
     /// Closes the listeners and brings all sessions to their end.
     pub fn drain(&self) {
         self.closing.notify_waiters();
-        self.turn(|machine, now, hands| machine.drain(now, hands));
+        self.turn(Ingress::drain);
     }
 
     /// Handles one input.
@@ -151,7 +151,7 @@ impl Shard {
                 match self.router.try_receive() {
                     Some(Ok((id, batch))) => match peer_of(id) {
                         Some(peer) => {
-                            self.turn(|machine, now, hands| machine.on_batch(peer, &batch, now, hands))
+                            self.turn(|machine, now, hands| machine.on_batch(peer, &batch, now, hands));
                         }
                         None => self.foreign.set(self.foreign.get() + 1),
                     },

@@ -37,12 +37,13 @@ pub struct Outage {
     backoff: Backoff,
     /// When the current run of success began, if there is one.
     well_since: Option<Instant>,
+    failed_at: Option<Instant>,
 }
 
 impl Outage {
     /// A destination of which nothing bad is known.
     pub fn new(backoff: Backoff) -> Self {
-        Self { state: State::Available, backoff, well_since: None }
+        Self { state: State::Available, backoff, well_since: None, failed_at: None }
     }
 
     /// Whether it is away.
@@ -55,9 +56,13 @@ impl Outage {
         matches!(self.state, State::Available)
     }
 
-    /// A connect succeeded.
-    pub fn on_connected(&mut self, now: Instant) -> Option<Turn> {
+    /// A connect that was begun at `begun_at` succeeded. One that is older than the last failure proves nothing: who
+    /// accepts and resets would be taken to be back again and again.
+    pub fn on_connected(&mut self, begun_at: Instant, now: Instant) -> Option<Turn> {
         self.settle(now);
+        if self.failed_at.is_some_and(|failed_at| begun_at < failed_at) {
+            return None;
+        }
         self.well_since.get_or_insert(now);
         match self.state {
             State::Away { .. } => {
@@ -75,6 +80,7 @@ impl Outage {
         }
         self.settle(now);
         self.well_since = None;
+        self.failed_at = Some(now);
         let was_away = self.is_away();
         self.state = State::Away { probe_at: now + self.backoff.next(random) };
         (!was_away).then_some(Turn::Away)
@@ -142,8 +148,8 @@ mod tests {
         let mut outage = outage();
         assert_eq!(outage.on_failure(at(0), None, 0), Some(Turn::Away));
         assert_eq!(outage.on_failure(at(1), None, 0), None);
-        assert_eq!(outage.on_connected(at(200)), Some(Turn::Back));
-        assert_eq!(outage.on_connected(at(201)), None);
+        assert_eq!(outage.on_connected(at(100), at(200)), Some(Turn::Back));
+        assert_eq!(outage.on_connected(at(100), at(201)), None);
     }
 
     #[test]
@@ -153,7 +159,7 @@ mod tests {
         assert_eq!(outage.turns(at(99), true), 0);
         assert_eq!(outage.turns(at(100), true), 1);
         assert_eq!(outage.turns(at(9000), true), 0, "the probe has no outcome yet");
-        outage.on_connected(at(9001));
+        outage.on_connected(at(100), at(9001));
         assert_eq!(outage.turns(at(9001), true), PACE_BURST);
         assert_eq!(outage.turns(at(9002), true), 0);
         assert_eq!(outage.turns(at(9011), true), PACE_BURST);
@@ -167,7 +173,7 @@ mod tests {
         let mut now = at(0);
         let mut waits = Vec::new();
         for _ in 0..4 {
-            outage.on_connected(now);
+            outage.on_connected(now, now);
             outage.on_failure(now, Some(now), u64::MAX);
             waits.push(outage.deadline().since(now).as_millis());
             now = outage.deadline();
@@ -176,9 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn a_connect_older_than_the_last_failure_ends_no_outage() {
+        let mut outage = outage();
+        outage.on_failure(at(50), None, 0);
+        assert_eq!(outage.on_connected(at(10), at(60)), None);
+        assert!(outage.is_away());
+        assert_eq!(outage.on_connected(at(150), at(160)), Some(Turn::Back));
+    }
+
+    #[test]
     fn a_reset_after_a_long_life_is_no_outage() {
         let mut outage = outage();
-        outage.on_connected(at(0));
+        outage.on_connected(at(0), at(0));
         assert_eq!(outage.on_failure(at(2000), Some(at(0)), 0), None);
         assert!(outage.is_available());
     }
@@ -188,7 +203,7 @@ mod tests {
         let mut outage = outage();
         outage.on_failure(at(0), None, u64::MAX);
         outage.on_failure(at(300), None, u64::MAX);
-        outage.on_connected(at(1200));
+        outage.on_connected(at(1200), at(1200));
         outage.on_failure(at(3000), None, u64::MAX);
         assert_eq!(outage.deadline(), at(3300));
     }

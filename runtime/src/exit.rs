@@ -144,6 +144,10 @@ pub fn conclude(command: &str, end: Result<Exit, Failure>) -> Exit {
 pub fn of_command_line(error: &clap::Error) -> Exit {
     // Nobody is left to be told if it fails.
     let _ = error.print();
+    asked_or_wrong(error)
+}
+
+fn asked_or_wrong(error: &clap::Error) -> Exit {
     if error.use_stderr() { Exit::Usage } else { Exit::Clean }
 }
 
@@ -204,18 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn a_command_ends_as_it_says_or_as_its_failure_does() {
-        let failure = Failure::cannot("do this", "a test wants it so", "nothing");
-
-        assert_eq!(conclude("pegloom test", Ok(Exit::GraceExpired)), Exit::GraceExpired);
-        assert_eq!(conclude("pegloom test", Err(failure)), Exit::Failed);
-    }
-
-    #[test]
     fn only_help_and_version_end_clean_before_anything_began() {
         let end = |argument: &str| {
             let command = clap::Command::new("test").version("1").arg(clap::Arg::new("a").long("a"));
-            of_command_line(&command.try_get_matches_from(["test", argument]).unwrap_err())
+            asked_or_wrong(&command.try_get_matches_from(["test", argument]).unwrap_err())
         };
 
         assert_eq!(["--help", "--version"].map(end), [Exit::Clean; 2]);

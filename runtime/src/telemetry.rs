@@ -18,60 +18,76 @@ use crate::exit::Failure;
 
 const LEVEL_VARIABLE: &str = "PEGLOOM_LOG";
 
-// On each flag, not on the struct, where it would go on to the flags of the command that flattens it.
+// On each flag, not on the struct, where it would go on to the flags of the command that flattens it. Values are named
+// in the help, not listed under it: each would take a line in the help of every node.
 const HEADING: &str = "Logs, on stderr";
 
 /// What is logged, and how it looks.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct LogArgs {
-    /// Least important lines to log: info if neither this nor `PEGLOOM_LOG` says
-    #[arg(long, value_enum, value_name = "LEVEL", help_heading = HEADING)]
+    /// The least important lines to log: error, warn, info, debug or trace; `PEGLOOM_LOG` says where this does not,
+    /// and info where neither does
+    #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true, help_heading = HEADING)]
     pub log_level: Option<LogLevel>,
 
-    /// How lines look
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, help_heading = HEADING)]
+    /// How lines look: text for people, or json, one object a line with its fields at the top
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        hide_possible_values = true,
+        help_heading = HEADING
+    )]
     pub log_format: LogFormat,
 
-    /// Colours in text: auto is on a terminal, unless `NO_COLOR` is set
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = HEADING)]
+    /// Colours in text: always, never, or auto, which is on a terminal unless `NO_COLOR` is set
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true,
+        help_heading = HEADING
+    )]
     pub color: Color,
 }
 
 /// How important a line is, the most important first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
-    /// A human must act
+    /// A human must act.
     Error,
-    /// Degraded, and counted
+    /// Degraded, and counted.
     Warn,
-    /// Lifecycle
+    /// Lifecycle.
     #[default]
     Info,
-    /// Decisions
+    /// Decisions.
     Debug,
-    /// Every input and effect
+    /// Every input and effect.
     Trace,
 }
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// For people.
     #[default]
     Text,
-    /// For machines: one object a line, its fields at the top
+    /// For machines: one object a line, its fields at the top.
     Json,
 }
 
 /// When text has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal that shows them
+    /// On a terminal that shows them.
     #[default]
     Auto,
-    /// Even in a pipe
+    /// Even in a pipe.
     Always,
-    /// Not even on a terminal
+    /// Not even on a terminal.
     Never,
 }
 

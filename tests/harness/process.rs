@@ -156,6 +156,12 @@ impl Process {
         procfs::processor_ticks(self.pid)
     }
 
+    /// How often its first thread has gone to sleep: what sleeps on is idle.
+    #[allow(dead_code, reason = "the scenarios do not ask")]
+    pub(crate) fn waits(&self) -> u64 {
+        procfs::waits(self.pid)
+    }
+
     /// The near ends of its connections to `address`.
     pub(crate) fn connections_to(&self, address: SocketAddr) -> Vec<SocketAddr> {
         procfs::connections_to(self.pid, address)

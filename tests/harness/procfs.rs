@@ -28,6 +28,14 @@ pub(crate) fn processor_ticks(pid: i32) -> u64 {
     ticks(14) + ticks(15)
 }
 
+/// How often the first thread of `pid` has gone to sleep.
+#[allow(dead_code, reason = "the scenarios do not ask")]
+pub(crate) fn waits(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).unwrap_or_default()
+}
+
 /// Whether `pid` is stopped by a signal.
 pub(crate) fn is_stopped(pid: i32) -> bool {
     stat_fields(pid).first().is_some_and(|state| state == "T")

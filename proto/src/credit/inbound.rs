@@ -32,7 +32,7 @@ pub enum Accept {
     Seen,
     /// Something before them is missing.
     Gap,
-    /// They go beyond what was permitted.
+    /// They go beyond what was permitted, or beyond FIN.
     BeyondLimit,
 }
 
@@ -45,13 +45,15 @@ pub struct Inbound {
     window: u64,
     takes: Takes,
     announced: Totals,
+    /// FIN has come: nothing follows it.
+    is_finished: bool,
 }
 
 impl Inbound {
     /// A direction that begins at `position`, of which `window` units may be outstanding.
     pub fn new(position: u64, window: u64, takes: Takes) -> Self {
         let announced = Totals { taken: position, written: position, limit: position + window };
-        Self { received: position, written: position, window, takes, announced }
+        Self { received: position, written: position, window, takes, announced, is_finished: false }
     }
 
     /// Received without a gap.
@@ -78,7 +80,7 @@ impl Inbound {
         if end <= self.received {
             return Accept::Seen;
         }
-        if end > self.announced.limit {
+        if end > self.announced.limit || self.is_finished {
             return Accept::BeyondLimit;
         }
         let skip = self.received - position;
@@ -90,7 +92,9 @@ impl Inbound {
     pub fn accept_fin(&mut self, position: u64) -> Accept {
         match position {
             later if later > self.received => Accept::Gap,
+            at if at == self.received && self.is_finished => Accept::BeyondLimit,
             at if at == self.received => {
+                self.is_finished = true;
                 self.received += super::FIN_COST;
                 Accept::Take { skip: 0 }
             }
@@ -121,10 +125,16 @@ impl Inbound {
         self.announced
     }
 
-    /// What was written has been told: the total rode along with DATA of the other direction.
-    pub fn announce_written(&mut self) {
+    /// So many units more may be outstanding.
+    pub fn widen(&mut self, units: u64) {
+        self.window += units;
+    }
+
+    /// The total that rides along with DATA of the other direction, taken as told.
+    pub fn announce_written(&mut self) -> u64 {
         self.announced.written = self.written;
         self.announced.taken = self.announced.taken.max(self.written);
+        self.written
     }
 
     fn totals(&self) -> Totals {
@@ -152,6 +162,15 @@ mod tests {
         assert_eq!(inbound.accept(u64::MAX, 1), Accept::BeyondLimit);
         assert_eq!(inbound.accept_fin(170), Accept::Take { skip: 0 });
         assert_eq!(inbound.accept_fin(170), Accept::Seen);
+    }
+
+    #[test]
+    fn nothing_follows_fin() {
+        let mut inbound = Inbound::new(0, 1000, Takes::Written);
+        inbound.accept_fin(0);
+        assert_eq!(inbound.accept(1, 5), Accept::BeyondLimit);
+        assert_eq!(inbound.accept_fin(1), Accept::BeyondLimit);
+        assert_eq!(inbound.received(), 1);
     }
 
     #[test]

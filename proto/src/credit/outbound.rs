@@ -254,9 +254,14 @@ impl Outbound {
         self.base = droppable.1;
     }
 
-    /// The link was greeted anew and the receiver stands at `received`: sends again from there.
+    /// The link was greeted anew and the receiver stands at `received`: sends again from there. Refused if that is not
+    /// where a receiver of ours can stand, or if what it lacks is not kept.
     pub fn rewind(&mut self, received: u64) -> Result<(), BeyondSent> {
-        if received > self.sent || received < self.base {
+        let is_kept = self.keep != Keep::Nothing || received == self.sent;
+        if received > self.sent || received < self.written.max(self.base) || !is_kept {
+            return Err(BeyondSent);
+        }
+        if !self.is_between_units(received) {
             return Err(BeyondSent);
         }
         if received <= self.end && self.fin == Fin::Sent {
@@ -280,11 +285,25 @@ impl Outbound {
         Ok(())
     }
 
+    /// Whether `position` does not lie inside a frame's start.
+    fn is_between_units(&self, position: u64) -> bool {
+        let mut start = self.base;
+        for chunk in &self.chunks {
+            if position < start + chunk.cost() {
+                let units = position - start;
+                return units == 0 || chunk.cost_of(chunk.bytes_within(units)) == units;
+            }
+            start += chunk.cost();
+        }
+        true
+    }
+
     /// Another worker takes over: begins again at the start of the first frame not known to be written, with `window`
     /// units of credit. Returns that position and what is offered a second time, or `None` if that start is no longer kept.
     pub fn restart(&mut self, window: u64) -> Option<(u64, Tally)> {
         self.drop_written_frames();
-        if self.chunks.front().is_some_and(|chunk| !chunk.starts()) {
+        let is_kept = self.keep != Keep::Nothing || self.sent == self.base;
+        if !is_kept || self.chunks.front().is_some_and(|chunk| !chunk.starts()) {
             return None;
         }
         let replayed = self.tally_between(self.base, self.written);

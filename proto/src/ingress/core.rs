@@ -45,8 +45,10 @@ pub struct Route {
     pub quiet_gap: Duration,
     /// The longest frame that is kept whole, in bytes.
     pub max_frame: u32,
-    /// Units that one session may have outstanding towards one destination, or from it.
+    /// Units that one session may have outstanding towards its primary, or from it.
     pub window: u32,
+    /// The same for a secondary.
+    pub secondary_window: u32,
 }
 
 /// What is counted of one route.
@@ -102,6 +104,20 @@ impl DestinationCounters {
     }
 }
 
+/// Primaries go first, in everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    Primary,
+    Secondary,
+}
+
+/// Sessions with something to tell, and when to tell it.
+#[derive(Debug, Default)]
+pub(super) struct Lagging {
+    sessions: Vec<SessionId>,
+    at: Option<Instant>,
+}
+
 /// A route and what is counted of it.
 #[derive(Debug)]
 pub(super) struct RouteState {
@@ -115,8 +131,9 @@ pub(super) struct Core {
     pub(super) routes: Vec<RouteState>,
     pub(super) links: Links,
     timers: BinaryHeap<Reverse<(Instant, SessionId)>>,
-    pub(super) lagging: Vec<SessionId>,
-    pub(super) lag_at: Option<Instant>,
+    /// Who has something to tell that may wait a little: primaries' workers, and secondaries'. Two lists, for what a
+    /// secondary does must not hasten what a primary hears (S4).
+    pub(super) lagging: [Lagging; 2],
     /// Frame ends of the read at hand; kept to save an allocation a read.
     pub(super) ends: Vec<u32>,
 }
@@ -129,8 +146,7 @@ impl Core {
             settings,
             routes,
             timers: BinaryHeap::new(),
-            lagging: Vec::new(),
-            lag_at: None,
+            lagging: Default::default(),
             ends: Vec::new(),
         }
     }
@@ -163,10 +179,25 @@ impl Core {
         self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// The session has something to tell a worker that may wait a little.
-    pub(super) fn note_lag(&mut self, session: SessionId, now: Instant) {
-        self.lagging.push(session);
-        self.lag_at.get_or_insert(now + GRANT_LAG);
+    /// The session has something to tell the workers of this rank that may wait a little.
+    pub(super) fn note_lag(&mut self, rank: Rank, session: SessionId, now: Instant) {
+        let lagging = &mut self.lagging[rank as usize];
+        lagging.sessions.push(session);
+        lagging.at.get_or_insert(now + GRANT_LAG);
+    }
+
+    /// The sessions of this rank that have waited long enough.
+    pub(super) fn take_lagging(&mut self, rank: Rank, now: Instant) -> Vec<SessionId> {
+        let lagging = &mut self.lagging[rank as usize];
+        if lagging.at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        std::mem::take(lagging).sessions
+    }
+
+    /// When the next of them have.
+    pub(super) fn lag_at(&self) -> Option<Instant> {
+        self.lagging.iter().filter_map(|lagging| lagging.at).min()
     }
 }
 

@@ -1,6 +1,9 @@
 //! What leaves an ingress for its workers: lanes served in turn, primaries' links before secondaries'.
 
-use super::{Ingress, Shell, links::LinkKey};
+use super::{
+    Ingress, Shell,
+    links::{LinkKey, State},
+};
 use crate::{link::QUANTUM, time::Instant, wire::Frame};
 
 impl Ingress {
@@ -10,10 +13,22 @@ impl Ingress {
             for key in self.core.links.keys() {
                 let serves = self.core.links.at(key).map(|link| link.worker.destination.is_primary());
                 if serves == Some(is_primary) && !self.serve(key, now, shell) {
-                    self.counters.refused += 1;
-                    self.lose(key, "its socket takes no batch", now, shell);
+                    self.on_send_refused(key, now, shell);
                 }
             }
+        }
+    }
+
+    /// The worker may live and hold its lease: its sessions stay where they are until it greets, or is silent for too long.
+    fn on_send_refused(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        self.counters.refused += 1;
+        if self.core.links.is_local {
+            // What is not kept cannot be sent again.
+            return self.lose(key, "its socket takes no batch", now, now, shell);
+        }
+        if let Some(link) = self.core.links.at_mut(key) {
+            link.state = State::Broken;
+            link.outbox.clear();
         }
     }
 
@@ -48,13 +63,13 @@ impl Ingress {
                 link.parked.push_back(id);
                 continue;
             }
-            let (attempt, written) = (lane.attempt, lane.inbound.written());
+            let (attempt, inbound) = (lane.attempt, &mut lane.inbound);
             let sent = lane.outbound.send(QUANTUM, |position, chunk| {
+                let written = inbound.announce_written();
                 link.outbox.post_data(id, attempt, position, written, chunk);
             });
             if let Some(units) = sent {
                 link.outstanding += units;
-                lane.inbound.announce_written();
             } else if let Some(position) = lane.outbound.send_fin() {
                 link.outstanding += crate::credit::FIN_COST;
                 link.outbox.post(&Frame::Fin { session: id, attempt, position });

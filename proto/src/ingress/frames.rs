@@ -38,8 +38,14 @@ impl Ingress {
         }
         let Some(key) = self.core.links.of_peer(peer) else {
             self.counters.early += 1;
+            if batch.frames.iter().any(|frame| matches!(frame, Frame::Bye { .. })) {
+                return;
+            }
             return self.ask_to_greet(peer, batch.header.epoch, now, shell);
         };
+        if let Some(link) = self.core.links.at_mut(key) {
+            link.heard_at = now;
+        }
         if self.judge(key, &batch, now, shell) {
             for frame in batch.frames {
                 if let Err(Fault(why)) = self.on_frame(key, &frame, now, shell) {
@@ -74,13 +80,19 @@ impl Ingress {
                 false
             }
             Verdict::Gap => {
-                self.counters.gaps += 1;
-                link.state = State::Broken;
-                let (peer, epoch) = (link.peer, link.numbering.epoch());
-                self.ask_to_greet(peer, epoch, now, shell);
+                self.on_gap(key, now, shell);
                 false
             }
         }
+    }
+
+    /// Something was lost: nothing more is taken before the worker greets again.
+    pub(super) fn on_gap(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        self.counters.gaps += 1;
+        let Some(link) = self.core.links.at_mut(key) else { return };
+        link.state = State::Broken;
+        let (peer, epoch) = (link.peer, link.numbering.epoch());
+        self.ask_to_greet(peer, epoch, now, shell);
     }
 
     fn on_frame(
@@ -100,12 +112,13 @@ impl Ingress {
             | Frame::Reset { .. } => return self.on_session_frame(key, frame, now, shell),
             Frame::Ping => link.outbox.post(&Frame::Pong),
             Frame::Pong => {}
+            Frame::Drain if link.state == (State::Live { draining: true }) => {}
             Frame::Drain => {
                 link.state = State::Live { draining: true };
                 let worker = link.worker.clone();
                 shell.effect(super::Effect::Notice(Notice::WorkerDraining { worker }));
             }
-            Frame::Bye { .. } => self.lose(key, "it is leaving", now, shell),
+            Frame::Bye { .. } => self.lose(key, "it is leaving", now, now, shell),
             Frame::Hello(_) | Frame::Welcome { .. } | Frame::Open { .. } => {
                 return Err(Fault("it says what a worker may not say"));
             }
@@ -135,6 +148,7 @@ impl Ingress {
             }
             return Ok(());
         };
+        self.check_order(session, destination, frame)?;
         let handled = self.with(session, now, shell, |session, turn| match *frame {
             Frame::Opened { limit, .. } => {
                 session.on_opened(destination, limit, turn);
@@ -158,6 +172,23 @@ impl Ingress {
             _ => Ok(()),
         });
         handled.unwrap_or(Ok(())).map_err(|_| Fault("its positions do not fit"))
+    }
+
+    /// A destination is opened before it speaks, and not refused after.
+    fn check_order(
+        &self,
+        session: SessionId,
+        destination: DestinationIndex,
+        frame: &Frame<'_>,
+    ) -> Result<(), Fault> {
+        let lane = self.sessions.at(session.0).and_then(|session| session.lane_at(destination));
+        match (frame, lane.is_some_and(|lane| lane.is_opened)) {
+            (Frame::Refused { .. }, true) => Err(Fault("it refuses what it has opened")),
+            (Frame::Data { .. } | Frame::Fin { .. }, false) => {
+                Err(Fault("it speaks for what is not connected"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Which lane of the session this attempt is, if it is the lane's present one and lies on this link.
@@ -184,7 +215,8 @@ impl Ingress {
         self.ignored.push_back(peer);
         shell.effect(super::Effect::Notice(Notice::PeerIgnored { peer, why }));
         if let Some(key) = self.core.links.of_peer(peer) {
-            self.lose(key, why, now, shell);
+            let fence = self.lease_end(key);
+            self.lose(key, why, fence, now, shell);
         }
     }
 

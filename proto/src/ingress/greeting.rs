@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::{
     Effect, Ingress, Notice, Refusal, Shell,
     links::{Link, LinkKey, State, WorkerName},
+    session::moving::Greeted,
 };
 use crate::{
     id::{DestinationIndex, Epoch, Peer, RouteIndex, SessionId},
@@ -52,27 +53,24 @@ impl Ingress {
                 shell,
             );
         };
-        if !self.collect(key, header, greeting) || !greeting.last {
+        if !self.collect(key, header, greeting, now, shell) || !greeting.last {
             return;
         }
-        let rival =
-            self.core.links.namesake(Some(key), &worker).map(|(key, link)| (key, link.worker.incarnation));
-        match rival {
-            Some((_, incarnation)) if incarnation > worker.incarnation => {
-                self.core.links.remove(key);
-                return self.refuse_worker(
-                    peer,
-                    header.epoch,
-                    greeting,
-                    Bye::Superseded,
-                    Refusal::Superseded,
-                    shell,
-                );
-            }
-            Some((rival, _)) => self.supersede(rival, now, shell),
-            None => {}
+        if self
+            .core
+            .links
+            .namesakes(key, &worker)
+            .any(|(_, rival)| rival.worker.incarnation > worker.incarnation)
+        {
+            self.drop_superseded(key, now, shell);
+            let why = Refusal::Superseded;
+            return self.refuse_worker(peer, header.epoch, greeting, Bye::Superseded, why, shell);
         }
+        let rivals: Vec<_> = self.core.links.namesakes(key, &worker).map(|(rival, _)| rival).collect();
         self.welcome(key, greeting.settings != fingerprint, now, shell);
+        for rival in rivals {
+            self.supersede(rival, now, shell);
+        }
     }
 
     /// The link that this HELLO belongs to: in its epoch, collecting.
@@ -92,6 +90,7 @@ impl Ingress {
             ));
         };
         let link = self.core.links.at_mut(key)?;
+        link.heard_at = now;
         if header.epoch > link.numbering.epoch() {
             link.numbering = Numbering::new(header.epoch);
             link.liveness = Liveness::new(now);
@@ -103,11 +102,24 @@ impl Ingress {
     }
 
     /// Takes a part's standings, if the part is the next one.
-    fn collect(&mut self, key: LinkKey, header: Header, greeting: &Greeting<'_>) -> bool {
+    fn collect(
+        &mut self,
+        key: LinkKey,
+        header: Header,
+        greeting: &Greeting<'_>,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) -> bool {
         let is_ours = greeting.ingress == self.core.settings.incarnation;
         let Some(link) = self.core.links.at_mut(key) else { return false };
-        let is_next = link.state == State::Greeting && link.numbering.judge(header) == Verdict::Next;
-        if !is_next || link.standings.len() + greeting.standings.len() > MAX_STANDINGS_IN_ALL {
+        let verdict =
+            if link.state == State::Greeting { link.numbering.judge(header) } else { Verdict::Repeat };
+        if verdict == Verdict::Gap {
+            self.on_gap(key, now, shell);
+            return false;
+        }
+        if verdict != Verdict::Next || link.standings.len() + greeting.standings.len() > MAX_STANDINGS_IN_ALL
+        {
             self.counters.stale += 1;
             return false;
         }
@@ -126,26 +138,31 @@ impl Ingress {
         let standings = std::mem::take(&mut link.standings);
         let known: FxHashMap<SessionId, Standing> =
             standings.into_iter().map(|standing| (standing.session, standing)).collect();
+        let worker = link.worker.clone();
         // Lanes that go on are reconciled first, for WELCOME names them; what is opened or reset must follow WELCOME.
-        let (mut going_on, mut lost) = (Vec::new(), Vec::new());
+        let (mut answers, mut unknown) = (Vec::new(), Vec::new());
         for (session, destination) in lanes {
-            match known.get(&session) {
-                Some(standing) => going_on.push((session, destination, *standing)),
-                None => lost.push((session, destination)),
+            let greeted = known.get(&session).and_then(|standing| {
+                self.with(session, now, shell, |session, turn| {
+                    session.on_greeted(destination, standing, turn)
+                })
+            });
+            match greeted.unwrap_or(Greeted::Unknown) {
+                Greeted::GoesOn(standing) => answers.push(standing),
+                Greeted::Unknown => unknown.push((session, destination)),
+                Greeted::Over => {}
             }
         }
-        let worker = link.worker.clone();
-        let mut answers = Vec::new();
-        for (session, destination, standing) in going_on {
-            let answer = self.with(session, now, shell, |session, turn| {
-                session.on_greeted(destination, Some(&standing), turn)
-            });
-            answers.extend(answer.flatten());
-        }
         self.restore_outstanding(key);
-        self.send_welcome(key, &answers, now, shell);
-        for (session, destination) in lost {
-            self.with(session, now, shell, |session, turn| session.on_greeted(destination, None, turn));
+        if !self.send_welcome(key, &answers, now, shell) {
+            // Not heard, so it greets again; what is unknown now will be unknown then.
+            self.counters.refused += 1;
+            return;
+        }
+        for (session, destination) in unknown {
+            self.with(session, now, shell, |session, turn| {
+                session.on_attempt_unknown(destination, key, turn);
+            });
         }
         let (route, destination) = (worker.route, worker.destination);
         shell.effect(Effect::Notice(Notice::WorkerLinked { worker, settings_differ }));
@@ -153,32 +170,43 @@ impl Ingress {
         self.wake_all(key);
     }
 
-    /// A rewind changes what is outstanding: adds it up anew.
+    /// A rewind changes what is outstanding: adds it up anew. Those who waited for the link's window may have room now.
     fn restore_outstanding(&mut self, key: LinkKey) {
         let lanes = self.sessions.iter().flat_map(|(_, session)| session.lanes());
         let outstanding =
             lanes.filter(|lane| lane.link == Some(key)).map(|lane| lane.outbound.unwritten()).sum();
         if let Some(link) = self.core.links.at_mut(key) {
             link.outstanding = outstanding;
+            link.unpark();
         }
     }
 
-    fn send_welcome(&mut self, key: LinkKey, standings: &[Standing], now: Instant, shell: &mut impl Shell) {
+    /// False if the socket refused it.
+    fn send_welcome(
+        &mut self,
+        key: LinkKey,
+        standings: &[Standing],
+        now: Instant,
+        shell: &mut impl Shell,
+    ) -> bool {
         let (incarnation, ports) = (self.core.settings.incarnation, self.core.settings.ports.clone());
-        let Some(link) = self.core.links.at_mut(key) else { return };
+        let Some(link) = self.core.links.at_mut(key) else { return false };
         let mut parts = standings.chunks(MAX_STANDINGS).peekable();
         loop {
             let standings = parts.next().unwrap_or_default().to_vec();
             let last = parts.peek().is_none();
             let (auth, ports) = (&[][..], ports.clone());
             link.outbox.post(&Frame::Welcome { version: VERSION, incarnation, ports, auth, standings, last });
-            // A part that is refused is missed by its number: the worker greets again.
-            let _ = link.dispatch(now, shell);
+            if !link.dispatch(now, shell) {
+                return false;
+            }
             if last {
                 break;
             }
         }
         link.state = State::Live { draining: false };
+        link.was_live = true;
+        true
     }
 
     fn place_waiting(
@@ -237,23 +265,47 @@ impl Ingress {
         }
     }
 
+    /// A newer incarnation has taken the name of this link's worker since it last greeted.
+    fn drop_superseded(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        if self.core.links.at(key).is_some_and(|link| link.sessions > 0) {
+            let fence = self.lease_end(key);
+            self.lose(key, "it was superseded", fence, now, shell);
+        } else {
+            self.core.links.remove(key);
+        }
+    }
+
     fn supersede(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
         if let Some(link) = self.core.links.at(key) {
             let (peer, epoch) = (link.peer, link.numbering.epoch());
             self.say_bye(peer, epoch, Bye::Superseded, shell);
         }
-        self.lose(key, "it was superseded", now, shell);
+        let fence = self.lease_end(key);
+        self.lose(key, "it was superseded", fence, now, shell);
     }
 
-    /// A worker is gone: its sessions go to others.
-    pub(super) fn lose(&mut self, key: LinkKey, why: &'static str, now: Instant, shell: &mut impl Shell) {
+    /// Until when a worker may write.
+    pub(super) fn lease_end(&self, key: LinkKey) -> Instant {
+        let is_local = self.core.links.is_local;
+        self.core.links.at(key).filter(|_| !is_local).map_or(Instant::ZERO, Link::lease_end)
+    }
+
+    /// A worker is gone: its sessions go to others, once the time is past until which it may write.
+    pub(super) fn lose(
+        &mut self,
+        key: LinkKey,
+        why: &'static str,
+        fence: Instant,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) {
         let lanes = self.lanes_on(key);
         let Some(link) = self.core.links.remove(key) else { return };
         self.counters.workers_lost += 1;
         let (worker, sessions) = (link.worker, lanes.len());
         shell.effect(Effect::Notice(Notice::WorkerLost { worker, why, sessions }));
         for (session, destination) in lanes {
-            self.with(session, now, shell, |session, turn| session.on_worker_lost(destination, turn));
+            self.with(session, now, shell, |session, turn| session.on_worker_lost(destination, fence, turn));
         }
     }
 
@@ -268,10 +320,24 @@ impl Ingress {
             let all_acknowledged = link.numbering.acknowledged() == link.numbering.sent();
             link.liveness.look(now, all_acknowledged || !link.is_live());
             if link.liveness.is_dead() {
-                self.lose(key, "it is silent", now, shell);
-            } else if link.is_live() && link.liveness.wants_ping(now) {
+                let fence = link.lease_end();
+                self.lose(key, "it is silent", fence, now, shell);
+                continue;
+            }
+            if link.is_live() && link.liveness.wants_ping(now) {
                 link.outbox.post(&Frame::Ping);
             }
+            self.hand_over(key, now, shell);
+        }
+    }
+
+    /// A draining worker's sessions go to others, if there are any, whenever they are in the middle of nothing.
+    fn hand_over(&mut self, key: LinkKey, now: Instant, shell: &mut impl Shell) {
+        if !self.core.links.has_successor(key) {
+            return;
+        }
+        for (session, destination) in self.lanes_on(key) {
+            self.with(session, now, shell, |session, turn| session.hand_over(destination, turn));
         }
     }
 }

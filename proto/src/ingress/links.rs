@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::Shell;
 use crate::{
     id::{DestinationIndex, Incarnation, Peer, RouteIndex, SessionId},
-    link::{Liveness, Numbering, Outbox},
+    link::{LEASE, Liveness, Numbering, Outbox},
     slab::Slab,
     time::Instant,
     wire::{Frame, Standing},
@@ -28,7 +28,7 @@ pub(super) enum State {
     Greeting,
     /// Frames flow. A draining worker is given no new sessions.
     Live { draining: bool },
-    /// A batch was lost: waiting for HELLO.
+    /// A batch was lost, or could not be sent: waiting for HELLO.
     Broken,
 }
 
@@ -50,8 +50,12 @@ pub(super) struct Link {
     pub(super) peer: Peer,
     pub(super) worker: WorkerName,
     pub(super) state: State,
+    /// It has been greeted at least once.
+    pub(super) was_live: bool,
     pub(super) numbering: Numbering,
     pub(super) liveness: Liveness,
+    /// When the newest batch came: it was sent no later, so the worker's lease ends a [`LEASE`] after this at the latest.
+    pub(super) heard_at: Instant,
     pub(super) outbox: Outbox,
     pub(super) standings: Vec<Standing>,
     pub(super) ready: VecDeque<SessionId>,
@@ -71,8 +75,10 @@ impl Link {
             peer,
             worker,
             state: State::Greeting,
+            was_live: false,
             numbering,
             liveness: Liveness::new(now),
+            heard_at: now,
             outbox: Outbox::default(),
             standings: Vec::new(),
             ready: VecDeque::new(),
@@ -88,19 +94,30 @@ impl Link {
         matches!(self.state, State::Live { .. })
     }
 
+    /// Until when its worker may write, unless it has said that it no longer does.
+    pub(super) fn lease_end(&self) -> Instant {
+        self.heard_at + LEASE
+    }
+
     /// Whether a lane with so many units outstanding may send, when the link's window is this.
     pub(super) const fn has_room(&self, window: u64, unwritten: u64) -> bool {
         self.outstanding < window || unwritten < RESERVE
     }
 
+    /// Those that waited for the link's window get their turn.
+    pub(super) fn unpark(&mut self) {
+        self.ready.append(&mut self.parked);
+    }
+
     /// Sends what was gathered. False if the socket refused it.
     pub(super) fn dispatch(&mut self, now: Instant, shell: &mut impl Shell) -> bool {
-        if self.outbox.is_empty() {
-            return true;
+        while let Some(batch) = self.outbox.seal(&mut self.numbering) {
+            self.liveness.sent(now);
+            if !shell.send(self.peer, batch) {
+                return false;
+            }
         }
-        let batch = self.outbox.seal(&mut self.numbering);
-        self.liveness.sent(now);
-        shell.send(self.peer, batch)
+        true
     }
 }
 
@@ -156,10 +173,15 @@ impl Links {
         self.table.iter().map(|(id, link)| (LinkKey(id), link))
     }
 
-    /// The link of the worker with the same name, other than `key`.
-    pub(super) fn namesake(&self, key: Option<LinkKey>, worker: &WorkerName) -> Option<(LinkKey, &Link)> {
-        self.iter().find(|(other, link)| {
-            Some(*other) != key
+    /// The other links of workers with this name; not those that have never got as far as WELCOME.
+    pub(super) fn namesakes(
+        &self,
+        key: LinkKey,
+        worker: &WorkerName,
+    ) -> impl Iterator<Item = (LinkKey, &Link)> {
+        self.iter().filter(move |(other, link)| {
+            *other != key
+                && link.was_live
                 && (&link.worker.name, link.worker.route, link.worker.destination)
                     == (&worker.name, worker.route, worker.destination)
         })
@@ -176,6 +198,18 @@ impl Links {
         Some(key)
     }
 
+    /// Whether this link's worker is draining and another one could take its sessions.
+    pub(super) fn has_successor(&self, key: LinkKey) -> bool {
+        let Some(draining) = self.at(key).filter(|link| link.state == State::Live { draining: true }) else {
+            return false;
+        };
+        let (route, destination) = (draining.worker.route, draining.worker.destination);
+        self.iter().any(|(_, link)| {
+            (link.worker.route, link.worker.destination) == (route, destination)
+                && link.state == State::Live { draining: false }
+        })
+    }
+
     /// A session is no longer on this link; it had so many units outstanding there.
     pub(super) fn release(&mut self, key: LinkKey, unwritten: u64) {
         if let Some(link) = self.at_mut(key) {
@@ -188,9 +222,8 @@ impl Links {
     pub(super) fn settle(&mut self, key: LinkKey, units: u64) {
         if let Some(link) = self.at_mut(key) {
             link.outstanding -= units;
-            if units > 0 && !link.parked.is_empty() {
-                let parked = std::mem::take(&mut link.parked);
-                link.ready.extend(parked);
+            if units > 0 {
+                link.unpark();
             }
         }
     }

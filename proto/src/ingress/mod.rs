@@ -22,7 +22,7 @@ pub use session::{By, Ending};
 
 pub use self::core::{DestinationCounters, Route, RouteCounters, Settings};
 use self::{
-    core::{Core, Turn},
+    core::{Core, Rank, Turn},
     links::LinkKey,
     session::Session,
 };
@@ -201,10 +201,9 @@ impl Ingress {
         while let Some(id) = self.core.due(now) {
             self.with(id, now, shell, Session::on_time);
         }
-        if self.core.lag_at.is_some_and(|at| at <= now) {
-            self.core.lag_at = None;
-            for id in std::mem::take(&mut self.core.lagging) {
-                self.with(id, now, shell, |session, turn| session.grant_all(turn.core));
+        for rank in [Rank::Primary, Rank::Secondary] {
+            for id in self.core.take_lagging(rank, now) {
+                self.with(id, now, shell, |session, turn| session.grant_all(rank, turn.core));
             }
         }
         self.look_at_links(now, shell);
@@ -215,7 +214,7 @@ impl Ingress {
     pub fn deadline(&self) -> Option<Instant> {
         let links = &self.core.links;
         let look = (!links.is_local && !links.is_empty()).then_some(links.look_at);
-        self.core.next_timer().into_iter().chain(self.core.lag_at).chain(look).min()
+        self.core.next_timer().into_iter().chain(self.core.lag_at()).chain(look).min()
     }
 
     /// Takes no new sessions; those there are come to an end as if their sources had finished.
@@ -320,3 +319,6 @@ impl Ingress {
         self.sessions.iter().filter_map(|(id, session)| Some((SessionId(id), on_link(session)?))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

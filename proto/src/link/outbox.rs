@@ -3,6 +3,8 @@
 //! Frames are written into it as they are decided; it is handed over when it is full or when the loop has nothing else to
 //! do, so that whatever happened in one turn leaves as one message.
 
+use std::collections::VecDeque;
+
 use super::Numbering;
 use crate::{
     credit::Chunk,
@@ -10,25 +12,30 @@ use crate::{
     wire::{BatchWriter, Cuts, Frame, cut_octets},
 };
 
-/// A batch in the making.
+/// A batch in the making, and those before it that are full. What is posted is bounded by sessions and their windows, not
+/// by a batch: a greeting can open thousands.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    full: VecDeque<BatchWriter>,
     writer: BatchWriter,
 }
 
 impl Outbox {
     /// Whether there is nothing to send.
-    pub const fn is_empty(&self) -> bool {
-        self.writer.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.writer.is_empty()
     }
 
     /// Whether it should be sent before more is added.
-    pub const fn is_full(&self) -> bool {
-        self.writer.is_full()
+    pub fn is_full(&self) -> bool {
+        !self.full.is_empty() || self.writer.is_full()
     }
 
     /// Adds a frame.
     pub fn post(&mut self, frame: &Frame<'_>) {
+        if self.writer.is_full() {
+            self.full.push_back(std::mem::take(&mut self.writer));
+        }
         self.writer.write(frame);
     }
 
@@ -42,7 +49,7 @@ impl Outbox {
         chunk: &Chunk,
     ) {
         let octets = cut_octets(chunk.cuts());
-        self.writer.write(&Frame::Data {
+        self.post(&Frame::Data {
             session,
             attempt,
             position,
@@ -54,13 +61,40 @@ impl Outbox {
         });
     }
 
-    /// Closes the batch under the next number.
-    pub fn seal(&mut self, numbering: &mut Numbering) -> Vec<u8> {
-        self.writer.seal(numbering.advance())
+    /// Closes the oldest batch under the next number, if there is anything to send.
+    pub fn seal(&mut self, numbering: &mut Numbering) -> Option<Vec<u8>> {
+        if let Some(mut full) = self.full.pop_front() {
+            return Some(full.seal(numbering.advance()));
+        }
+        (!self.writer.is_empty()).then(|| self.writer.seal(numbering.advance()))
     }
 
     /// Throws away what was gathered: the epoch it was for is over.
     pub fn clear(&mut self) {
-        self.writer = BatchWriter::default();
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::Epoch,
+        wire::{Batch, MAX_BATCH, Patience},
+    };
+
+    #[test]
+    fn what_does_not_fit_one_batch_leaves_in_several() {
+        let (mut outbox, mut numbering) = (Outbox::default(), Numbering::new(Epoch(1)));
+        for session in 0..65_536 {
+            let (session, attempt) = (SessionId(session | 1 << 40), Attempt(1));
+            let (position, limit, window) = (1 << 40, 1 << 40, u32::MAX);
+            let (patience, timeout_millis) = (Patience::Patient, u32::MAX);
+            outbox.post(&Frame::Open { session, attempt, position, limit, window, patience, timeout_millis });
+        }
+        let batches: Vec<_> = std::iter::from_fn(|| outbox.seal(&mut numbering)).collect();
+        let frames: usize = batches.iter().map(|batch| Batch::decode(batch).unwrap().frames.len()).sum();
+        assert_eq!((frames, outbox.is_empty(), numbering.sent()), (65_536, true, batches.len() as u64));
+        assert!(batches.iter().all(|batch| batch.len() < MAX_BATCH));
     }
 }

@@ -150,12 +150,14 @@ mod tests {
     use super::*;
     use crate::{
         id::{Attempt, Incarnation, SessionId},
-        wire::frame::{Bye, Cause, Cuts, Greeting, MAX_STANDINGS, Patience, Phase, Standing},
+        wire::frame::{Bye, Cause, Cuts, Greeting, MAX_POSITION, MAX_STANDINGS, Patience, Phase, Standing},
     };
 
     fn batch_of(frames: &[Frame<'_>]) -> Vec<u8> {
         let mut writer = BatchWriter::default();
-        frames.iter().for_each(|frame| writer.write(frame));
+        for frame in frames {
+            writer.write(frame);
+        }
         writer.seal(Header { epoch: Epoch(1), number: 2, received: 3 })
     }
 
@@ -254,7 +256,10 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = b"0123456789abcdef";
+        let pair =
+            |byte: &u8| [digits[usize::from(byte >> 4)] as char, digits[usize::from(byte & 15)] as char];
+        bytes.iter().flat_map(pair).collect()
     }
 
     #[test]
@@ -320,6 +325,13 @@ mod tests {
     }
 
     #[test]
+    fn positions_that_could_overflow_are_refused() {
+        let fin = |position| batch_of(&[Frame::Fin { session: SESSION, attempt: ATTEMPT, position }]);
+        assert!(Batch::decode(&fin(MAX_POSITION)).is_ok());
+        assert!(Batch::decode(&fin(MAX_POSITION + 1)).is_err());
+    }
+
+    #[test]
     fn http_and_frames_with_extra_elements_are_refused() {
         assert!(Batch::decode(b"GET / HTTP/1.1\r\n\r\n").is_err());
         let mut long = batch_of(&[Frame::Ping]);
@@ -350,7 +362,7 @@ mod tests {
 
         #[test]
         fn data_survives_the_wire(
-            position: u64, written: u64, starts: bool, ends: bool,
+            position in 0..=MAX_POSITION, written in 0..=MAX_POSITION, starts: bool, ends: bool,
             payload in proptest::collection::vec(any::<u8>(), 1..300),
             cuts in proptest::collection::btree_set(1u32..300, 0..8),
         ) {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, SeqAccess, Visitor},
+    de::{Error as DecodeError, SeqAccess, Visitor},
     ser::SerializeTuple,
 };
 use serde_bytes::Bytes as Bin;
@@ -17,6 +17,10 @@ const MAX_PORTS: usize = 256;
 const MAX_WORKER_NAME: usize = 128;
 const MAX_DESTINATION_NAME: usize = 256;
 const MAX_AUTH: usize = 1024;
+/// No position, total or limit is larger: sums of them and of windows then cannot overflow, whatever a peer claims.
+pub(super) const MAX_POSITION: u64 = 1 << 62;
+/// A direction begins no later than this: there is room for all it will ever carry.
+const MAX_FIRST_POSITION: u64 = MAX_POSITION / 2;
 
 /// A frame of the link. Payloads and names borrow from the batch they came in.
 #[expect(
@@ -110,10 +114,13 @@ pub struct Standing {
     /// How far the connection is.
     pub phase: Phase,
     /// Received without a gap.
+    #[serde(deserialize_with = "position")]
     pub received: u64,
     /// Given to the socket.
+    #[serde(deserialize_with = "position")]
     pub written: u64,
     /// May be sent up to.
+    #[serde(deserialize_with = "position")]
     pub limit: u64,
 }
 
@@ -326,17 +333,21 @@ impl<'de> Visitor<'de> for FrameVisitor {
             0 => Frame::Hello(fields.greeting()?),
             1 => fields.welcome()?,
             2 => fields.open()?,
-            3 => Frame::Opened { session: fields.next()?, attempt: fields.next()?, limit: fields.next()? },
+            3 => {
+                Frame::Opened { session: fields.next()?, attempt: fields.next()?, limit: fields.position()? }
+            }
             4 => Frame::Refused { session: fields.next()?, attempt: fields.next()?, cause: fields.next()? },
             5 => fields.data()?,
             6 => Frame::Grant {
                 session: fields.next()?,
                 attempt: fields.next()?,
-                taken: fields.next()?,
-                written: fields.next()?,
-                limit: fields.next()?,
+                taken: fields.position()?,
+                written: fields.position()?,
+                limit: fields.position()?,
             },
-            7 => Frame::Fin { session: fields.next()?, attempt: fields.next()?, position: fields.next()? },
+            7 => {
+                Frame::Fin { session: fields.next()?, attempt: fields.next()?, position: fields.position()? }
+            }
             8 => Frame::Reset {
                 session: fields.next()?,
                 attempt: fields.next()?,
@@ -359,6 +370,14 @@ struct Fields<'s, A> {
 impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn next<T: Deserialize<'de>>(&mut self) -> Result<T, A::Error> {
         self.seq.next_element()?.ok_or_else(|| A::Error::custom("the frame ends early"))
+    }
+
+    fn position(&mut self) -> Result<u64, A::Error> {
+        bounded(self.next()?, MAX_POSITION)
+    }
+
+    fn first_position(&mut self) -> Result<u64, A::Error> {
+        bounded(self.next()?, MAX_FIRST_POSITION)
     }
 
     fn bin(&mut self, max: usize) -> Result<&'de [u8], A::Error> {
@@ -404,8 +423,8 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
         Ok(Frame::Open {
             session: self.next()?,
             attempt: self.next()?,
-            position: self.next()?,
-            limit: self.next()?,
+            position: self.first_position()?,
+            limit: self.position()?,
             window: self.next()?,
             patience: self.next()?,
             timeout_millis: self.next()?,
@@ -413,7 +432,8 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     }
 
     fn data(&mut self) -> Result<Frame<'de>, A::Error> {
-        let (session, attempt, position, written) = (self.next()?, self.next()?, self.next()?, self.next()?);
+        let (session, attempt) = (self.next()?, self.next()?);
+        let (position, written) = (self.position()?, self.position()?);
         let flags: u8 = self.next()?;
         let (cuts, payload) = (self.bin(usize::MAX)?, self.bin(usize::MAX)?);
         let cuts = Cuts::parse(cuts, payload.len())
@@ -424,6 +444,14 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
         let (starts, ends) = (flags & STARTS != 0, flags & ENDS != 0);
         Ok(Frame::Data { session, attempt, position, written, starts, ends, cuts, payload })
     }
+}
+
+fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    bounded(u64::deserialize(deserializer)?, MAX_POSITION)
+}
+
+fn bounded<E: DecodeError>(position: u64, max: u64) -> Result<u64, E> {
+    if position > max { Err(E::custom("a position is too large")) } else { Ok(position) }
 }
 
 /// A list that refuses to grow beyond its bound, whatever length it announces.

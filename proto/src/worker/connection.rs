@@ -21,7 +21,7 @@ pub(super) enum State {
     /// For the destination to come back.
     Waiting,
     /// The kernel is connecting.
-    Connecting,
+    Connecting { since: Instant },
     /// Bytes flow.
     Open { since: Instant },
 }
@@ -88,6 +88,10 @@ impl Connection {
         }
     }
 
+    pub(super) const fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting { .. })
+    }
+
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open { .. })
     }
@@ -127,14 +131,8 @@ impl Connection {
         if skip == 0 && self.backlog.is_empty() && may_write && self.is_open() {
             return Ok(self.write_through(payload, chunk, cost, write));
         }
-        let mut chunk = chunk(Bytes::copy_from_slice(payload));
-        if skip > 0 {
-            let seen = chunk.bytes_within(skip);
-            if seen > 0 && seen < chunk.len() {
-                chunk = chunk.split_off(seen);
-            }
-        }
-        self.backlog.push_back(chunk);
+        let chunk = chunk(Bytes::copy_from_slice(payload));
+        self.backlog.push_back(if skip > 0 { unseen(chunk, skip)? } else { chunk });
         Ok(Wrote::default())
     }
 
@@ -202,4 +200,13 @@ impl Connection {
         }
         progress
     }
+}
+
+/// What is left of a chunk whose first `units` were seen before. Who cut the stream inside a frame's start lies.
+fn unseen(mut chunk: Chunk, units: u64) -> Result<Chunk, Accept> {
+    let seen = chunk.bytes_within(units);
+    if seen == 0 || seen == chunk.len() || chunk.cost_of(seen) != units {
+        return Err(Accept::Gap);
+    }
+    Ok(chunk.split_off(seen))
 }

@@ -39,13 +39,14 @@ impl Worker {
             let link = &mut self.links[index];
             let Some(connection) = self.connections.at_mut(id.0) else { continue };
             let order = connection.order;
-            let written = connection.inbound.written();
-            let sent = connection.outbound.send(QUANTUM, |position, chunk| {
+            let (inbound, outbound) = (&mut connection.inbound, &mut connection.outbound);
+            let sent = outbound.send(QUANTUM, |position, chunk| {
+                let written = inbound.announce_written();
                 link.outbox.post_data(order.session, order.attempt, position, written, chunk);
             });
-            if sent.is_some() {
-                connection.inbound.announce_written();
-            } else if let Some(position) = connection.outbound.send_fin() {
+            if sent.is_none()
+                && let Some(position) = connection.outbound.send_fin()
+            {
                 link.outbox.post(&Frame::Fin { session: order.session, attempt: order.attempt, position });
             }
             if connection.outbound.can_send() {
@@ -73,10 +74,10 @@ impl Worker {
         if !link.is_live() {
             return;
         }
-        let written = connection.inbound.written();
-        while connection
-            .outbound
+        let (inbound, outbound) = (&mut connection.inbound, &mut connection.outbound);
+        while outbound
             .send(QUANTUM, |position, chunk| {
+                let written = inbound.announce_written();
                 link.outbox.post_data(order.session, order.attempt, position, written, chunk);
             })
             .is_some()

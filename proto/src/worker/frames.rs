@@ -22,6 +22,9 @@ impl Worker {
     /// A batch has come.
     pub fn on_batch(&mut self, index: LinkIndex, bytes: &[u8], now: Instant, shell: &mut impl Shell) {
         let Some(link) = self.links.get_mut(index.0 as usize) else { return };
+        if link.is_barred() {
+            return;
+        }
         let Ok(batch) = Batch::decode(bytes) else {
             self.counters.malformed += 1;
             return self.lose(index, "a batch cannot be decoded", now, shell);
@@ -68,26 +71,26 @@ impl Worker {
             return Ok(());
         }
         if let Frame::Welcome { version: _, incarnation, ports, auth: _, standings, last } = frame {
-            let is_first = self.on_welcome(link, incarnation, ports, standings, last, now, shell);
-            return if is_first { Ok(()) } else { Err(Fault("WELCOME came twice")) };
+            let fits = self.on_welcome(link, incarnation, ports, standings, last, now, shell);
+            return if fits { Ok(()) } else { Err(Fault("WELCOME came twice, or names too many")) };
         }
         if !self.links[link.0 as usize].is_live() {
             self.counters.early += 1;
             return Ok(());
         }
-        self.on_session_frame(link, frame, now, shell)
+        self.on_session_frame(link, &frame, now, shell)
     }
 
     fn on_session_frame(
         &mut self,
         link: LinkIndex,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         now: Instant,
         shell: &mut impl Shell,
     ) -> Result<(), Fault> {
-        match frame {
+        match *frame {
             Frame::Open { session, attempt, position, limit, window, patience, timeout_millis } => {
-                let window = u64::from(window).min(self.settings.max_window);
+                let window = u64::from(window);
                 let timeout = Duration::from_millis(timeout_millis.into());
                 self.on_open(
                     Order { link, session, attempt, position, limit, window, patience, timeout },
@@ -95,7 +98,7 @@ impl Worker {
                     shell,
                 );
             }
-            Frame::Data { .. } => return self.on_data(link, &frame, now, shell),
+            Frame::Data { .. } => return self.on_data(link, frame, now, shell),
             Frame::Grant { session, attempt, taken, written, limit } => {
                 let Some(id) = self.find(link, session, attempt) else { return Ok(()) };
                 return self.on_totals(id, Some((taken, limit)), written, now, shell);
@@ -132,18 +135,19 @@ impl Worker {
         }
         let refusal = match order.patience {
             _ if self.is_draining => Some(Cause::Draining),
+            _ if order.window > self.settings.max_window => Some(Cause::Limit),
             Patience::IfAvailable if self.outage.is_away() => Some(self.last_failure),
             _ => None,
         };
         if let Some(cause) = refusal {
             return self.refuse(order.link, order.session, order.attempt, cause);
         }
-        self.admit(order, shell);
+        self.admit(order, now, shell);
     }
 
-    fn admit(&mut self, order: Order, shell: &mut impl Shell) {
+    fn admit(&mut self, order: Order, now: Instant, shell: &mut impl Shell) {
         let at_once = order.patience != Patience::Patient || self.outage.is_available();
-        let state = if at_once { State::Connecting } else { State::Waiting };
+        let state = if at_once { State::Connecting { since: now } } else { State::Waiting };
         let keep = if self.links[order.link.0 as usize].is_local { Keep::Nothing } else { Keep::Untaken };
         let Some(id) =
             self.connections.insert_with(|_| Connection::new(order, state, keep)).map(ConnectionId)
@@ -217,15 +221,13 @@ impl Worker {
     /// The connection of this session and attempt; if there is none, the ingress is told.
     fn find(&mut self, link: LinkIndex, session: SessionId, attempt: Attempt) -> Option<ConnectionId> {
         let found = self.index.get(&(link, session)).copied();
-        match found.and_then(|id| Some((id, self.connections.at(id.0)?))) {
-            Some((id, connection)) if connection.order.attempt == attempt => Some(id),
-            // An older attempt is on its way out at the ingress too; only what nobody knows wants an answer.
-            Some(_) => None,
-            None => {
-                self.disown(link, session, attempt);
-                None
-            }
+        let is_meant =
+            |id: &ConnectionId| self.connections.at(id.0).is_some_and(|known| known.order.attempt == attempt);
+        let found = found.filter(is_meant);
+        if found.is_none() {
+            self.disown(link, session, attempt);
         }
+        found
     }
 
     pub(super) fn refuse(&mut self, link: LinkIndex, session: SessionId, attempt: Attempt, cause: Cause) {
@@ -239,9 +241,11 @@ impl Worker {
     fn on_bye(&mut self, index: LinkIndex, reason: Bye, version: u16, now: Instant, shell: &mut impl Shell) {
         let link = &mut self.links[index.0 as usize];
         match reason {
-            Bye::GreetAgain | Bye::Leaving => {
-                return self.lose(index, "the ingress asks to be greeted", now, shell);
+            Bye::GreetAgain => {
+                let why = "the ingress asks to be greeted";
+                return self.lose_for(link::GREETING_PAUSE, index, why, now, shell);
             }
+            Bye::Leaving => return self.lose(index, "the ingress has no room", now, shell),
             Bye::Superseded => {
                 link.state = link::State::Barred { until: Instant::NEVER };
                 self.abort_all(index, now, shell);
@@ -255,12 +259,23 @@ impl Worker {
 
     /// Something is wrong with the epoch: greet again.
     pub(super) fn lose(&mut self, index: LinkIndex, why: &'static str, now: Instant, shell: &mut impl Shell) {
+        self.lose_for(link::GREETING_TIMEOUT, index, why, now, shell);
+    }
+
+    fn lose_for(
+        &mut self,
+        pause: Duration,
+        index: LinkIndex,
+        why: &'static str,
+        now: Instant,
+        shell: &mut impl Shell,
+    ) {
         let link = &mut self.links[index.0 as usize];
         if link.is_live() {
             shell.effect(Effect::Notice(Notice::LinkLost { link: index, why }));
         }
-        if !matches!(link.state, link::State::Barred { .. }) {
-            link.spoil(now);
+        if !link.is_barred() {
+            link.spoil(pause, now);
         }
     }
 }

@@ -7,10 +7,10 @@ use super::{
     link::ORPHANED,
 };
 use crate::{
-    id::{ConnectionId, Incarnation, LinkIndex},
+    id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
     outage::PACE_BURST,
     time::Instant,
-    wire::{Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
+    wire::{Cause, Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
 };
 
 /// The clock is looked at this often while there are links to other processes.
@@ -46,7 +46,7 @@ impl Worker {
         }
         if !sent {
             // Nobody is there yet: no answer need be waited for.
-            link.spoil(now);
+            link.spoil(link::GREETING_PAUSE, now);
         }
     }
 
@@ -60,7 +60,7 @@ impl Worker {
         of_link.map(|(id, _)| ConnectionId(id)).collect()
     }
 
-    /// A part of WELCOME. False if there was one already.
+    /// A part of WELCOME. False if there was one already, or if it names more than there can be.
     #[expect(clippy::too_many_arguments, reason = "they are the fields of the frame")]
     pub(super) fn on_welcome(
         &mut self,
@@ -73,7 +73,7 @@ impl Worker {
         shell: &mut impl Shell,
     ) -> bool {
         let link = &mut self.links[index.0 as usize];
-        if link.is_live() {
+        if link.is_live() || link.welcomed.len() + standings.len() > self.settings.max_connections {
             return false;
         }
         link.welcomed.extend(standings);
@@ -95,34 +95,50 @@ impl Worker {
 
     /// Goes on with the connections that WELCOME names and aborts the others.
     fn reconcile(&mut self, link: LinkIndex, welcomed: &[Standing], now: Instant, shell: &mut impl Shell) {
+        for standing in welcomed {
+            // What ended during the greeting could not say so then.
+            if !self.index.contains_key(&(link, standing.session)) {
+                self.post_reset(link, standing.session, standing.attempt, Cause::Unknown);
+            }
+        }
         let named: rustc_hash::FxHashMap<_, _> =
             welcomed.iter().map(|standing| ((standing.session, standing.attempt), standing)).collect();
         for id in self.connections_of(link) {
-            let Some(connection) = self.connections.at_mut(id.0) else { continue };
-            let goes_on =
-                named.get(&(connection.order.session, connection.order.attempt)).is_some_and(|standing| {
-                    let outbound = &mut connection.outbound;
-                    outbound.rewind(standing.received).is_ok()
-                        && outbound.on_totals(standing.received, standing.written, standing.limit).is_ok()
-                });
-            if !goes_on {
-                self.close(id, true, now, shell);
-                continue;
+            let Some(connection) = self.connections.at(id.0) else { continue };
+            match named.get(&(connection.order.session, connection.order.attempt)) {
+                Some(standing) => self.resume(id, standing, now, shell),
+                None => self.close(id, true, now, shell),
             }
-            let (order, limit) = (connection.order, connection.inbound.limit());
-            let may_be_known = named[&(order.session, order.attempt)].phase == Phase::Open;
-            if connection.is_open() && !may_be_known {
-                let opened = Frame::Opened { session: order.session, attempt: order.attempt, limit };
-                self.links[link.0 as usize].post(&opened);
-            }
-            if connection.reads_paused && connection.outbound.end() < connection.outbound.limit() {
-                connection.reads_paused = false;
-                shell.effect(Effect::ResumeReads { connection: id });
-            }
-            self.make_ready(id);
-            self.write(id, now, shell);
-            self.close_if_over(id, now, shell);
         }
+    }
+
+    /// Goes on with a connection where the ingress says it stands, or ends it if it cannot.
+    fn resume(&mut self, id: ConnectionId, standing: &Standing, now: Instant, shell: &mut impl Shell) {
+        let Some(connection) = self.connections.at_mut(id.0) else { return };
+        let (order, outbound) = (connection.order, &mut connection.outbound);
+        let goes_on = outbound.rewind(standing.received).is_ok()
+            && outbound.on_totals(standing.received, standing.written, standing.limit).is_ok();
+        if !goes_on {
+            self.post_reset(order.link, order.session, order.attempt, Cause::LinkLost);
+            return self.close(id, true, now, shell);
+        }
+        let has_room = outbound.end() < outbound.limit();
+        if connection.is_open() && standing.phase == Phase::Connecting {
+            let limit = connection.inbound.limit();
+            let opened = Frame::Opened { session: order.session, attempt: order.attempt, limit };
+            self.links[order.link.0 as usize].post(&opened);
+        }
+        if connection.reads_paused && has_room {
+            connection.reads_paused = false;
+            shell.effect(Effect::ResumeReads { connection: id });
+        }
+        self.make_ready(id);
+        self.write(id, now, shell);
+        self.close_if_over(id, now, shell);
+    }
+
+    fn post_reset(&mut self, link: LinkIndex, session: SessionId, attempt: Attempt, cause: Cause) {
+        self.links[link.0 as usize].post(&Frame::Reset { session, attempt, cause, unconfirmed: 0 });
     }
 
     pub(super) fn abort_all(&mut self, link: LinkIndex, now: Instant, shell: &mut impl Shell) -> usize {
@@ -191,7 +207,7 @@ impl Worker {
         debug_assert!(turns <= PACE_BURST || self.outage.is_available());
         for id in self.waiting.drain(..turns).collect::<Vec<_>>() {
             if let Some(connection) = self.connections.at_mut(id.0) {
-                connection.state = State::Connecting;
+                connection.state = State::Connecting { since: now };
                 shell.effect(Effect::Connect { connection: id, timeout: connection.order.timeout });
             }
         }

@@ -12,7 +12,8 @@ use crate::{
 
 /// A greeting that is not answered is repeated after this.
 pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(1);
-/// After a fault, or when asked to, a worker greets again, but no sooner than this after its last greeting.
+/// A worker that is asked to greets again, but no sooner than this after its last greeting; after a fault that it found
+/// itself no sooner than [`GREETING_TIMEOUT`], for an ingress that talks nonsense must not be sent a HELLO ten times a second.
 pub(super) const GREETING_PAUSE: Duration = Duration::from_millis(100);
 /// An ingress that will not have us is asked again after this.
 pub(super) const BARRED: Duration = Duration::from_secs(10);
@@ -73,6 +74,10 @@ impl Link {
         self.state == State::Live
     }
 
+    pub(super) const fn is_barred(&self) -> bool {
+        matches!(self.state, State::Barred { .. })
+    }
+
     /// Whether the destination may be written to for this link's sessions.
     pub(super) fn may_write(&self, now: Instant) -> bool {
         self.is_live() && self.has_lease(now)
@@ -93,9 +98,9 @@ impl Link {
         self.state = State::Greeting { again_at: now + GREETING_TIMEOUT };
     }
 
-    /// The epoch is spoilt: greet again as soon as is decent.
-    pub(super) fn spoil(&mut self, now: Instant) {
-        let decent = self.greeted_at.map_or(now, |at| at + GREETING_PAUSE);
+    /// The epoch is spoilt: greet again, but no sooner than `pause` after the last greeting.
+    pub(super) fn spoil(&mut self, pause: Duration, now: Instant) {
+        let decent = self.greeted_at.map_or(now, |at| at + pause);
         self.state = State::Greeting { again_at: decent.max(now) };
     }
 
@@ -108,15 +113,16 @@ impl Link {
 
     /// Sends what was gathered. False if the socket refused it.
     pub(super) fn dispatch(&mut self, now: Instant, shell: &mut impl Shell) -> bool {
-        if self.outbox.is_empty() {
-            return true;
+        while let Some(batch) = self.outbox.seal(&mut self.numbering) {
+            self.liveness.sent(now);
+            if !self.is_local {
+                self.lease.sent(self.numbering.sent(), now);
+            }
+            if !shell.send(self.index, batch) {
+                return false;
+            }
         }
-        let batch = self.outbox.seal(&mut self.numbering);
-        self.liveness.sent(now);
-        if !self.is_local {
-            self.lease.sent(self.numbering.sent(), now);
-        }
-        shell.send(self.index, batch)
+        true
     }
 
     pub(super) fn all_acknowledged(&self) -> bool {

@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     backoff::Backoff,
     counters::Tally,
-    id::{ConnectionId, Incarnation, LinkIndex, SessionId},
+    id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
     outage::{Outage, Turn},
     slab::Slab,
     time::Instant,
@@ -42,7 +42,7 @@ pub struct Settings {
     pub fingerprint: u64,
     /// Connections it holds at most.
     pub max_connections: usize,
-    /// Units one session may have outstanding at most, whatever the ingress asks for.
+    /// Units one session may have outstanding at most; an OPEN with a larger window is refused.
     pub max_window: u64,
     /// The shortest wait between two probes of a destination that is away.
     pub backoff_min: Duration,
@@ -81,6 +81,16 @@ pub enum Effect {
     Ports { link: LinkIndex, ports: Vec<u16> },
     /// Tell the operator.
     Notice(Notice),
+}
+
+/// Whose connection one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are named for what they are")]
+pub struct Owner {
+    pub link: LinkIndex,
+    pub ingress: Incarnation,
+    pub session: SessionId,
+    pub attempt: Attempt,
 }
 
 /// What an operator may want to know.
@@ -178,6 +188,7 @@ impl Worker {
     /// The destination took the connection.
     pub fn on_connected(&mut self, id: ConnectionId, now: Instant, shell: &mut impl Shell) {
         let Some(connection) = self.connections.at_mut(id.0) else { return };
+        let State::Connecting { since: begun_at } = connection.state else { return };
         connection.state = State::Open { since: now };
         self.counters.connections += 1;
         let (order, limit) = (connection.order, connection.inbound.limit());
@@ -186,7 +197,7 @@ impl Worker {
             attempt: order.attempt,
             limit,
         });
-        if self.outage.on_connected(now) == Some(Turn::Back) {
+        if self.outage.on_connected(begun_at, now) == Some(Turn::Back) {
             shell.effect(Effect::Notice(Notice::Back));
         }
         self.write(id, now, shell);
@@ -266,12 +277,15 @@ impl Worker {
         }
     }
 
-    /// Says goodbye on all links: the sessions go to other workers at once.
+    /// Says goodbye on all links: the sessions go to other workers at once, and nothing is written any more.
     pub fn leave(&mut self, now: Instant, shell: &mut impl Shell) {
         for link in &mut self.links {
             link.post(&Frame::Bye { reason: Bye::Leaving, version: crate::wire::VERSION });
         }
         self.flush(now, shell);
+        for link in &mut self.links {
+            link.state = link::State::Barred { until: Instant::NEVER };
+        }
     }
 
     /// Whether it holds no connection.
@@ -282,6 +296,13 @@ impl Worker {
     /// Connections it holds.
     pub fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Whose connection this is, as long as it is held.
+    pub fn owner(&self, id: ConnectionId) -> Option<Owner> {
+        let order = self.connections.at(id.0)?.order;
+        let (link, session, attempt) = (order.link, order.session, order.attempt);
+        Some(Owner { link, ingress: self.links[link.0 as usize].ingress, session, attempt })
     }
 
     /// Whether at least one link is up.
@@ -346,7 +367,7 @@ impl Worker {
     fn forget(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.remove(id.0) else { return };
         self.index.remove(&(connection.order.link, connection.order.session));
-        if connection.state == State::Connecting && self.outage.is_away() {
+        if connection.is_connecting() && self.outage.is_away() {
             self.outage.on_probe_abandoned(now);
         }
         if self.waiting.len() > 2 * self.connections.len() + 64 {
@@ -354,3 +375,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

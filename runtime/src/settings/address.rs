@@ -6,6 +6,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
 };
 
 use super::{given::Given, layers::Read, value::Show};
@@ -73,8 +74,17 @@ impl Show for Listen {
 pub(super) fn listen(given: &Given) -> Read<Listen> {
     const INSTEAD: &str = "tcp://:7890";
     let text = given.text().ok_or_else(|| given.refuse_kind("an address", INSTEAD))?;
-    let (host, port) = parse(text).map_err(|fault| given.refuse(fault, INSTEAD))?;
-    Ok(Listen { host: host.filter(|host| host != "*"), port })
+    text.parse().map_err(|fault: String| given.refuse(fault, INSTEAD).into())
+}
+
+/// For what listens without being a route.
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = parse(text)?;
+        Ok(Self { host: host.filter(|host| host != "*"), port })
+    }
 }
 
 /// Reads where a destination is; without a host it is on this machine.

@@ -85,9 +85,10 @@ keyed! {
         }
         keys {
             /// How frames are told apart: `raw`, `lines`, `delimiter:\r\n` (or `delimiter:hex:0d0a`),
-            /// `length-prefixed:width=2,endianness=big,offset=0,counts=payload,trailer=0`. A length counts what
-            /// follows it (`payload`) but for a `trailer` of so many bytes, or that and itself (`field`), or the
-            /// whole `frame`; `offset` bytes stand before it. In a file also a table:
+            /// `length-prefixed:width=2,endianness=big`, to which may be added
+            /// `,offset=0,counts=payload,trailer=0`. A length counts what follows it (`payload`) but for a `trailer`
+            /// of so many bytes, or that and itself (`field`), or the whole `frame`; `offset` bytes stand before it.
+            /// In a file also a table:
             /// `{ kind = "length-prefixed", width = 2 }`.
             pub codec: Codec = "raw" => codec::codec;
             /// How long the primary may take to accept a connection before the source is closed.

@@ -1,4 +1,4 @@
-//! Listeners: one socket a shard on one port, the kernel spreading connections over them (SO_REUSEPORT).
+//! Listeners: one socket a shard on one port, the kernel spreading connections over them (`SO_REUSEPORT`).
 
 use std::{
     io,
@@ -22,7 +22,7 @@ pub struct Listeners {
 
 /// Binds what `listen` says, `shards` times. Without a host, every interface, IPv6 and IPv4.
 ///
-/// SO_REUSEPORT lets another process of ours share the port without anyone noticing, so a plain bind looks first.
+/// `SO_REUSEPORT` lets another process of ours share the port without anyone noticing, so a plain bind looks first.
 pub fn listen(listen: &Listen, shards: usize) -> io::Result<Listeners> {
     let mut refusal = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in candidates(listen)? {
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
-    /// Fails if `bind_all` leaves out the plain bind: SO_REUSEPORT would share the port silently.
+    /// Fails if `bind_all` leaves out the plain bind: `SO_REUSEPORT` would share the port silently.
     #[test]
     fn a_port_that_another_pegloom_shares_is_refused_too() {
         let first = listen(&local(0), 1).unwrap();

@@ -158,6 +158,42 @@ impl Receiver {
     }
 }
 
+#[test]
+fn a_receiver_cannot_stand_before_what_it_said_was_written() {
+    let mut outbound = Outbound::new(0, 10_000, KEEP);
+    outbound.push(line("hello"));
+    send_all(&mut outbound);
+    outbound.on_written(FRAME_COST + 2).unwrap();
+    assert_eq!(outbound.rewind(FRAME_COST + 1), Err(BeyondSent));
+    assert_eq!(outbound.rewind(FRAME_COST + 2), Ok(()));
+}
+
+#[test]
+fn a_receiver_cannot_stand_inside_a_frames_start() {
+    let mut outbound = Outbound::new(0, 10_000, KEEP);
+    outbound.push(line("one"));
+    outbound.push(line(""));
+    send_all(&mut outbound);
+    for inside in [1, FRAME_COST, FRAME_COST + 4, 2 * FRAME_COST] {
+        assert_eq!(outbound.rewind(inside), Err(BeyondSent), "{inside}");
+    }
+    assert_eq!(outbound.rewind(FRAME_COST + 3), Ok(()));
+    assert_eq!(send_all(&mut outbound), [(FRAME_COST + 3, String::new())]);
+}
+
+#[test]
+fn what_a_local_link_has_let_go_cannot_be_sent_again() {
+    let sent = || {
+        let mut outbound = Outbound::new(0, 10_000, Keep::Nothing);
+        outbound.push(line("one"));
+        send_all(&mut outbound);
+        outbound
+    };
+    assert_eq!(sent().rewind(0), Err(BeyondSent));
+    assert_eq!(sent().rewind(FRAME_COST + 3), Ok(()));
+    assert_eq!(sent().restart(1000), None);
+}
+
 proptest! {
     /// Whatever is lost or moved, the receiver has every byte of the last attempt in order, the sender never sends beyond
     /// its credit, and what it holds plus what was written is what was pushed.

@@ -100,13 +100,16 @@ impl Session {
         let linger = turn.core.route(self.route).settings.linger;
         self.phase = Phase::Draining { until: turn.now + linger };
         self.connect_by = None;
+        self.primary.place_at = None;
         self.quiet_at = None;
         self.end_primary(ending, abort, turn);
         self.drop_partial(turn);
         for index in 0..self.secondaries.len() {
             self.finish_secondary(index, turn);
         }
-        self.close_source(abort, turn);
+        // What the source has not got of the primary's words it will not get: a torn stream must not look whole.
+        let is_torn = !self.source.backlog.is_empty();
+        self.close_source(abort || is_torn, turn);
         turn.core.route(self.route).counters.ended += 1;
         turn.notice(Notice::SessionEnded {
             session: self.id,

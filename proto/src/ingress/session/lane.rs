@@ -18,6 +18,10 @@ const FORCED_JOIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What both kinds of lane are made of: one attempt's totals in both directions.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: two of the attempt, two of the queues it is in"
+)]
 pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) destination: DestinationIndex,
     pub(in crate::ingress) link: Option<LinkKey>,
@@ -25,8 +29,12 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) outbound: Outbound,
     pub(in crate::ingress) inbound: Inbound,
     pub(in crate::ingress) replies: Framer,
+    /// Its worker has said that it is connected.
+    pub(in crate::ingress) is_opened: bool,
     pub(in crate::ingress) has_closed: bool,
     window: u64,
+    /// Until then the worker it was taken from may still write.
+    pub(in crate::ingress) fenced_until: Instant,
     /// It stands in its link's queue of those with something to send, or among those parked.
     pub(in crate::ingress) is_ready: bool,
     pub(in crate::ingress) is_owing: bool,
@@ -41,25 +49,30 @@ impl Lane {
             outbound: Outbound::new(0, window, keep),
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
+            is_opened: false,
             has_closed: false,
             window,
+            fenced_until: Instant::ZERO,
             is_ready: false,
             is_owing: false,
         }
     }
 
     /// Begins a new attempt, and returns the OPEN that asks for it. The forward direction must stand at where it begins.
+    /// `held`: of the backward window, what an earlier attempt's octets still take.
     pub(in crate::ingress) fn open(
         &mut self,
         session: SessionId,
         position: u64,
+        held: u64,
         patience: Patience,
         timeout_millis: u32,
     ) -> Frame<'static> {
         self.attempt.0 += 1;
-        self.inbound = Inbound::new(0, self.window, Takes::Received);
+        self.inbound = Inbound::new(0, self.window.saturating_sub(held), Takes::Received);
         self.replies.finish();
         self.has_closed = false;
+        self.is_opened = false;
         Frame::Open {
             session,
             attempt: self.attempt,
@@ -107,12 +120,14 @@ pub(in crate::ingress) enum PrimaryState {
 pub(in crate::ingress) struct PrimaryLane {
     pub(in crate::ingress) lane: Lane,
     pub(in crate::ingress) state: PrimaryState,
+    /// When to look for a worker, if it may not have one before.
+    pub(in crate::ingress) place_at: Option<Instant>,
 }
 
 impl PrimaryLane {
     pub(in crate::ingress) fn new(codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
         let lane = Lane::new(DestinationIndex::PRIMARY, codec, max_frame, window, keep);
-        Self { lane, state: PrimaryState::Unplaced }
+        Self { lane, state: PrimaryState::Unplaced, place_at: None }
     }
 
     /// Takes a chunk, always.

@@ -5,8 +5,9 @@
 //! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`.
 
 mod ending;
+mod handing_over;
 pub(super) mod lane;
-mod moving;
+pub(super) mod moving;
 mod source;
 mod worker;
 
@@ -18,7 +19,7 @@ use lane::{Lane, PrimaryLane, PrimaryState, SecondaryLane, SecondaryState};
 
 use super::{
     Effect, Shell,
-    core::{Core, Turn},
+    core::{Core, Rank, Turn},
 };
 use crate::{
     codec::Framer,
@@ -29,9 +30,6 @@ use crate::{
     wire::{Cause, Frame, Patience},
 };
 
-/// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
-/// keeps up must not be shed to for being a little later than the primary.
-const SECONDARY_WINDOWS: u64 = 4;
 /// In a drain, a session that has been quiet for so long is brought to its end.
 const DRAIN_PAUSE: Duration = Duration::from_millis(300);
 /// A lane that a full worker refused asks again after this.
@@ -55,8 +53,12 @@ struct Source {
     /// It will say nothing more.
     has_finished: bool,
     is_paused: bool,
+    /// It has said something since the primary last did.
+    spoke_last: bool,
     /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
     backlog: VecDeque<Bytes>,
+    /// How much of that an earlier attempt said: it is no part of the present one's positions.
+    older: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
 }
@@ -82,7 +84,8 @@ pub(super) struct Session {
     active_at: Instant,
     /// The earliest instant the shard's timers have for it.
     armed_at: Instant,
-    is_lagging: bool,
+    /// By rank.
+    is_lagging: [bool; 2],
     is_draining: bool,
     received: Tally,
     sent: Tally,
@@ -95,7 +98,8 @@ impl Session {
         let keep = if core.settings.is_local { Keep::Nothing } else { Keep::FrameStart(window) };
         let secondaries = (1..settings.destinations.len())
             .map(|index| {
-                let (destination, window) = (DestinationIndex(index as u16), window * SECONDARY_WINDOWS);
+                let (destination, window) =
+                    (DestinationIndex(index as u16), settings.secondary_window.into());
                 SecondaryLane::new(destination, codec, max_frame, window, keep)
             })
             .collect();
@@ -114,7 +118,7 @@ impl Session {
             quiet_at: None,
             active_at: now,
             armed_at: Instant::NEVER,
-            is_lagging: false,
+            is_lagging: [false; 2],
             is_draining: false,
             received: Tally::ZERO,
             sent: Tally::ZERO,
@@ -129,12 +133,19 @@ impl Session {
 
     fn open_primary(&mut self, position: u64, turn: &mut Turn<'_, impl Shell>) {
         let timeout = turn.core.route(self.route).settings.connect_timeout;
-        self.connect_by.get_or_insert(turn.now + timeout);
+        let fence = self.primary.lane.fenced_until;
+        self.primary.place_at = (fence > turn.now).then_some(fence);
+        self.connect_by.get_or_insert(fence.max(turn.now) + timeout);
+        self.source.older = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
+        let held = self.source.older;
         let lane = &mut self.primary.lane;
-        lane.link = turn.core.links.place(self.route, DestinationIndex::PRIMARY);
+        lane.link = match self.primary.place_at {
+            Some(_) => None,
+            None => turn.core.links.place(self.route, DestinationIndex::PRIMARY),
+        };
         self.primary.state = match lane.link {
             Some(key) => {
-                let open = lane.open(self.id, position, Patience::Once, millis(timeout));
+                let open = lane.open(self.id, position, held, Patience::Once, millis(timeout));
                 turn.core.links.post(key, &open);
                 PrimaryState::Opening
             }
@@ -160,13 +171,18 @@ impl Session {
         let timeout = millis(turn.core.route(self.route).settings.connect_timeout);
         let secondary = &mut self.secondaries[index];
         let lane = &mut secondary.lane;
+        if lane.fenced_until > turn.now {
+            secondary.state = SecondaryState::Away;
+            secondary.retry_at = Some(lane.fenced_until);
+            return;
+        }
         if lane.link.is_none() {
             lane.link = turn.core.links.place(self.route, lane.destination);
         }
         let is_finishing = secondary.state == SecondaryState::Finishing;
         secondary.state = match lane.link {
             Some(key) => {
-                let open = lane.open(self.id, position, patience, timeout);
+                let open = lane.open(self.id, position, 0, patience, timeout);
                 turn.core.links.post(key, &open);
                 match patience {
                     _ if is_finishing => SecondaryState::Finishing,
@@ -209,6 +225,7 @@ impl Session {
     /// Something of a lane's backward direction was consumed: its worker hears of it at once, or a little later.
     fn note_progress(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
         let id = self.id;
+        let rank = if destination.is_primary() { Rank::Primary } else { Rank::Secondary };
         let Some(lane) = self.lane(destination) else { return };
         let Some(key) = lane.link else { return };
         if lane.inbound.owes_limit() {
@@ -216,9 +233,9 @@ impl Session {
                 lane.is_owing = true;
                 turn.core.links.push_owing(key, id);
             }
-        } else if lane.inbound.lags() && !self.is_lagging {
-            self.is_lagging = true;
-            turn.core.note_lag(id, turn.now);
+        } else if lane.inbound.lags() && !self.is_lagging[rank as usize] {
+            self.is_lagging[rank as usize] = true;
+            turn.core.note_lag(rank, id, turn.now);
         }
     }
 
@@ -235,12 +252,26 @@ impl Session {
         }
     }
 
-    /// Tells all its workers what could wait until now.
-    pub(super) fn grant_all(&mut self, core: &mut Core) {
-        self.is_lagging = false;
-        for index in 0..=self.secondaries.len() {
+    /// Tells all its workers of a rank what could wait until now.
+    pub(super) fn grant_all(&mut self, rank: Rank, core: &mut Core) {
+        self.is_lagging[rank as usize] = false;
+        let lanes = match rank {
+            Rank::Primary => 0..1,
+            Rank::Secondary => 1..self.secondaries.len() + 1,
+        };
+        for index in lanes {
             self.grant(DestinationIndex(index as u16), core);
         }
+    }
+
+    /// Ends a lane's attempt for another one at the same worker: until that has heard of it, no other may write.
+    fn reset_attempt(&mut self, destination: DestinationIndex, cause: Cause, core: &mut Core) {
+        let session = self.id;
+        let Some((key, attempt)) = self.lane(destination).and_then(|lane| Some((lane.link?, lane.attempt)))
+        else {
+            return;
+        };
+        core.links.post(key, &Frame::Reset { session, attempt, cause, unconfirmed: 0 });
     }
 
     /// Takes a lane off its link, telling the worker why if it should know.
@@ -270,6 +301,10 @@ impl Session {
                 self.on_secondary_retry(index, turn);
             }
         }
+        if self.primary.place_at.is_some_and(|at| at <= turn.now) {
+            self.primary.place_at = None;
+            self.place_primary(turn);
+        }
         match self.phase {
             Phase::Connecting | Phase::Open if self.connect_by.is_some_and(|at| at <= turn.now) => {
                 self.end(By::Primary, Ending::ConnectTimeout, true, turn);
@@ -291,7 +326,14 @@ impl Session {
             Phase::Connecting | Phase::Gone => None,
         };
         let retries = self.secondaries.iter().filter_map(|secondary| secondary.retry_at);
-        retries.chain(phase).chain(self.connect_by).chain(self.quiet_at).min().unwrap_or(Instant::NEVER)
+        let place_at = self.primary.place_at;
+        retries
+            .chain(phase)
+            .chain(place_at)
+            .chain(self.connect_by)
+            .chain(self.quiet_at)
+            .min()
+            .unwrap_or(Instant::NEVER)
     }
 
     /// Makes sure the shard's timers have it in time.

@@ -4,16 +4,33 @@ use super::{By, Ending, Patience, Phase, PrimaryState, SecondaryState, Session, 
 use crate::{
     counters::ShedReason,
     id::DestinationIndex,
+    ingress::links::LinkKey,
+    time::Instant,
     wire::{Cause, Phase as ConnectionPhase, Standing},
 };
 
+/// What a greeting means for a lane.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ingress) enum Greeted {
+    /// Its attempt goes on; where its backward direction stands.
+    GoesOn(Standing),
+    /// Its attempt is not known to the worker, or not like this.
+    Unknown,
+    /// It has nothing to do with the link any more.
+    Over,
+}
+
 impl Session {
-    /// The worker of one of its lanes is dead, leaving or superseded.
+    /// The worker of one of its lanes is dead, leaving or superseded. Until `fence` it may still write.
     pub(in crate::ingress) fn on_worker_lost(
         &mut self,
         destination: DestinationIndex,
+        fence: Instant,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        if let Some(lane) = self.lane(destination) {
+            lane.fenced_until = fence;
+        }
         if destination.is_primary() {
             self.move_primary(turn);
         } else {
@@ -41,7 +58,7 @@ impl Session {
         let counters = turn.core.destination(self.route, DestinationIndex::PRIMARY);
         counters.account.replay(replayed);
         counters.moved += 1;
-        self.connect_by = None;
+        // A deadline that already runs goes on: workers that come and go must not keep a source waiting.
         self.open_primary(position, turn);
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
     }
@@ -51,6 +68,7 @@ impl Session {
         self.leave_link(destination, None, turn.core);
         match self.secondaries[index].state {
             SecondaryState::Idle | SecondaryState::Closed | SecondaryState::Done => {}
+            _ if self.secondaries[index].lane.fenced_until > turn.now => self.fence_secondary(index, turn),
             SecondaryState::Away | SecondaryState::Joining { .. } => {
                 self.open_secondary(index, Patience::Patient, turn);
             }
@@ -60,18 +78,31 @@ impl Session {
         }
     }
 
+    /// It may have no worker yet.
+    fn fence_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
+        self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
+        if self.secondaries[index].state == SecondaryState::Finishing {
+            return self.finish_off(index, None, turn);
+        }
+        self.open_secondary(index, Patience::Patient, turn);
+    }
+
     fn move_busy_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         let secondary = &mut self.secondaries[index];
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
-        secondary.lane.link = turn.core.links.place(self.route, destination);
-        let begins_again = if secondary.lane.link.is_some() { secondary.lane.restart() } else { None };
+        let place = turn.core.links.place(self.route, destination);
+        let begins_again = place.and_then(|_| secondary.lane.restart());
         if let Some((position, replayed)) = begins_again {
+            secondary.lane.link = place;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);
             counters.moved += 1;
             self.open_secondary_at(index, position, Patience::IfAvailable, turn);
             return self.make_ready(destination, turn.core);
+        }
+        if let Some(key) = place {
+            turn.core.links.release(key, 0);
         }
         self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
         if is_finishing {
@@ -87,16 +118,7 @@ impl Session {
         turn: &mut Turn<'_, impl Shell>,
     ) {
         if destination.is_primary() {
-            if self.primary.state == PrimaryState::Unplaced
-                && matches!(self.phase, Phase::Connecting | Phase::Open)
-            {
-                // Nothing has been sent since it was unplaced: it begins where it was left.
-                if let Some((position, _)) = self.primary.lane.restart() {
-                    self.open_primary(position, turn);
-                    self.make_ready(DestinationIndex::PRIMARY, turn.core);
-                }
-            }
-            return;
+            return self.place_primary(turn);
         }
         let index = destination.0 as usize - 1;
         let secondary = &self.secondaries[index];
@@ -108,61 +130,64 @@ impl Session {
         }
     }
 
-    /// The worker of a lane greeted anew. `standing`: what it says of the lane's attempt, if it knows it. Returns the
-    /// standing of the backward direction if the attempt goes on.
+    /// Looks for a worker for a primary that has none.
+    pub(super) fn place_primary(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        let may_be_placed = self.primary.state == PrimaryState::Unplaced && self.primary.place_at.is_none();
+        if may_be_placed && matches!(self.phase, Phase::Connecting | Phase::Open) {
+            // Nothing has been sent since it was unplaced: it begins where it was left.
+            if let Some((position, _)) = self.primary.lane.restart() {
+                self.open_primary(position, turn);
+                self.make_ready(DestinationIndex::PRIMARY, turn.core);
+            }
+        }
+    }
+
+    /// The worker of a lane greeted anew and holds a connection of this session, which `known` is about. Nothing may be
+    /// said to that worker before WELCOME: what is unknown is dealt with after it, by [`Session::on_attempt_unknown`].
     pub(in crate::ingress) fn on_greeted(
         &mut self,
         destination: DestinationIndex,
-        standing: Option<&Standing>,
+        known: &Standing,
         turn: &mut Turn<'_, impl Shell>,
-    ) -> Option<Standing> {
+    ) -> Greeted {
         let session = self.id;
-        let lane = self.lane(destination)?;
+        let Some(lane) = self.lane(destination) else { return Greeted::Over };
         let attempt = lane.attempt;
-        let known = standing.filter(|standing| standing.attempt == attempt);
-        let Some(known) = known.filter(|known| lane.outbound.rewind(known.received).is_ok()) else {
-            self.on_attempt_unknown(destination, turn);
-            return None;
-        };
-        if known.phase == ConnectionPhase::Open {
-            self.catch_up_opened(destination, known.limit, turn);
+        if known.attempt != attempt || lane.outbound.rewind(known.received).is_err() {
+            return Greeted::Unknown;
+        }
+        // OPENED may have been lost with the old epoch.
+        if known.phase == ConnectionPhase::Open && !lane.is_opened {
+            self.on_opened(destination, known.limit, turn);
         }
         if self.on_totals(destination, Some((known.written, known.limit)), known.written, turn).is_err() {
-            self.on_attempt_unknown(destination, turn);
-            return None;
+            return Greeted::Unknown;
         }
-        let lane = self.lane(destination).filter(|lane| lane.link.is_some())?;
+        let Some(lane) = self.lane(destination).filter(|lane| lane.link.is_some()) else {
+            return Greeted::Over;
+        };
         let totals = lane.inbound.announce();
-        Some(Standing {
+        Greeted::GoesOn(Standing {
             session,
             attempt,
-            phase: ConnectionPhase::Open,
+            // What is connected while this is on its way, its worker has to say again.
+            phase: if lane.is_opened { ConnectionPhase::Open } else { ConnectionPhase::Connecting },
             received: totals.taken,
             written: totals.written,
             limit: totals.limit,
         })
     }
 
-    /// OPENED may have been lost with the old epoch.
-    fn catch_up_opened(
+    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
+    pub(in crate::ingress) fn on_attempt_unknown(
         &mut self,
         destination: DestinationIndex,
-        limit: u64,
+        key: LinkKey,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        let was_opening = if destination.is_primary() {
-            self.primary.state == PrimaryState::Opening
-        } else {
-            let state = self.secondaries[destination.0 as usize - 1].state;
-            matches!(state, SecondaryState::Opening | SecondaryState::Away)
-        };
-        if was_opening {
-            self.on_opened(destination, limit, turn);
+        if self.lane(destination).is_none_or(|lane| lane.link != Some(key)) {
+            return;
         }
-    }
-
-    /// The worker lost the OPEN, or the RESET that ended the attempt was lost.
-    fn on_attempt_unknown(&mut self, destination: DestinationIndex, turn: &mut Turn<'_, impl Shell>) {
         if destination.is_primary() {
             if self.primary.state == PrimaryState::Opening {
                 return self.move_primary(turn);

@@ -13,10 +13,12 @@ use crate::{
 impl Session {
     /// The source said something: to the primary as it came, to the secondaries in whole frames.
     pub(in crate::ingress) fn on_source_bytes(&mut self, bytes: Bytes, turn: &mut Turn<'_, impl Shell>) {
-        if self.phase != Phase::Open || bytes.is_empty() {
+        // A drain finishes the source while a read of it may still be on its way here.
+        if self.phase != Phase::Open || self.source.has_finished || bytes.is_empty() {
             return;
         }
         self.active_at = turn.now;
+        self.source.spoke_last = true;
         // With `raw`, one side's speaking ends the other's burst.
         if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
             self.primary.lane.replies.finish();
@@ -116,14 +118,14 @@ impl Session {
     /// A secondary that had closed in order is connected again.
     fn reconnect(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         self.shed_in_flight(index, crate::counters::ShedReason::ConnectionLost, turn);
-        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::InOrder), turn.core);
+        self.reset_attempt(self.secondaries[index].lane.destination, Cause::InOrder, turn.core);
         self.open_secondary(index, Patience::IfAvailable, turn);
     }
 
     /// A secondary got the beginning of a frame whose rest it cannot get: its connection is closed and rejoins.
     fn tear(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
         self.shed_in_flight(index, crate::counters::ShedReason::OversizedFrame, turn);
-        self.leave_link(self.secondaries[index].lane.destination, Some(Cause::Other), turn.core);
+        self.reset_attempt(self.secondaries[index].lane.destination, Cause::Other, turn.core);
         self.open_secondary(index, Patience::Patient, turn);
     }
 
@@ -208,7 +210,10 @@ impl Session {
         if bytes > 0 {
             self.active_at = turn.now;
         }
-        self.primary.lane.inbound.wrote(bytes as u64);
+        let older = self.source.older.min(bytes as u64);
+        self.source.older -= older;
+        self.primary.lane.inbound.widen(older);
+        self.primary.lane.inbound.wrote(bytes as u64 - older);
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
     }
@@ -233,7 +238,8 @@ impl Session {
     }
 
     pub(super) fn resume_source_if_room(&mut self, turn: &mut Turn<'_, impl Shell>) {
-        if self.source.is_paused && self.phase == Phase::Open && !self.primary.lane.is_full() {
+        let may_speak = self.phase == Phase::Open && !self.source.has_finished;
+        if self.source.is_paused && may_speak && !self.primary.lane.is_full() {
             self.source.is_paused = false;
             turn.effect(Effect::ResumeSource { session: self.id });
         }

@@ -22,10 +22,14 @@ impl Session {
         limit: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        turn.core.destination(self.route, destination).note_opened();
         let Some(lane) = self.lane(destination) else { return };
+        let is_repeated = std::mem::replace(&mut lane.is_opened, true);
         // The totals before it are older than any we know; only the limit is news.
         let _ = lane.outbound.on_totals(0, 0, limit);
+        if is_repeated {
+            return self.make_ready(destination, turn.core);
+        }
+        turn.core.destination(self.route, destination).note_opened();
         if destination.is_primary() {
             self.on_primary_opened(turn);
         } else {
@@ -73,7 +77,8 @@ impl Session {
         if self.secondaries[index].state == SecondaryState::Finishing {
             return self.finish_off(index, None, turn);
         }
-        if matches!(cause, Cause::Limit | Cause::Draining) {
+        let is_away = self.secondaries[index].state == SecondaryState::Away;
+        if is_away || matches!(cause, Cause::Limit | Cause::Draining) {
             self.leave_link(destination, None, turn.core);
             self.secondaries[index].state = SecondaryState::Away;
             self.secondaries[index].retry_at = Some(turn.now + RETRY);
@@ -107,7 +112,7 @@ impl Session {
     ) {
         let counters = turn.core.destination(self.route, destination);
         counters.note_loss();
-        counters.unconfirmed_bytes += unconfirmed;
+        counters.unconfirmed_bytes = counters.unconfirmed_bytes.saturating_add(unconfirmed);
         if destination.is_primary() {
             return self.end(By::Primary, Ending::Lost(cause), true, turn);
         }
@@ -149,6 +154,7 @@ impl Session {
 
     fn on_primary_bytes(&mut self, frames: u64, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
         self.active_at = turn.now;
+        self.source.spoke_last = false;
         if self.framer.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_burst(turn);
         }
@@ -211,7 +217,8 @@ impl Session {
         let Some(lane) = self.lane(destination) else { return Err(Fault) };
         let before = lane.outbound.unwritten();
         let delivered = match grant {
-            Some((taken, limit)) => lane.outbound.on_totals(taken, written, limit),
+            // Forward, nothing is taken that is not written: what it lets go now, another worker might have needed.
+            Some((taken, limit)) => lane.outbound.on_totals(taken.min(written), written, limit),
             None => lane.outbound.on_written(written),
         }
         .map_err(|_| Fault)?;

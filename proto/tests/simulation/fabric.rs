@@ -1,0 +1,394 @@
+//! A whole fabric in one thread on virtual time: nodes, and the loop that lets one thing happen after the other.
+
+use bytes::Bytes;
+use proto::time::Instant;
+
+use crate::{
+    destinations::SocketState,
+    nodes::{IngressNode, WorkerNode},
+    plan::{END_AT, Fault, HEAL_AT, Plan, QUIT_AT, millis},
+    sources::Closed,
+    world::{Event, Node, World},
+};
+
+/// More events than that is not rest.
+const MAX_EVENTS: u64 = 400_000;
+
+pub(crate) struct Fabric {
+    pub(crate) world: World,
+    pub(crate) ingresses: Vec<IngressNode>,
+    pub(crate) workers: Vec<WorkerNode>,
+}
+
+impl Fabric {
+    pub(crate) fn new(plan: Plan, is_loud: bool) -> Self {
+        let world = World::new(plan, is_loud);
+        let ingresses = (0..world.plan.ingresses).map(|index| IngressNode::new(index, &world)).collect();
+        let workers = (0..world.plan.workers.len()).map(|index| WorkerNode::new(index, &world)).collect();
+        Self { world, ingresses, workers }
+    }
+
+    pub(crate) fn run(&mut self) {
+        for worker in 0..self.workers.len() {
+            self.start_worker(worker, false);
+        }
+        for source in 0..self.world.sources.len() {
+            self.world.at(self.world.sources[source].plan.starts_at, Event::SourceStarts(source));
+        }
+        for fault in 0..self.world.plan.faults.len() {
+            self.world.at(self.world.plan.faults[fault].0, Event::Fault(fault));
+        }
+        self.world.at(HEAL_AT, Event::Heal);
+        self.world.at(QUIT_AT, Event::Rest);
+        self.world.at(QUIT_AT, Event::Quit);
+        while self.step() {
+            assert!(self.world.events < MAX_EVENTS, "it does not come to rest");
+            self.audit();
+        }
+        self.check_end();
+    }
+
+    /// Lets the next thing happen; false when it is over.
+    fn step(&mut self) -> bool {
+        let timer = self.next_timer();
+        let queued = self.world.next_at();
+        match (timer, queued) {
+            (Some((at, node)), queued) if queued.is_none_or(|queued| at < queued) => {
+                if at > END_AT {
+                    return false;
+                }
+                self.world.now = self.world.now.max(at);
+                self.on_timer(node);
+            }
+            (_, Some(at)) if at <= END_AT => {
+                if let Some(event) = self.world.pop() {
+                    self.on_event(event);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn next_timer(&self) -> Option<(Instant, Node)> {
+        let ingresses = self.ingresses.iter().enumerate().filter_map(|(index, node)| {
+            let deadline = node.machine.as_ref().filter(|_| !node.run.is_frozen)?.deadline()?;
+            Some((deadline + std::time::Duration::from_micros(node.run.late_micros), Node::Ingress(index)))
+        });
+        let workers = self.workers.iter().enumerate().filter_map(|(index, node)| {
+            let deadline = node.machine.as_ref().filter(|_| !node.run.is_frozen)?.deadline()?;
+            Some((deadline + std::time::Duration::from_micros(node.run.late_micros), Node::Worker(index)))
+        });
+        ingresses.chain(workers).min()
+    }
+
+    /// The machine's clock has moved.
+    fn on_timer(&mut self, node: Node) {
+        let now = self.world.now;
+        self.world.events += 1;
+        match node {
+            Node::Ingress(index) => {
+                self.world.note("time at ingress", index, 0, 0);
+                self.with_ingress(index, |ingress, shell| ingress.on_time(now, shell));
+            }
+            Node::Worker(index) => {
+                self.world.note("time at worker", index, 0, 0);
+                self.with_worker(index, |worker, shell| worker.on_time(now, shell));
+            }
+        }
+        self.world.checks.check_timer(node, now);
+    }
+
+    pub(crate) fn schedule_turn(&mut self, node: Node) {
+        let run = self.run_of(node);
+        if !run.is_busy {
+            run.is_busy = true;
+            let turn = run.turn_micros;
+            self.world.soon(turn, Event::Turn(node));
+        }
+    }
+
+    fn on_turn(&mut self, node: Node) {
+        let now = self.world.now;
+        match node {
+            Node::Ingress(index) => {
+                self.with_ingress(index, |ingress, shell| ingress.flush(now, shell));
+            }
+            Node::Worker(index) => {
+                self.with_worker(index, |worker, shell| worker.flush(now, shell));
+            }
+        }
+        self.run_of(node).is_busy = false;
+    }
+
+    fn run_of(&mut self, node: Node) -> &mut crate::nodes::Run {
+        match node {
+            Node::Ingress(index) => &mut self.ingresses[index].run,
+            Node::Worker(index) => &mut self.workers[index].run,
+        }
+    }
+
+    /// Whose loop handles this event, if it is a machine's input.
+    fn node_of(&self, event: &Event) -> Option<Node> {
+        match *event {
+            Event::ToIngress { wire, .. } => Some(Node::Ingress(self.world.wires[wire].ingress)),
+            Event::ToWorker { wire, .. } => Some(Node::Worker(self.world.wires[wire].worker)),
+            Event::Turn(node) => Some(node),
+            Event::Connected(socket)
+            | Event::ConnectFailed(socket, _)
+            | Event::WorkerReads(socket)
+            | Event::WorkerMayWrite(socket)
+            | Event::WorkerSeesReset(socket, _) => Some(Node::Worker(self.world.sockets[socket].worker)),
+            Event::SourceStarts(source)
+            | Event::IngressReads(source)
+            | Event::IngressMayWrite(source)
+            | Event::IngressSeesReset(source) => Some(Node::Ingress(self.world.sources[source].plan.ingress)),
+            _ => None,
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        if let Some(node) = self.node_of(&event)
+            && self.run_of(node).is_frozen
+        {
+            return self.run_of(node).held.push(event);
+        }
+        match event {
+            Event::ToIngress { .. } | Event::ToWorker { .. } => self.on_batch(event),
+            Event::Turn(node) => self.on_turn(node),
+            Event::Thaw(node) => self.thaw(node),
+            Event::Connected(socket)
+            | Event::ConnectFailed(socket, _)
+            | Event::WorkerReads(socket)
+            | Event::WorkerMayWrite(socket)
+            | Event::WorkerSeesReset(socket, _) => self.on_socket(socket, &event),
+            Event::SourceStarts(source) => self.source_starts(source),
+            Event::IngressReads(source)
+            | Event::IngressMayWrite(source)
+            | Event::IngressSeesReset(source) => {
+                self.on_source(source, &event);
+            }
+            Event::DestinationTakes(socket) => self.world.destination_takes(socket),
+            Event::DestinationSays(socket, said) => self.world.destination_says(socket, &said),
+            Event::DestinationFloods(socket) => self.world.destination_floods(socket),
+            Event::DestinationFinishes(socket) => self.world.destination_finishes(socket),
+            Event::DestinationResets(socket) => self.world.destination_resets(socket),
+            Event::SourceSteps(source) => self.world.source_steps(source),
+            Event::SourceTakes(source) => self.world.source_takes(source),
+            Event::SourceFinishes(source) => self.world.source_finishes(source),
+            Event::Fault(fault) => self.on_fault(self.world.plan.faults[fault].1),
+            Event::WorkerBack { worker, is_renamed } => self.start_worker(worker, is_renamed),
+            Event::IngressBack(ingress) => self.start_ingress(ingress),
+            Event::Heal => self.heal(),
+            Event::Rest => self.check_rest(),
+            Event::Quit => self.quit(),
+        }
+    }
+
+    fn on_batch(&mut self, event: Event) {
+        let now = self.world.now;
+        match event {
+            Event::ToIngress { wire, generation, batch }
+                if self.world.wires[wire].generation == generation =>
+            {
+                let (index, peer) = (self.world.wires[wire].ingress, World::peer_of(wire));
+                self.world.note("batch at ingress", index, wire as u64, batch.len() as u64);
+                self.with_ingress(index, |ingress, shell| ingress.on_batch(peer, &batch, now, shell));
+            }
+            Event::ToWorker { wire, generation, batch }
+                if self.world.wires[wire].generation == generation =>
+            {
+                let index = self.world.wires[wire].worker;
+                let Some(link) = self.workers[index].wires.iter().position(|&other| other == wire) else {
+                    return;
+                };
+                let link = proto::id::LinkIndex(link as u16);
+                self.world.note("batch at worker", index, wire as u64, batch.len() as u64);
+                self.with_worker(index, |worker, shell| worker.on_batch(link, &batch, now, shell));
+            }
+            _ => {}
+        }
+    }
+
+    /// The kernel tells a worker of one of its sockets.
+    fn on_socket(&mut self, index: usize, event: &Event) {
+        let now = self.world.now;
+        let socket = &mut self.world.sockets[index];
+        let (worker, id) = (socket.worker, socket.id);
+        if self.workers[worker].life != socket.worker_life
+            || !self.world.socket_of.contains_key(&(worker, socket.worker_life, id.0))
+        {
+            return;
+        }
+        match *event {
+            Event::Connected(_) => {
+                self.world.note("accepted", index, 0, 0);
+                self.world.accept(index);
+                self.with_worker(worker, |worker, shell| worker.on_connected(id, now, shell));
+            }
+            Event::ConnectFailed(_, cause) => {
+                socket.state = SocketState::Broken(cause);
+                self.world.socket_of.remove(&(worker, self.workers[worker].life, id.0));
+                self.world.note("refused", index, 0, 0);
+                self.with_worker(worker, |worker, shell| worker.on_connect_failed(id, cause, now, shell));
+            }
+            Event::WorkerReads(_) => self.worker_reads(index),
+            Event::WorkerMayWrite(_) => {
+                self.with_worker(worker, |worker, shell| worker.on_writable(id, now, shell));
+            }
+            Event::WorkerSeesReset(_, cause) => {
+                let unconfirmed = (socket.written.len() - socket.taken) as u64;
+                self.world.socket_of.remove(&(worker, self.workers[worker].life, id.0));
+                self.world.note("reset", index, unconfirmed, 0);
+                self.with_worker(worker, |worker, shell| {
+                    worker.on_reset(id, cause, unconfirmed, now, shell);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn worker_reads(&mut self, index: usize) {
+        let socket = &mut self.world.sockets[index];
+        let (worker, id) = (socket.worker, socket.id);
+        socket.is_reading = false;
+        if socket.is_paused || !socket.is_open() || !socket.has_something_to_read() {
+            return;
+        }
+        if socket.read < socket.said.len() {
+            let end = socket.said.len().min(socket.read + 4_096);
+            let bytes = Bytes::copy_from_slice(&socket.said[socket.read..end]);
+            socket.read = end;
+            self.with_worker(worker, |worker, shell| worker.on_bytes(id, bytes, shell));
+        } else {
+            socket.is_finish_read = true;
+            self.with_worker(worker, |worker, _| worker.on_fin(id));
+        }
+        self.world.wake_worker_reader(index);
+    }
+
+    /// The kernel tells an ingress of one of its sources.
+    fn on_source(&mut self, index: usize, event: &Event) {
+        let now = self.world.now;
+        let source = &mut self.world.sources[index];
+        let (ingress, Some(session), true) = (source.plan.ingress, source.session, source.is_open()) else {
+            return;
+        };
+        match event {
+            Event::IngressReads(_) => self.ingress_reads(index),
+            Event::IngressMayWrite(_) => {
+                self.with_ingress(ingress, |ingress, shell| ingress.on_source_writable(session, now, shell));
+            }
+            Event::IngressSeesReset(_) => {
+                self.world.note("source resets", index, 0, 0);
+                self.with_ingress(ingress, |ingress, shell| ingress.on_source_reset(session, now, shell));
+                if self.world.sources[index].is_open() {
+                    self.world.close_source(index, Closed::BySource);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ingress_reads(&mut self, index: usize) {
+        let now = self.world.now;
+        let source = &mut self.world.sources[index];
+        let (ingress, session) = (source.plan.ingress, source.session.expect("an open source has a session"));
+        source.is_reading = false;
+        if !source.is_resumed || !source.has_something_to_read() {
+            return;
+        }
+        if source.read < source.said {
+            let most = source.random.size(1..=source.plan.read_max);
+            let end = source.said.min(source.read + most);
+            let bytes = Bytes::copy_from_slice(&source.plan.stream[source.read..end]);
+            source.read_starts.push(source.read);
+            source.read = end;
+            self.with_ingress(ingress, |ingress, shell| ingress.on_source_bytes(session, bytes, now, shell));
+        } else {
+            source.is_finish_read = true;
+            self.with_ingress(ingress, |ingress, shell| ingress.on_source_fin(session, now, shell));
+        }
+        self.world.wake_ingress_reader(index);
+    }
+
+    fn on_fault(&mut self, fault: Fault) {
+        self.world.note("fault", 0, 0, 0);
+        self.world.trace.tell(|| format!("{fault:?}"));
+        match fault {
+            Fault::Cut { worker, ingress, span } => self.world.cut_between(Some(worker), ingress, span),
+            Fault::FreezeWorker { worker, span } => self.freeze(Node::Worker(worker), span),
+            Fault::FreezeIngress { ingress, span } => self.freeze(Node::Ingress(ingress), span),
+            Fault::KillWorker { worker, back_after, is_renamed } => {
+                self.kill_worker(worker);
+                self.world.after(back_after, Event::WorkerBack { worker, is_renamed });
+            }
+            Fault::LeaveWorker { worker, back_after } => {
+                let now = self.world.now;
+                if !self.workers[worker].run.is_frozen {
+                    self.with_worker(worker, |worker, shell| worker.leave(now, shell));
+                }
+                self.kill_worker(worker);
+                self.world.after(back_after, Event::WorkerBack { worker, is_renamed: true });
+            }
+            Fault::DrainWorker { worker } => {
+                self.workers[worker].is_draining = true;
+                self.with_worker(worker, |worker, _| worker.drain());
+            }
+            Fault::KillIngress { ingress, back_after } => self.kill_ingress(ingress, back_after),
+            Fault::ResetAll { destination } => {
+                for socket in 0..self.world.sockets.len() {
+                    if self.world.sockets[socket].destination == destination {
+                        self.world.destination_resets(socket);
+                    }
+                }
+            }
+        }
+    }
+
+    fn freeze(&mut self, node: Node, span: std::time::Duration) {
+        if !self.run_of(node).is_frozen {
+            self.run_of(node).is_frozen = true;
+            self.world.after(span, Event::Thaw(node));
+        }
+    }
+
+    /// It goes on: its clock has jumped, and what came meanwhile is there at once.
+    fn thaw(&mut self, node: Node) {
+        if !self.run_of(node).is_frozen {
+            return;
+        }
+        self.run_of(node).is_frozen = false;
+        if self.world.events % 2 == 0 {
+            self.on_timer(node);
+        }
+        for event in std::mem::take(&mut self.run_of(node).held) {
+            self.world.after(millis(0), event);
+        }
+    }
+
+    fn heal(&mut self) {
+        self.world.is_well = true;
+        for socket in 0..self.world.sockets.len() {
+            self.world.sockets[socket].manner.heal();
+            self.world.wake_destination(socket);
+        }
+        for source in 0..self.world.sources.len() {
+            self.world.sources[source].heal();
+            self.world.wake_source(source);
+        }
+    }
+
+    fn quit(&mut self) {
+        let now = self.world.now;
+        if self.world.plan.drains {
+            for ingress in 0..self.ingresses.len() {
+                self.with_ingress(ingress, |ingress, shell| ingress.drain(now, shell));
+            }
+        } else {
+            for source in 0..self.world.sources.len() {
+                self.world.source_finishes(source);
+            }
+        }
+    }
+}

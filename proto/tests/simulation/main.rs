@@ -1,0 +1,119 @@
+//! The whole fabric in one thread on virtual time, with everything going wrong that can: the shipped machines, seeded
+//! faults, and what must hold looked at after every step.
+
+mod destinations;
+mod endings;
+mod fabric;
+mod invariants;
+mod nodes;
+mod plan;
+mod random;
+mod scripts;
+mod shells;
+mod sockets;
+mod sources;
+mod trace;
+mod wires;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use fabric::Fabric;
+use plan::Plan;
+
+/// Runs a plan; a failure is told with what went before it, and how to see it again.
+fn run(seed: u64, plan: Plan, is_loud: bool) -> Result<Fabric, String> {
+    let mut fabric = Fabric::new(plan, is_loud);
+    let Err(panic) = catch_unwind(AssertUnwindSafe(|| fabric.run())) else { return Ok(fabric) };
+    if !is_loud {
+        fabric.world.trace.print_tail();
+    }
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default();
+    Err(format!("PEGLOOM_SIM_SEED={seed:#x} at {}: {text}", fabric.world.now))
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let parsed = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    Some(parsed.unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+fn seeds() -> Vec<u64> {
+    match number("PEGLOOM_SIM_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("PEGLOOM_SIM_SEEDS").unwrap_or(200)).collect(),
+    }
+}
+
+fn is_replay() -> bool {
+    std::env::var_os("PEGLOOM_SIM_SEED").is_some()
+}
+
+#[test]
+fn whatever_goes_wrong_the_invariants_hold() {
+    let seeds = seeds();
+    let failures: Vec<String> =
+        seeds.iter().filter_map(|&seed| run(seed, Plan::of_seed(seed), is_replay()).err()).collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {} runs failed:\n{}",
+        failures.len(),
+        seeds.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..10 {
+        let [first, second] =
+            [(); 2].map(|()| run(seed, Plan::of_seed(seed), false).map(|fabric| fabric.world.trace.hash()));
+        assert_eq!(first, second, "seed {seed}");
+    }
+}
+
+/// What a source and its primary saw: bytes and times.
+fn transcripts(fabric: &Fabric) -> Vec<String> {
+    let sources = fabric.world.sources.iter().map(|source| {
+        format!("{:?} {:?} {:?} {:?}", source.transcript, source.closed, source.ending, source.received)
+    });
+    let primaries = fabric.world.sockets.iter().filter(|socket| socket.destination == 0);
+    let primaries =
+        primaries.map(|socket| format!("{} {:?} {:?}", socket.source, socket.transcript, socket.written));
+    sources.chain(primaries).collect()
+}
+
+#[test]
+fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
+    let mut failures = Vec::new();
+    let seeds = seeds();
+    for &seed in &seeds {
+        let [well, ill] = [true, false].map(|is_well| {
+            run(seed, Plan::for_comparison(seed, is_well), is_replay()).map(|fabric| transcripts(&fabric))
+        });
+        match (well, ill) {
+            (Ok(well), Ok(ill)) => {
+                if let Some(at) = (0..well.len().max(ill.len())).find(|&at| well.get(at) != ill.get(at)) {
+                    let line = |lines: &[String]| lines.get(at).cloned().unwrap_or_default();
+                    failures.push(format!(
+                        "PEGLOOM_SIM_SEED={seed:#x}: S4\n  {:.300}\n  {:.300}",
+                        line(&well),
+                        line(&ill)
+                    ));
+                }
+            }
+            (well, ill) => failures.extend(well.err().into_iter().chain(ill.err())),
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {} runs failed:\n{}",
+        failures.len(),
+        seeds.len(),
+        failures.join("\n")
+    );
+}

@@ -1,0 +1,35 @@
+//! Examples for the foot of each command's help. Commands of this crate have theirs beside their flags; here are those
+//! of the whole program and of the nodes.
+
+pub(crate) const PEGLOOM: &str = "\
+Examples:
+  Two destinations to try things with, each of which says who it is, and a route to both:
+    pegloom echo tcp://127.0.0.1:1234 --prefix 'primary: '
+    pegloom echo tcp://127.0.0.1:1235 --prefix 'mirror: '
+    pegloom up --listen tcp://127.0.0.1:7890 --forward :1234 --forward :1235 --codec lines
+
+  A settings file to begin with, what it means, and to serve it:
+    pegloom init replicate --output pegloom.toml
+    pegloom check --config pegloom.toml
+    pegloom up --config pegloom.toml
+
+Exit codes: 0 done or drained, 1 failed, 2 grace over with work left, 64 wrong usage or settings.
+SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 and SIGUSR2 print the statistics.";
+
+pub(crate) const INGRESS: &str = "\
+Examples:
+  Both parts on this machine, with the same settings:
+    pegloom ingress --config pegloom.toml
+    pegloom fanout --config pegloom.toml --destination primary
+    pegloom fanout --config pegloom.toml --destination mirror
+
+  Without a file, for workers on other machines to link to:
+    pegloom ingress --listen tcp://:7890 --forward 10.0.0.1:1234 --bind tcp://10.0.0.9:7100";
+
+pub(crate) const FANOUT: &str = "\
+Examples:
+  The worker of one destination; started again elsewhere, it is a further replica:
+    pegloom fanout --config pegloom.toml --destination mirror --ingress tcp://10.0.0.9:7100
+
+  Without a file:
+    pegloom fanout --forward 10.0.0.1:1234 --ingress tcp://10.0.0.9:7100";

@@ -1,0 +1,118 @@
+//! `check` and `init`: what settings mean, and a file to begin with.
+
+use std::{
+    fs, io,
+    process::{Command, ExitStatus, Stdio},
+};
+
+use crate::{run, run_in};
+
+const ROUTE: &str = "--listen tcp://:7890 --forward 10.0.0.1:1234 --forward :2 --codec lines";
+
+/// Fails if a value, its origin or the sentence is missing, or anything is on stderr.
+#[test]
+fn check_prints_every_value_with_its_origin_and_each_route_in_words() {
+    let checked = run(&format!("check {ROUTE}"));
+
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    let squeezed: Vec<_> = checked.stdout.lines().map(|line| crate::words(line).join(" ")).collect();
+    for line in ["listen tcp://:7890 --listen", "codec lines --codec", "grace 10s default"] {
+        assert!(squeezed.iter().any(|it| it == line), "{line:?} is not in:\n{}", checked.stdout);
+    }
+    let sentence = "route-1: what a source sends to tcp://:7890 goes to primary (10.0.0.1:1234), which answers it; \
+                    a copy goes, in whole lines, to secondary-1 (localhost:2), whose answers never reach the source.";
+    assert!(checked.stdout.ends_with(&format!("\n{sentence}\n")), "{}", checked.stdout);
+}
+
+/// Fails if only the first problem is named, or one is on stdout.
+#[test]
+fn check_names_every_problem_on_stderr_and_ends_with_64() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "grase = '1s'\n[[route]]\nlisten = ':1'\ndestinations = ['a:0']\nlinger = 'long'\n";
+    fs::write(directory.path().join("bad.toml"), file).unwrap();
+
+    let checked = run_in(directory.path(), "check --config bad.toml");
+
+    assert_eq!((checked.code, checked.stdout.as_str()), (Some(64), ""));
+    assert!(checked.stderr.starts_with("pegloom check: 3 problems in bad.toml\n"), "{}", checked.stderr);
+    for named in ["bad.toml:1: grase", "bad.toml:4: destinations[1]", "bad.toml:5: linger"] {
+        assert!(checked.stderr.contains(named), "{named} is not in:\n{}", checked.stderr);
+    }
+}
+
+/// Fails if `--env` is not read, or its three keys mean something else.
+#[test]
+fn check_reads_an_environment_file() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(".env"), "SOURCE_PORT=7890\nMODE=tcp\nDESTINATIONS=a:1, b:2\n").unwrap();
+
+    let checked = run_in(directory.path(), "check --env .env");
+
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert!(checked.stdout.contains("secondary-1 (b:2)"), "{}", checked.stdout);
+}
+
+/// Fails if what `init` writes is refused by `check`, or a file that is there is touched.
+#[test]
+fn init_writes_a_file_that_check_accepts_and_overwrites_none() {
+    let directory = tempfile::tempdir().unwrap();
+
+    let written = run_in(directory.path(), "init replicate --output pegloom.toml");
+    assert_eq!(written.code, Some(0), "{}", written.stderr);
+    assert!(written.stdout.contains("pegloom check --config pegloom.toml"), "{}", written.stdout);
+    let checked = run_in(directory.path(), "check --config pegloom.toml");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+
+    let path = directory.path().join("pegloom.toml");
+    fs::write(&path, "mine").unwrap();
+    let again = run_in(directory.path(), "init replicate --output pegloom.toml");
+    assert_eq!((again.code, fs::read_to_string(&path).unwrap().as_str()), (Some(1), "mine"));
+    assert!(
+        again.stderr.starts_with("pegloom init: cannot write pegloom.toml: file exists\n  try: "),
+        "{}",
+        again.stderr
+    );
+}
+
+/// Fails if the file on stdout is another than the one that is written.
+#[test]
+fn init_prints_the_same_file_it_would_write() {
+    let directory = tempfile::tempdir().unwrap();
+
+    let printed = run("init replicate");
+    run_in(directory.path(), "init replicate --output pegloom.toml");
+
+    let written = fs::read_to_string(directory.path().join("pegloom.toml")).unwrap();
+    assert_eq!((printed.code, printed.stdout.as_str()), (Some(0), written.as_str()));
+}
+
+/// How `check` ends with this stdout, and what it says.
+#[track_caller]
+fn checked_into(stdout: impl Into<Stdio>) -> (ExitStatus, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pegloom"));
+    let output = command.arg("check").args(crate::words(ROUTE)).stdout(stdout).output().unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+/// Fails if `pegloom check | head -1` panics, is killed or complains.
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+
+    let (status, stderr) = checked_into(writer);
+
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+}
+
+/// Fails if output that was lost passes for printed.
+#[test]
+fn a_full_disk_is_a_failure() {
+    let (status, stderr) = checked_into(fs::File::options().write(true).open("/dev/full").unwrap());
+
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        stderr.starts_with("pegloom check: cannot write to stdout: no space left on device\n"),
+        "{stderr}"
+    );
+}
