@@ -1,0 +1,132 @@
+//! docs/operations.md: the names an operator looks up are the program's own.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use proto::{
+    counters::ShedReason,
+    ingress::{By, Ending},
+    wire::Cause,
+};
+use runtime::{
+    exit::Exit,
+    report::{DestinationReport, Report, RouteReport, Sessions, Source},
+};
+use serde_json::Value;
+
+use crate::{files, markdown, root, text};
+
+fn operations(heading: &str) -> String {
+    markdown::section(&text("docs/operations.md"), heading).to_owned()
+}
+
+/// The flags of `pegloom up`, `ingress` and `fanout`, as their help has them.
+fn flags() -> BTreeSet<String> {
+    let helps = ["up", "ingress", "fanout"].map(|command| {
+        let output = Command::new(env!("CARGO_BIN_EXE_pegloom")).args([command, "--help"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    });
+    let first_words = helps.iter().flat_map(|help| help.lines()).map(|line| {
+        let line = line.trim_start().trim_start_matches("-h, ");
+        line.split([' ', '=']).next().unwrap()
+    });
+    let flags = first_words.filter(|word| word.starts_with("--") && *word != "--help");
+    flags.map(String::from).collect()
+}
+
+/// Fails if a flag is added, renamed or dropped, and the table is not.
+#[test]
+fn the_table_of_flags_is_that_of_the_help() {
+    assert_eq!(markdown::column(&operations("## Flags"), 0), flags());
+}
+
+/// Fails if an exit code changes, or one is added, and the table does not follow.
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let codes =
+        [Exit::Clean, Exit::Failed, Exit::GraceExpired, Exit::Usage].map(|exit| exit.code().to_string());
+
+    assert_eq!(markdown::column(&operations("## Exit codes"), 0), BTreeSet::from(codes));
+}
+
+/// Fails if a shed reason is added or renamed, and the table is not.
+#[test]
+fn the_shed_reasons_are_those_that_are_counted() {
+    let names = ShedReason::ALL.map(|reason| reason.name().to_owned());
+
+    assert_eq!(markdown::column(&operations("## Why frames are shed"), 0), BTreeSet::from(names));
+}
+
+/// Fails if an ending is renamed, or the table has one that does not exist.
+#[test]
+fn the_endings_are_those_that_are_logged() {
+    let cause = Cause::Other;
+    let endings = [
+        Ending::Closed,
+        Ending::Linger,
+        Ending::Reset,
+        Ending::Refused(cause),
+        Ending::ConnectTimeout,
+        Ending::Lost(cause),
+        Ending::WorkerLost,
+        Ending::TornReply,
+        Ending::TornRequest,
+        Ending::Drained,
+    ];
+    let logged = endings.map(|ending| ending.to_string().split(':').next().unwrap().to_owned());
+    let section = operations("## How sessions end");
+
+    assert_eq!(markdown::column(&section, 1), BTreeSet::from(logged));
+    let by = [By::Source, By::Primary, By::Ingress].map(|by| by.to_string());
+    assert_eq!(markdown::column(&section, 0), BTreeSet::from(by));
+}
+
+/// Fails if a field of the report is added, renamed or dropped, and the table is not.
+#[test]
+fn the_fields_of_a_report_are_those_that_are_printed() {
+    let route = RouteReport {
+        listen: Some(String::new()),
+        sessions: Some(Sessions::default()),
+        source: Some(Source::default()),
+        destinations: vec![DestinationReport::default()],
+        ..RouteReport::default()
+    };
+    let links = [("counter".to_owned(), 1)].into();
+    let report = Report { routes: vec![route], links, ..Report::default() };
+    let section = operations("## The report");
+    let (fields, counters) = section.split_once("| counter of").unwrap();
+
+    let mut printed = keys(&serde_json::to_value(report).unwrap());
+    printed.remove("counter");
+    assert_eq!(markdown::column(fields, 0), printed);
+
+    let sources = text("ingress/src/report.rs") + &text("fanout/src/report.rs");
+    let documented = markdown::column(&format!("|-\n| counter of{counters}"), 0);
+    let absent: Vec<_> =
+        documented.iter().filter(|name| !sources.contains(&format!("(\"{name}\", "))).collect();
+    assert!(absent.is_empty(), "counters of links that nobody counts: {absent:?}");
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(fields) => {
+            let below = fields.values().flat_map(keys);
+            fields.keys().cloned().chain(below).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(keys).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Fails if a line's words are changed in the code and an operator would look for the old ones.
+#[test]
+fn the_log_lines_are_those_of_the_code() {
+    let sources =
+        ["ingress/src", "fanout/src", "runtime/src"].map(|folder| files(&root().join(folder), "rs"));
+    let code: String = sources.iter().flatten().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let lines = markdown::column(&operations("## Log lines that matter"), 1);
+    assert!(lines.len() > 20, "{} lines", lines.len());
+
+    let absent: Vec<_> = lines.iter().filter(|line| !code.contains(&format!("\"{line}\""))).collect();
+
+    assert!(absent.is_empty(), "lines that nobody logs: {absent:#?}");
+}
