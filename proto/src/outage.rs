@@ -110,9 +110,14 @@ impl Outage {
 
     /// The probe was given up before it had an outcome: another may be sent.
     pub fn on_probe_abandoned(&mut self, now: Instant) {
-        if let State::Away { probe_at: Instant::NEVER } = self.state {
+        if self.awaits_probe() {
             self.state = State::Away { probe_at: now };
         }
+    }
+
+    /// Whether a probe is under way and the next waits for its outcome.
+    pub const fn awaits_probe(&self) -> bool {
+        matches!(self.state, State::Away { probe_at: Instant::NEVER })
     }
 
     /// When to ask [`Outage::turns`] again, if connections wait.
