@@ -83,15 +83,11 @@ const READ_BYTES: usize = 16 * 1024;
 
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     telemetry::init(&args.log)?;
-    run_local(echo(args)).map_err(cannot_start)?
-}
-
-fn cannot_start(error: io::Error) -> Failure {
-    Failure::cannot("start", error, "more file descriptors for this process (ulimit -n)")
+    run_local(echo(args)).map_err(Failure::cannot_start)?
 }
 
 async fn echo(args: Args) -> Result<Exit, Failure> {
-    let mut signals = Signals::install().map_err(cannot_start)?;
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let listeners = args.addresses.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
     let behaviour = if args.silent { Behaviour::Silent } else { Behaviour::Echo { prefix: args.prefix } };
     let (drain, is_draining) = watch::channel(false);

@@ -2,19 +2,19 @@
 //!
 //! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that thread.
 
-use std::{io, net::TcpListener, rc::Rc, sync::Arc};
+use std::{net::TcpListener, rc::Rc, sync::Arc};
 
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Report, publish, publisher},
     settings::{Environment, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
     signals::Signals,
     telemetry::{self, LogArgs},
-    zeromq::{Context, Publisher, Router},
+    zeromq::{Context, Router},
 };
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::error;
@@ -39,17 +39,13 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(&args.log)?;
     let settings = Settings::load(&args.routes, &Environment::of_process())?;
-    run_local(serve(settings, args.stats.as_deref())).map_err(cannot_start)?
+    run_local(serve(settings, args.stats.as_deref())).map_err(Failure::cannot_start)?
 }
 
 async fn serve(settings: Settings, stats: Option<&str>) -> Result<Exit, Failure> {
-    let mut signals = Signals::install().map_err(cannot_start)?;
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let mut fabric = Fabric::start(settings, stats)?;
     Ok(fabric.node.serve(&mut signals).await)
-}
-
-fn cannot_start(error: io::Error) -> Failure {
-    Failure::cannot("start", error, "more file descriptors or threads for this process")
 }
 
 /// A running fabric.
@@ -79,7 +75,9 @@ impl Fabric {
                 listeners,
             };
             let main = move |commands| plan.run(commands);
-            shards.push(Shard::start(format!("shard-{index}"), ended.clone(), main).map_err(cannot_start)?);
+            shards.push(
+                Shard::start(format!("shard-{index}"), ended.clone(), main).map_err(Failure::cannot_start)?,
+            );
         }
         let node = Node::new(shards, ends, settings.grace, Leaving::Abandons);
         Ok(Self { node, addresses })
@@ -103,18 +101,11 @@ impl Plan {
             Ok(furnished) => furnished,
             Err(error) => return error!(%error, "a shard cannot start"),
         };
-        if let Some(stats) = self.stats {
-            match Publisher::connect(&self.context, &stats) {
-                Ok(publisher) => {
-                    drop(tasks.spawn_local(tell(
-                        publisher,
-                        self.incarnation,
-                        self.index,
-                        Rc::clone(&tenant),
-                    )));
-                }
-                Err(error) => error!(%error, stats, "cannot report to the stats-node"),
-            }
+        if let Some(publisher) = self.stats.as_deref().and_then(|stats| publisher(&self.context, stats)) {
+            let (tenant, incarnation, index) = (Rc::clone(&tenant), self.incarnation, self.index);
+            tasks.spawn_local(async move {
+                publish(&publisher, "up", incarnation, index, || tenant.report()).await;
+            });
         }
         attend(commands, &*tenant).await;
     }
@@ -142,10 +133,6 @@ impl Plan {
         ingress.start(std::mem::take(&mut self.listeners), &mut tasks)?;
         Ok((Rc::new(Lodger { ingress, workers, settings, addresses: Arc::clone(&self.addresses) }), tasks))
     }
-}
-
-async fn tell(publisher: Publisher, incarnation: Incarnation, index: u16, tenant: Rc<Lodger>) {
-    publish(&publisher, "up", incarnation, index, || tenant.report()).await;
 }
 
 struct Lodger {

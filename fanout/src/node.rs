@@ -1,18 +1,18 @@
 //! The fanout as a process: settings → dial → run → drain.
 
-use std::{io, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Report, publish, publisher},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
     telemetry::{self, LogArgs},
-    zeromq::{Context, Publisher},
+    zeromq::Context,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::info;
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let (route, destination) = choose(&settings, args.destination.as_deref())?;
     let shards = settings.shards;
     let post = Post { route: route.clone(), destination: destination.clone(), args: args.clone() };
-    run_local(serve(Arc::new(post), shards, settings.grace)).map_err(cannot_start)?
+    run_local(serve(Arc::new(post), shards, settings.grace)).map_err(Failure::cannot_start)?
 }
 
 /// What every shard of the process serves.
@@ -92,7 +92,7 @@ fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<(&'a Route, 
 }
 
 async fn serve(post: Arc<Post>, shards: usize, grace: std::time::Duration) -> Result<Exit, Failure> {
-    let mut signals = Signals::install().map_err(cannot_start)?;
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let (ended, ends) = mpsc::channel(shards);
     let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
     let name = post.args.worker.clone().unwrap_or_else(default_name);
@@ -103,13 +103,11 @@ async fn serve(post: Arc<Post>, shards: usize, grace: std::time::Duration) -> Re
         let (post, context) = (Arc::clone(&post), context.clone());
         let name = if shards == 1 { name.clone() } else { format!("{name}/{index}") };
         let main = move |commands| run_shard(post, context, name, incarnation, index as u16, commands);
-        threads.push(Thread::start(format!("fanout-{index}"), ended.clone(), main).map_err(cannot_start)?);
+        threads.push(
+            Thread::start(format!("fanout-{index}"), ended.clone(), main).map_err(Failure::cannot_start)?,
+        );
     }
     Ok(Node::new(threads, ends, grace, Leaving::HandsOver).serve(&mut signals).await)
-}
-
-fn cannot_start(error: io::Error) -> Failure {
-    Failure::cannot("start", error, "more file descriptors or threads for this process")
 }
 
 fn default_name() -> String {
@@ -135,19 +133,13 @@ async fn run_shard(
         tasks.spawn_local(dial(Rc::clone(&shard), ingress));
     }
     let tenant = Rc::new(Lodger { shard, post: Arc::clone(&post) });
-    if let Some(publisher) = post.args.stats.as_deref().and_then(|stats| stats_publisher(&context, stats)) {
+    if let Some(publisher) = post.args.stats.as_deref().and_then(|stats| publisher(&context, stats)) {
         let tenant = Rc::clone(&tenant);
         tasks.spawn_local(
             async move { publish(&publisher, &name, incarnation, index, || tenant.report()).await },
         );
     }
     attend(commands, &*tenant).await;
-}
-
-fn stats_publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
-    Publisher::connect(context, endpoint)
-        .inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node"))
-        .ok()
 }
 
 struct Lodger {

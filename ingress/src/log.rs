@@ -1,12 +1,11 @@
 //! What an ingress tells its operator.
 
-use std::rc::Rc;
-
 use proto::{
-    id::RouteIndex,
-    ingress::{Notice, Refusal, WorkerName},
+    id::{RouteIndex, SessionId},
+    ingress::{Ending, Notice, Refusal, WorkerName},
     wire::VERSION,
 };
+use runtime::{clock::Clock, telemetry::RateLimited};
 use tracing::{debug, error, info, warn};
 
 /// Names of a route and of its destinations.
@@ -17,25 +16,30 @@ pub(crate) struct RouteNames {
 }
 
 /// Turns notices into lines.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Log {
-    pub(crate) names: Rc<[RouteNames]>,
+    names: Vec<RouteNames>,
+    clock: Clock,
+    refusals: RateLimited,
 }
 
 impl Log {
-    pub(crate) fn tell(&self, notice: &Notice) {
+    pub(crate) fn new(names: Vec<RouteNames>, clock: Clock) -> Self {
+        Self { names, clock, refusals: RateLimited::default() }
+    }
+
+    pub(crate) fn tell(&mut self, notice: &Notice) {
         match notice {
             Notice::SessionOpened { session, route } => {
                 debug!(%session, route = self.route(*route), "session opened");
             }
             Notice::SessionEnded { session, route, by, ending, was_connecting, received, sent } => {
-                let (route, phase) =
-                    (self.route(*route), if *was_connecting { "connecting" } else { "open" });
                 if *was_connecting {
-                    error!(%session, route, %by, %ending, "primary cannot be connected, source closed");
+                    self.tell_refused(*session, *route, *ending);
                 }
+                let phase = if *was_connecting { "connecting" } else { "open" };
                 debug!(
-                    %session, route, %by, %ending, phase,
+                    %session, route = self.route(*route), %by, %ending, phase,
                     received_frames = received.frames, received_bytes = received.bytes,
                     sent_frames = sent.frames, sent_bytes = sent.bytes,
                     "session ended"
@@ -56,6 +60,13 @@ impl Log {
             }
             Notice::WorkerRefused { name, destination, why } => tell_refusal(name, destination, *why),
             Notice::PeerIgnored { peer, why } => warn!(%peer, why, "peer ignored"),
+        }
+    }
+
+    /// Every source that comes while the primary is away is closed: one line a second is enough of that.
+    fn tell_refused(&mut self, session: SessionId, route: RouteIndex, ending: Ending) {
+        if let Some(left_out) = self.refusals.admit(self.clock.now()) {
+            error!(%session, route = self.route(route), %ending, left_out, "primary cannot be connected, source closed");
         }
     }
 

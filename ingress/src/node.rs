@@ -1,7 +1,6 @@
 //! The ingress as a process: settings → bind → log addresses → run → drain.
 
 use std::{
-    io,
     net::TcpListener,
     rc::Rc,
     sync::{Arc, mpsc as std_mpsc},
@@ -12,13 +11,13 @@ use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Report, publish, publisher},
     settings::{Environment, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
     tcp::listen,
     telemetry::{self, LogArgs},
-    zeromq::{Context, Publisher, Router},
+    zeromq::{Context, Router},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -83,11 +82,11 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(&args.log)?;
     let settings = Arc::new(Settings::load(&args.routes, &Environment::of_process())?);
-    run_local(serve(settings, args)).map_err(cannot_start)?
+    run_local(serve(settings, args)).map_err(Failure::cannot_start)?
 }
 
 async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
-    let mut signals = Signals::install().map_err(cannot_start)?;
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let doors = open_doors(&settings)?;
     let (ended, ends) = mpsc::channel(settings.shards);
     let (context, incarnation, addresses) =
@@ -107,16 +106,14 @@ async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
             listeners,
         };
         let main = move |commands| plan.run(commands, bound, known_ports);
-        shards.push(Thread::start(format!("ingress-{index}"), ended.clone(), main).map_err(cannot_start)?);
+        shards.push(
+            Thread::start(format!("ingress-{index}"), ended.clone(), main).map_err(Failure::cannot_start)?,
+        );
         let endpoint = bounds.recv().unwrap_or_else(|_| Err("its shard has ended".to_owned()));
         links.push((endpoint.map_err(|error| cannot_bind(&args.bind, index, error))?, ports));
     }
     tell_ports(links);
     Ok(Node::new(shards, ends, settings.grace, Leaving::Abandons).serve(&mut signals).await)
-}
-
-fn cannot_start(error: io::Error) -> Failure {
-    Failure::cannot("start", error, "more file descriptors or threads for this process")
 }
 
 fn cannot_bind(bind: &str, index: usize, error: String) -> Failure {
@@ -194,8 +191,7 @@ impl Plan {
             return tracing::error!(%error, "a listener cannot be taken over");
         }
         let tenant = Rc::new(tenant);
-        if let Some(publisher) = self.stats.as_deref().and_then(|stats| stats_publisher(&self.context, stats))
-        {
+        if let Some(publisher) = self.stats.as_deref().and_then(|stats| publisher(&self.context, stats)) {
             let (tenant, incarnation, index) = (Rc::clone(&tenant), self.incarnation, self.index);
             tasks.spawn_local(async move {
                 publish(&publisher, "ingress", incarnation, index, || tenant.report()).await;
@@ -203,12 +199,6 @@ impl Plan {
         }
         attend(commands, &*tenant).await;
     }
-}
-
-fn stats_publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
-    Publisher::connect(context, endpoint)
-        .inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node"))
-        .ok()
 }
 
 struct Lodger {

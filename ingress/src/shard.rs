@@ -59,7 +59,7 @@ impl Shard {
             route: route.name.clone(),
             destinations: route.destinations.iter().map(|(name, _)| name.clone()).collect(),
         });
-        let log = Log { names: names.collect() };
+        let log = Log::new(names.collect(), clock);
         let router = Rc::new(router);
         let machine = Ingress::new(settings, clock.now());
         Rc::new_cyclic(|owner| {

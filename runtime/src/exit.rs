@@ -78,6 +78,11 @@ impl Failure {
         Self::Cannot { what: what.into(), why: why.into(), advice: advice.into(), exit: Exit::Failed }
     }
 
+    /// A failure to get a process going: the system has run short of something.
+    pub fn cannot_start(error: io::Error) -> Self {
+        Self::cannot("start", error, "more file descriptors (ulimit -n) or threads for this process")
+    }
+
     /// The same, as the fault of what was typed or exported.
     pub fn as_usage(mut self) -> Self {
         if let Self::Cannot { exit, .. } = &mut self {

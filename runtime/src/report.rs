@@ -11,7 +11,10 @@ use proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::unix_millis, zeromq::Publisher};
+use crate::{
+    clock::unix_millis,
+    zeromq::{Context, Publisher},
+};
 
 /// The topic reports are published on.
 pub const TOPIC: &[u8] = b"report";
@@ -118,6 +121,12 @@ pub struct DestinationReport {
     pub outages: u64,
     /// Sessions moved from one of its workers to another.
     pub moved: u64,
+}
+
+/// A way to the stats-node, if there can be one: reports are no reason not to run.
+pub fn publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
+    let connected = Publisher::connect(context, endpoint);
+    connected.inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node")).ok()
 }
 
 /// Publishes what `report` returns, for ever. A stats-node that is slow or gone costs nothing: PUB drops.

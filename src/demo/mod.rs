@@ -61,20 +61,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let is_attended = io::stdout().is_terminal();
     let duration = args.duration.or_else(|| (!is_attended).then_some(UNATTENDED));
     let paint = Paint { is_colored: is_attended && std::env::var_os("NO_COLOR").is_none() };
-    run_local(play(duration, paint)).map_err(cannot_start)?
-}
-
-fn cannot_start(error: io::Error) -> Failure {
-    Failure::cannot("start", error, "more file descriptors or threads for this process")
+    run_local(play(duration, paint)).map_err(Failure::cannot_start)?
 }
 
 async fn play(duration: Option<Duration>, paint: Paint) -> Result<Exit, Failure> {
-    let mut signals = Signals::install().map_err(cannot_start)?;
-    let stage = Stage::set().map_err(cannot_start)?;
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    let stage = Stage::set().map_err(Failure::cannot_start)?;
     let mut fabric = Fabric::start(settings(&stage)?, None)?;
     let address = fabric.addresses[0].clone();
     print(&narrator::introduction(&address, &stage, duration))?;
-    let device = Device::connect(&address).await.map_err(cannot_start)?;
+    let device = Device::connect(&address).await.map_err(Failure::cannot_start)?;
     let end = async {
         match duration {
             Some(duration) => sleep_until(Instant::now() + duration).await,

@@ -81,7 +81,7 @@ impl World {
 fn settings(script: &mut Script<'_>) -> Settings {
     let route = Route {
         name: "r".to_owned(),
-        codec: if script.byte().is_multiple_of(2) { Codec::Lines } else { Codec::Raw },
+        codec: if script.flips() { Codec::Lines } else { Codec::Raw },
         destinations: (0..3).map(|index| (format!("d{index}"), 0)).collect(),
         connect_timeout: Duration::from_secs(5),
         linger: Duration::from_secs(10),
@@ -93,9 +93,9 @@ fn settings(script: &mut Script<'_>) -> Settings {
     Settings {
         incarnation: Incarnation(7),
         ports: vec![1],
-        is_local: script.byte().is_multiple_of(4),
+        is_local: script.below(4) == 0,
         max_sessions: 4,
-        link_window: if script.byte().is_multiple_of(2) { 500 } else { 1 << 20 },
+        link_window: if script.flips() { 500 } else { 1 << 20 },
         routes: vec![route],
     }
 }

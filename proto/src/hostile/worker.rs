@@ -109,7 +109,10 @@ pub fn drive_worker(script: &[u8]) {
     let (mut now, mut world) = (Instant::from_micros(1), World { room: usize::MAX, ..World::default() });
     let mut worker = Worker::new(settings(), now);
     for _ in 0..LINKS {
-        worker.on_dialled(script.byte().is_multiple_of(2), now, &mut world);
+        worker.on_dialled(script.flips(), now, &mut world);
+    }
+    for _ in 0..2 * LINKS {
+        welcome(&mut worker, &mut world, script, now);
     }
     while !script.is_over() {
         step(&mut worker, &mut world, script, &mut now);

@@ -150,7 +150,10 @@ mod tests {
     use super::*;
     use crate::{
         id::{Attempt, Incarnation, SessionId},
-        wire::frame::{Bye, Cause, Cuts, Greeting, MAX_POSITION, MAX_STANDINGS, Patience, Phase, Standing},
+        wire::{
+            code::{Bye, Cause, Patience, Phase},
+            frame::{Cuts, Greeting, MAX_POSITION, MAX_STANDINGS, Standing},
+        },
     };
 
     fn batch_of(frames: &[Frame<'_>]) -> Vec<u8> {

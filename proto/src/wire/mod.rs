@@ -4,11 +4,13 @@
 //! are borrowed from the batch. Encoding writes straight into the batch that is sent.
 
 mod batch;
+mod code;
 mod frame;
 
 pub use batch::{Batch, BatchWriter, Header, MAX_BATCH, TARGET_BATCH};
+pub use code::{Bye, Cause, Patience, Phase};
 pub(crate) use frame::cut_octets;
-pub use frame::{Bye, Cause, Cuts, Frame, Greeting, MAX_STANDINGS, Patience, Phase, Standing};
+pub use frame::{Cuts, Frame, Greeting, MAX_STANDINGS, Standing};
 
 /// The version of the link protocol this crate speaks.
 pub const VERSION: u16 = 1;

@@ -49,6 +49,7 @@ pub(super) enum Phase {
 
 /// The source's endpoint, as the session sees it.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts about a socket, each true or not by itself")]
 struct Source {
     /// It will say nothing more.
     has_finished: bool,

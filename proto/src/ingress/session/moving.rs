@@ -91,20 +91,18 @@ impl Session {
         let secondary = &mut self.secondaries[index];
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
-        let place = turn.core.links.place(self.route, destination);
-        let begins_again = place.and_then(|_| secondary.lane.restart());
-        if let Some((position, replayed)) = begins_again {
-            secondary.lane.link = place;
+        let link = turn.core.links.place(self.route, destination);
+        if let Some((position, replayed)) = link.and_then(|_| secondary.lane.restart()) {
+            secondary.lane.link = link;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);
             counters.moved += 1;
             self.open_secondary_at(index, position, Patience::IfAvailable, turn);
             return self.make_ready(destination, turn.core);
         }
-        if let Some(key) = place {
-            turn.core.links.release(key, 0);
-        }
+        // Shed while it is on no link: the new one has nothing of it outstanding.
         self.shed_in_flight(index, ShedReason::ConnectionLost, turn);
+        self.secondaries[index].lane.link = link;
         if is_finishing {
             return self.finish_off(index, None, turn);
         }

@@ -29,6 +29,17 @@ fn a_primary_moves_and_begins_at_the_first_frame_not_known_to_be_written() {
     assert_eq!(rig.destination(0).account.in_flight, Tally::ZERO);
 }
 
+/// Fails with: `taken` believed beyond `written`.
+#[test]
+fn what_a_worker_takes_and_has_not_written_is_kept_for_the_next() {
+    let mut rig = with_a_spare(Codec::Lines);
+    rig.source_says("one\n");
+    rig.listen();
+    rig.say(PRIMARY, &[Frame::Grant { session: S0, attempt: A1, taken: 68, written: 0, limit: 1000 }]);
+    leave(&mut rig, PRIMARY);
+    assert_eq!(rig.hear(SPARE_PRIMARY), ["OPEN s0 a2 @0 once", "DATA s0 a2 @0 one↵"]);
+}
+
 #[test]
 fn a_primary_without_another_worker_waits_for_one_as_long_as_connect_timeout() {
     let mut rig = Rig::open(Codec::Lines, 1);
@@ -83,6 +94,21 @@ fn a_move_does_not_credit_the_new_worker_with_the_old_ones_bytes() {
     rig.pass(Duration::from_millis(100));
     assert_eq!(rig.written(), "said before\nan");
     assert_eq!(rig.hear(SPARE_PRIMARY)[0], "GRANT s0 a2 10/2/1002");
+}
+
+/// Fails with: the new link taken before what cannot be sent again is shed.
+#[test]
+fn a_secondary_that_moves_inside_a_torn_frame_owes_its_new_link_nothing() {
+    let mut rig = Rig::both_open(Codec::Lines);
+    rig.greet(SPARE_SECONDARY, 1, &[]);
+    for part in 1..=4 {
+        rig.source_says(&"x".repeat(400));
+        rig.listen();
+        rig.say(SECONDARY, &[wrote(A1, 64 + 400 * part - 10)]);
+    }
+    leave(&mut rig, SECONDARY);
+    assert_eq!(rig.hear(SPARE_SECONDARY), ["WELCOME", "OPEN s0 a2 @1664 patient"]);
+    assert_eq!(rig.shed(1, ShedReason::ConnectionLost), 0, "its frame was counted as delivered");
 }
 
 #[test]

@@ -227,6 +227,18 @@ fn what_was_written_is_told_at_once_by_a_quarter_of_the_window_and_else_a_little
     assert_eq!(rig.hear(), ["GRANT s0 a1 256/256/1256"]);
 }
 
+/// Fails with: `written` taken as told by `pump` where it sends no DATA.
+#[test]
+fn a_fin_the_other_way_does_not_pass_for_a_grant() {
+    let mut rig = in_state("Open");
+    rig.say(&[line(0, "abc")]);
+    let id = rig.newest();
+    rig.worker.on_fin(id);
+    assert_eq!(rig.hear(), ["FIN s0 a1 @0"]);
+    rig.pass(50);
+    assert_eq!(rig.hear(), ["GRANT s0 a1 67/67/1067"]);
+}
+
 #[test]
 fn units_that_were_seen_are_skipped_and_missing_ones_are_a_fault() {
     let mut rig = in_state("Open");
