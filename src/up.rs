@@ -4,13 +4,14 @@
 
 use std::{net::TcpListener, rc::Rc, sync::Arc};
 
+use fanout::Absence;
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
     report::{Report, publish, publisher},
-    settings::{Environment, RouteArgs, Settings},
+    settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
     signals::Signals,
     telemetry::{self, LogArgs},
@@ -63,12 +64,14 @@ impl Fabric {
         let (ended, ends) = mpsc::channel(settings.shards);
         let (settings, addresses) = (Arc::new(settings), Arc::<[String]>::from(doors.addresses));
         let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
+        let absences: Arc<[Absence]> = destinations(&settings).map(|_| Absence::default()).collect();
         let mut shards = Vec::new();
         for (index, listeners) in doors.listeners.into_iter().enumerate() {
             let plan = Plan {
                 index: index as u16,
                 settings: Arc::clone(&settings),
                 addresses: Arc::clone(&addresses),
+                absences: Arc::clone(&absences),
                 stats: stats.map(str::to_owned),
                 context: context.clone(),
                 incarnation,
@@ -84,11 +87,20 @@ impl Fabric {
     }
 }
 
+fn destinations(settings: &Settings) -> impl Iterator<Item = (&Route, &Destination)> {
+    settings
+        .routes
+        .iter()
+        .flat_map(|route| route.destinations.iter().map(move |destination| (route, destination)))
+}
+
 /// What one shard is made of.
 struct Plan {
     index: u16,
     settings: Arc<Settings>,
     addresses: Arc<[String]>,
+    /// By destination, in the order of the settings.
+    absences: Arc<[Absence]>,
     stats: Option<String>,
     context: Context,
     incarnation: Incarnation,
@@ -118,14 +130,10 @@ impl Plan {
         let ingress = ingress::Shard::new(ingress::machine(&settings, self.incarnation, true), router, clock);
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
-        for (route, destination) in settings
-            .routes
-            .iter()
-            .flat_map(|route| route.destinations.iter().map(move |destination| (route, destination)))
-        {
+        for ((route, destination), absence) in destinations(&settings).zip(&*self.absences) {
             let machine = fanout::machine(route, destination, "local".to_owned(), self.incarnation);
             let (address, context) = (destination.address.clone(), self.context.clone());
-            let worker = fanout::Shard::new(machine, address, context, true, clock);
+            let worker = fanout::Shard::new(machine, address, context, true, absence.clone(), clock);
             worker.start(&mut tasks);
             worker.dial(&endpoint)?;
             workers.push(worker);

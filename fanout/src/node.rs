@@ -17,7 +17,7 @@ use runtime::{
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::info;
 
-use crate::{dialling::dial, report::report, settings::machine, shard::Shard};
+use crate::{dialling::dial, log::Absence, report::report, settings::machine, shard::Shard};
 
 /// Flags of `pegloom fanout`.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,12 +58,18 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let settings = Settings::load(&routes, &Environment::of_process())?;
     let (route, destination) = choose(&settings, args.destination.as_deref())?;
     let shards = settings.shards;
-    let post = Post { route: route.clone(), destination: destination.clone(), args: args.clone() };
+    let post = Post {
+        absence: Absence::default(),
+        route: route.clone(),
+        destination: destination.clone(),
+        args: args.clone(),
+    };
     run_local(serve(Arc::new(post), shards, settings.grace)).map_err(Failure::cannot_start)?
 }
 
 /// What every shard of the process serves.
 struct Post {
+    absence: Absence,
     route: Route,
     destination: Destination,
     args: Args,
@@ -126,7 +132,7 @@ async fn run_shard(
 ) {
     let settings = machine(&post.route, &post.destination, name.clone(), incarnation);
     let address = post.destination.address.clone();
-    let shard = Shard::new(settings, address, context.clone(), false, Clock::start());
+    let shard = Shard::new(settings, address, context.clone(), false, post.absence.clone(), Clock::start());
     let mut tasks = JoinSet::new();
     shard.start(&mut tasks);
     for ingress in post.args.ingress.clone() {

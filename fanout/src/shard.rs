@@ -28,7 +28,7 @@ use tracing::warn;
 
 use crate::{
     links::Links,
-    log::Log,
+    log::{Absence, Log},
     shell::{Hands, Socket},
 };
 
@@ -53,9 +53,11 @@ impl Shard {
         address: Address,
         context: Context,
         is_local: bool,
+        absence: Absence,
         clock: Clock,
     ) -> Rc<Self> {
         let log = Log {
+            absence,
             worker: settings.name.clone(),
             destination: settings.destination.split_once('/').map_or("", |(_, name)| name).to_owned(),
             address: address.to_string(),
