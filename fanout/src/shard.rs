@@ -87,7 +87,11 @@ impl Shard {
 
     /// Connects to an ingress shard, and greets it.
     pub fn dial(self: &Rc<Self>, endpoint: &str) -> Result<(), Error> {
-        let dealer = self.hands.borrow_mut().links.dial(endpoint)?;
+        self.connect(endpoint, false)
+    }
+
+    fn connect(self: &Rc<Self>, endpoint: &str, is_learned: bool) -> Result<(), Error> {
+        let dealer = self.hands.borrow_mut().links.dial(endpoint, is_learned)?;
         let link = self.turn(|machine, now, hands| machine.on_dialled(self.is_local, now, hands));
         spawn_local(Rc::clone(self).receive(link, dealer));
         Ok(())
@@ -156,7 +160,7 @@ impl Shard {
     fn dial_learned(self: &Rc<Self>) {
         let learned = self.hands.borrow_mut().links.take_learned();
         for endpoint in learned {
-            if let Err(error) = self.dial(&endpoint) {
+            if let Err(error) = self.connect(&endpoint, true) {
                 warn!(endpoint, %error, "cannot dial a shard of the ingress");
             }
         }

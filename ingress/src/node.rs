@@ -135,13 +135,18 @@ fn endpoint_of(bind: &str, index: usize) -> String {
     }
 }
 
-fn port_of(endpoint: &str) -> Option<u16> {
-    endpoint.strip_prefix("tcp://")?.rsplit_once(':')?.1.parse().ok()
+/// What WELCOME calls a shard: its port over tcp, its number over ipc.
+fn port_of(index: usize, endpoint: &str) -> Option<u16> {
+    match endpoint.strip_prefix("tcp://") {
+        Some(address) => address.rsplit_once(':')?.1.parse().ok(),
+        None => u16::try_from(index).ok(),
+    }
 }
 
 /// Every link port is bound: each shard may tell its workers of all of them.
 fn tell_ports(links: Vec<(String, oneshot::Sender<Vec<u16>>)>) {
-    let ports: Vec<u16> = links.iter().filter_map(|(endpoint, _)| port_of(endpoint)).collect();
+    let ports: Vec<u16> =
+        links.iter().enumerate().filter_map(|(index, (endpoint, _))| port_of(index, endpoint)).collect();
     for (endpoint, answer) in links {
         warn_if_exposed(&endpoint);
         info!(endpoint, "link bound");

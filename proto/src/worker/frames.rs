@@ -136,7 +136,8 @@ impl Worker {
         let refusal = match order.patience {
             _ if self.is_draining => Some(Cause::Draining),
             _ if order.window > self.settings.max_window => Some(Cause::Limit),
-            Patience::IfAvailable if self.outage.is_away() => Some(self.last_failure),
+            _ if self.connections.len() == self.settings.max_connections => Some(Cause::Limit),
+            Patience::IfAvailable if !self.outage.may_try(now) => Some(self.last_failure),
             _ => None,
         };
         if let Some(cause) = refusal {

@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`Shell`] and [`Effect`], the `on_*` inputs here, `frames` (what the ingress says), `greeting`.
 
+mod audit;
 mod connection;
 mod flush;
 mod frames;

@@ -41,6 +41,8 @@ pub(crate) struct WorkerNode {
 pub(crate) struct Run {
     pub(crate) is_frozen: bool,
     pub(crate) held: Vec<Event>,
+    /// After a freeze it looks at the clock before it looks at its sockets; the next time the other way round.
+    pub(crate) looks_first: bool,
     /// A turn of the loop is under way.
     pub(crate) is_busy: bool,
     /// How long a turn takes.
@@ -54,6 +56,7 @@ impl Run {
         let mut draw = |most: u64| if is_even { 0 } else { random.within(0..=most) };
         Self {
             is_frozen: false,
+            looks_first: false,
             held: Vec::new(),
             is_busy: false,
             turn_micros: draw(200),
