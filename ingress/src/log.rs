@@ -34,7 +34,7 @@ impl Log {
                 debug!(%session, route = self.route(*route), "session opened");
             }
             Notice::SessionEnded { session, route, by, ending, was_connecting, received, sent } => {
-                if *was_connecting {
+                if *was_connecting && *ending != Ending::Drained {
                     self.tell_refused(*session, *route, *ending);
                 }
                 let phase = if *was_connecting { "connecting" } else { "open" };

@@ -1,6 +1,7 @@
 //! The ingress as a process: settings → bind → log addresses → run → drain.
 
 use std::{
+    error::Error as _,
     net::TcpListener,
     rc::Rc,
     sync::{Arc, mpsc as std_mpsc},
@@ -183,7 +184,11 @@ impl Plan {
     ) {
         let router = match Router::bind(&self.context, &self.endpoint) {
             Ok(router) => router,
-            Err(error) => return drop(bound.send(Err(error.to_string()))),
+            Err(error) => {
+                // It names the endpoint, and so will we.
+                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                return drop(bound.send(Err(why)));
+            }
         };
         let _ = bound.send(Ok(router.endpoint().to_owned()));
         let shard = Shard::new(machine(&self.settings, self.incarnation, false), router, Clock::start());

@@ -15,6 +15,9 @@ use crate::report::Report;
 /// While it drains, a shard looks this often whether it is idle.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What a shard said last is on its way out of the process for so long.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// What the process asks of a shard.
 #[derive(Debug)]
 pub enum Command {
@@ -91,14 +94,14 @@ pub async fn attend(mut commands: Commands, tenant: &impl Tenant) {
                 Some(Command::Report(answer)) => drop(answer.send(tenant.report())),
                 Some(Command::Leave) => {
                     tenant.leave();
-                    // What was said last is on its way out of the process.
-                    return sleep(LOOK * 5).await;
+                    return sleep(LAST_WORDS).await;
                 }
                 None => return,
             },
             () = sleep(LOOK), if is_draining => {
                 if tenant.is_idle() {
-                    return sleep(LOOK).await;
+                    tenant.leave();
+                    return sleep(LAST_WORDS).await;
                 }
             }
         }
