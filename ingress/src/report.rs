@@ -45,7 +45,11 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteRepor
             live: counters.opened - counters.ended,
             turned_away: counters.turned_away,
         }),
-        source: Some(Source { received: counters.received, sent: counters.sent }),
+        source: Some(Source {
+            received: counters.received,
+            sent: counters.sent,
+            oversized: counters.oversized,
+        }),
         destinations: destinations
             .map(|(index, (settings, counted))| of_destination(settings, index, counted))
             .collect(),

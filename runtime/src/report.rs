@@ -88,6 +88,8 @@ pub struct Source {
     pub received: Tally,
     /// To sources.
     pub sent: Tally,
+    /// Frames of sources longer than `max_frame`.
+    pub oversized: u64,
 }
 
 /// What was counted of a destination.
@@ -200,6 +202,7 @@ impl RouteReport {
         if let (Some(mine), Some(theirs)) = (&mut self.source, other.source) {
             mine.received += theirs.received;
             mine.sent += theirs.sent;
+            mine.oversized += theirs.oversized;
         }
         for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
             mine.add(theirs);

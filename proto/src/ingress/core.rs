@@ -60,6 +60,8 @@ pub struct RouteCounters {
     pub ended: u64,
     /// Sources turned away because `max_sessions` was reached, or because of a drain.
     pub turned_away: u64,
+    /// Frames of sources longer than `max_frame`. They pass like any other.
+    pub oversized: u64,
     /// Said by sources.
     pub received: Tally,
     /// Said to sources.
