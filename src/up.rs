@@ -27,7 +27,7 @@ pub struct Args {
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub routes: RouteArgs,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 

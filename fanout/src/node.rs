@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 

@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
     pub bind: String,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 

@@ -123,13 +123,13 @@ pub struct DestinationReport {
     pub moved: u64,
 }
 
-/// A way to the stats-node, if there can be one: reports are no reason not to run.
+/// A way to whoever collects reports, if there can be one: reports are no reason not to run.
 pub fn publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
     let connected = Publisher::connect(context, endpoint);
-    connected.inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node")).ok()
+    connected.inspect_err(|error| tracing::error!(%error, endpoint, "cannot publish reports")).ok()
 }
 
-/// Publishes what `report` returns, for ever. A stats-node that is slow or gone costs nothing: PUB drops.
+/// Publishes what `report` returns, for ever. A listener that is slow or gone costs nothing: PUB drops.
 pub async fn publish(
     publisher: &Publisher,
     node: &str,

@@ -11,7 +11,7 @@ pub struct PeerId {
 }
 
 impl PeerId {
-    /// The longest, in bytes. ZeroMQ allows 255; peers of ours use 16.
+    /// The longest, in bytes. ZeroMQ allows 255; peers of ours use 9.
     pub const MAX_LEN: usize = 31;
 
     /// The id of these bytes, if there are neither none nor too many.
