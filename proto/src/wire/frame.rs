@@ -1,7 +1,7 @@
 //! One frame of the link: a MessagePack array whose first element is its kind.
 //!
-//! Written and read by hand, field by field, so that each bound stands beside its field: names, lists and positions
-//! that are too large do not decode. What frames mean is decided by the machines.
+//! Here is what frames are made of, and how they are written; `decode` reads them. What they mean is decided by the
+//! machines.
 
 use std::borrow::Cow;
 
