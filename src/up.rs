@@ -1,6 +1,7 @@
 //! `pegloom up`: the whole fabric in one process.
 //!
-//! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that thread.
+//! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that
+//! thread.
 
 use std::{net::TcpListener, rc::Rc, sync::Arc};
 
@@ -10,7 +11,7 @@ use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish, publisher},
+    report::{Report, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
     signals::Signals,
@@ -27,7 +28,7 @@ pub struct Args {
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub routes: RouteArgs,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -113,17 +114,15 @@ impl Plan {
             Ok(furnished) => furnished,
             Err(error) => return error!(%error, "a shard cannot start"),
         };
-        if let Some(publisher) = self.stats.as_deref().and_then(|stats| publisher(&self.context, stats)) {
-            let (tenant, incarnation, index) = (Rc::clone(&tenant), self.incarnation, self.index);
-            tasks.spawn_local(async move {
-                publish(&publisher, "up", incarnation, index, || tenant.report()).await;
-            });
-        }
+        let (node, published) = ("up".to_owned(), Rc::clone(&tenant));
+        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
+            published.report()
+        }));
         attend(commands, &*tenant).await;
     }
 
     /// An ingress, a worker for every destination, and the links between them.
-    fn furnish(&mut self) -> Result<(Rc<Lodger>, JoinSet<()>), Box<dyn std::error::Error>> {
+    fn furnish(&mut self) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
         let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
         let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
         let router = Router::bind(&self.context, &endpoint)?;
@@ -139,18 +138,22 @@ impl Plan {
             workers.push(worker);
         }
         ingress.start(std::mem::take(&mut self.listeners), &mut tasks)?;
-        Ok((Rc::new(Lodger { ingress, workers, settings, addresses: Arc::clone(&self.addresses) }), tasks))
+        Ok((
+            Rc::new(ReportingShard { ingress, workers, settings, addresses: Arc::clone(&self.addresses) }),
+            tasks,
+        ))
     }
 }
 
-struct Lodger {
+/// A shard, and what its report needs.
+struct ReportingShard {
     ingress: Rc<ingress::Shard>,
     workers: Vec<Rc<fanout::Shard>>,
     settings: Arc<Settings>,
     addresses: Arc<[String]>,
 }
 
-impl Tenant for Lodger {
+impl Tenant for ReportingShard {
     fn drain(&self) {
         self.ingress.drain();
     }

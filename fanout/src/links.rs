@@ -1,12 +1,12 @@
 //! The DEALERs of one worker shard: one an ingress shard.
 //!
-//! An ingress is dialled at the endpoint it was named by; its WELCOME names all its shards, and each is dialled too: over
-//! tcp at its port of the same host, over ipc at the same path with its number behind.
+//! An ingress is dialled at the endpoint it was named by; its WELCOME names all its shards, and each is dialled too:
+//! over tcp at its port of the same host, over ipc at the same path with its number behind.
 
 use std::rc::Rc;
 
 use proto::id::LinkIndex;
-use runtime::zeromq::{Context, Dealer, Error};
+use runtime::zeromq::{Context, Dealer, Error, PeerId};
 
 struct Dialled {
     endpoint: String,
@@ -29,9 +29,8 @@ impl Links {
 
     /// Connects a DEALER under a routing id of its own.
     pub(crate) fn dial(&mut self, endpoint: &str, is_learned: bool) -> Result<Rc<Dealer>, Error> {
-        let mut identity = [1; 9];
-        identity[1..].copy_from_slice(&fastrand::u64(..).to_be_bytes());
-        let dealer = Rc::new(Dealer::connect(&self.context, endpoint, &identity)?);
+        let identity = PeerId::ours(fastrand::u64(..));
+        let dealer = Rc::new(Dealer::connect(&self.context, endpoint, identity.as_bytes())?);
         self.dialled.push(Dialled { endpoint: endpoint.to_owned(), dealer: Rc::clone(&dealer), is_learned });
         Ok(dealer)
     }

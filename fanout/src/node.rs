@@ -1,4 +1,7 @@
 //! The fanout as a process: settings → dial → run → drain.
+//!
+//! `run` is `pegloom fanout` from its flags to its exit code: which destination is meant, one worker a shard, and all
+//! of them dialling every ingress named.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -7,7 +10,7 @@ use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish, publisher},
+    report::{Report, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
@@ -38,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -138,22 +141,19 @@ async fn run_shard(
     for ingress in post.args.ingress.clone() {
         tasks.spawn_local(dial(Rc::clone(&shard), ingress));
     }
-    let tenant = Rc::new(Lodger { shard, post: Arc::clone(&post) });
-    if let Some(publisher) = post.args.stats.as_deref().and_then(|stats| publisher(&context, stats)) {
-        let tenant = Rc::clone(&tenant);
-        tasks.spawn_local(
-            async move { publish(&publisher, &name, incarnation, index, || tenant.report()).await },
-        );
-    }
+    let tenant = Rc::new(ReportingShard { shard, post: Arc::clone(&post) });
+    let (stats, published) = (post.args.stats.clone(), Rc::clone(&tenant));
+    tasks.spawn_local(publish(context, stats, name, incarnation, index, move || published.report()));
     attend(commands, &*tenant).await;
 }
 
-struct Lodger {
+/// A shard, and what its report needs.
+struct ReportingShard {
     shard: Rc<Shard>,
     post: Arc<Post>,
 }
 
-impl Tenant for Lodger {
+impl Tenant for ReportingShard {
     fn drain(&self) {
         self.shard.drain();
     }

@@ -1,4 +1,7 @@
 //! One worker shard: the machine, its hands, and the tasks that bring it inputs.
+//!
+//! Owns both and lends them to each other for the length of one input (`turn`). It decides nothing: what is connected,
+//! read on and closed, the machine says.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,4 +1,7 @@
 //! What an ingress tells its operator.
+//!
+//! The only place where the machine's notices become lines. What can repeat for every source is limited to one line a
+//! second.
 
 use proto::{
     id::{RouteIndex, SessionId},

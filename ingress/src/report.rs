@@ -1,4 +1,6 @@
 //! What an ingress shard has counted, as a report.
+//!
+//! It copies and names, and computes nothing: what must add up was counted by the machine.
 
 use proto::{
     counters::Tally,

@@ -1,4 +1,7 @@
 //! Shards: one OS thread each, with a single-threaded runtime and everything it needs of its own.
+//!
+//! The process tells a shard three things: drain, leave, report. Nothing else goes from thread to thread, and none of
+//! it on the data path. What a shard does is its tenant's business.
 
 use std::{future::Future, io, thread, time::Duration};
 

@@ -1,4 +1,7 @@
 //! What all sessions of an ingress shard share: settings, links, counters, timers.
+//!
+//! Sessions get it for the length of one input, through `Turn`. It knows no session itself: those who stand in its
+//! queues are names only.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 

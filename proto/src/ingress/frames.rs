@@ -1,4 +1,7 @@
 //! What workers say, one frame at a time.
+//!
+//! Every batch is judged before its frames are looked at, and every frame is held against the lane's present attempt.
+//! Who breaks the protocol is lost as a worker or ignored as a peer; nobody else notices.
 
 use super::{
     Ingress, Notice, Shell,

@@ -1,4 +1,7 @@
 //! HELLO and WELCOME, from the ingress's end, and links that fall silent.
+//!
+//! A worker says where its connections stand, and every lane on its link goes on, is opened anew or is reset. Also the
+//! ways in which a worker is lost: superseded, silent, leaving or refused.
 
 use rustc_hash::FxHashMap;
 

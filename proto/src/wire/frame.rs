@@ -1,4 +1,7 @@
 //! One frame of the link: a MessagePack array whose first element is its kind.
+//!
+//! Here is what frames are made of, and how they are written; `decode` reads them. What they mean is decided by the
+//! machines.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,7 @@
 //! What leaves a worker for its ingresses: lanes served in turn, and GRANTs as latest values.
+//!
+//! Written totals travel with DATA where there is any; a GRANT of its own goes out at once if a quarter of the window
+//! has become free, and a little later otherwise.
 
 use super::{Shell, Worker};
 use crate::{

@@ -1,4 +1,7 @@
 //! What the ingress says, one frame at a time.
+//!
+//! Every batch is judged before its frames are looked at. A frame for a connection that is not there is answered by
+//! RESET; one that breaks the protocol makes the worker greet anew.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! HELLO and WELCOME, from the worker's end, and what the clock brings.
+//!
+//! HELLO says where every connection of a link stands; of those, what WELCOME names goes on and the rest is aborted.
+//! The clock brings pings, silence, the end of a lease, and the turn of connections that wait.
 
 use super::{
     Effect, Notice, Shell, Worker,

@@ -1,4 +1,7 @@
 //! What the source does.
+//!
+//! Its bytes become frames here, once, for all destinations: the primary gets them as they came, the secondaries when
+//! they are whole. Only the primary's window can pause it.
 
 use bytes::Bytes;
 
