@@ -12,15 +12,13 @@ use super::{
 };
 use crate::{
     id::{DestinationIndex, Epoch, Peer, RouteIndex, SessionId},
-    link::{Liveness, Numbering, Verdict},
+    link::{LOOK, Liveness, Numbering, Verdict},
     time::Instant,
     wire::{BatchWriter, Bye, Frame, Greeting, Header, MAX_STANDINGS, Standing, VERSION},
 };
 
 /// Standings a worker may have in all parts of a HELLO.
 const MAX_STANDINGS_IN_ALL: usize = 65_536;
-/// The clock is looked at this often while there are links to other processes.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl Ingress {
     /// A part of HELLO.

@@ -11,13 +11,11 @@ use super::{
 };
 use crate::{
     id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
+    link::LOOK,
     outage::PACE_BURST,
     time::Instant,
     wire::{Cause, Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
 };
-
-/// The clock is looked at this often while there are links to other processes.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl Worker {
     /// Opens a new epoch: tells the ingress where every connection of this link stands.
