@@ -98,7 +98,7 @@ keyed! {
             pub linger: Duration = "10s" => value::duration;
             /// The silence that ends a burst, where the codec is `raw`.
             pub quiet_gap: Duration = "100ms" => value::duration;
-            /// The longest frame that is treated as one; longer ones pass too.
+            /// The longest frame that is treated as one; longer ones pass too, and are counted.
             pub max_frame: u32 = "64KiB" => value::small_bytes;
             /// What one session may have outstanding towards its primary before the source is no longer read; four
             /// times as much towards a secondary before frames are shed. A frame costs 64 and its bytes; `max_frame`
