@@ -24,11 +24,13 @@ pub(crate) struct Log {
     names: Vec<RouteNames>,
     clock: Clock,
     refusals: RateLimited,
+    /// Within one process workers come and go with the process: nobody wants to read of them.
+    is_local: bool,
 }
 
 impl Log {
-    pub(crate) fn new(names: Vec<RouteNames>, clock: Clock) -> Self {
-        Self { names, clock, refusals: RateLimited::default() }
+    pub(crate) fn new(names: Vec<RouteNames>, clock: Clock, is_local: bool) -> Self {
+        Self { names, clock, refusals: RateLimited::default(), is_local }
     }
 
     pub(crate) fn tell(&mut self, notice: &Notice) {
@@ -75,6 +77,9 @@ impl Log {
 
     fn tell_linked(&self, worker: &WorkerName, settings_differ: bool) {
         let (route, destination) = (self.route(worker.route), self.destination(worker));
+        if self.is_local {
+            return debug!(worker = worker.name, route, destination, "worker linked");
+        }
         info!(worker = worker.name, route, destination, "worker linked");
         if settings_differ {
             warn!(

@@ -69,6 +69,7 @@ fn of_destination(settings: &Destination, index: usize, counters: &DestinationCo
         connections: counters.connections,
         outages: counters.outages,
         moved: counters.moved,
+        forced_joins: counters.forced_joins,
         ..DestinationReport::default()
     }
     .with_account(&counters.account)

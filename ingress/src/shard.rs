@@ -62,7 +62,7 @@ impl Shard {
             route: route.name.clone(),
             destinations: route.destinations.iter().map(|(name, _)| name.clone()).collect(),
         });
-        let log = Log::new(names.collect(), clock);
+        let log = Log::new(names.collect(), clock, settings.is_local);
         let router = Rc::new(router);
         let machine = Ingress::new(settings, clock.now());
         Rc::new_cyclic(|owner| {

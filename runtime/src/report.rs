@@ -123,6 +123,8 @@ pub struct DestinationReport {
     pub outages: u64,
     /// Sessions moved from one of its workers to another.
     pub moved: u64,
+    /// Times it joined a `raw` stream that knew no pause, between two reads.
+    pub forced_joins: u64,
 }
 
 /// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
@@ -185,6 +187,7 @@ impl DestinationReport {
         // Every shard notices the same outage by itself.
         self.outages = self.outages.max(other.outages);
         self.moved += other.moved;
+        self.forced_joins += other.forced_joins;
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }

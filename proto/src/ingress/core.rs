@@ -82,8 +82,6 @@ pub struct DestinationCounters {
     pub received: Tally,
     /// Connections to it that were opened.
     pub connections: u64,
-    /// Lanes that were refused or reset.
-    pub losses: u64,
     /// Times it went away: a refusal or reset while nothing else was known of it.
     pub outages: u64,
     /// Whether it was refused or reset since it was last opened.
@@ -103,7 +101,6 @@ impl DestinationCounters {
     }
 
     pub(super) fn note_loss(&mut self) {
-        self.losses += 1;
         self.outages += u64::from(!self.is_away);
         self.is_away = true;
     }
