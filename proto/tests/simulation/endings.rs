@@ -36,7 +36,10 @@ impl Fabric {
         self.world.check_rest();
         for index in 0..self.world.plan.destinations.len() {
             let serves = |(worker, node): (usize, &WorkerNode)| {
-                self.world.plan.workers[worker] == index && node.machine.is_some() && !node.is_draining
+                self.world.plan.workers[worker] == index
+                    && node.machine.is_some()
+                    && !node.is_draining
+                    && !node.is_usurped
             };
             if self.workers.iter().enumerate().any(serves) {
                 self.world.check_connected(index);

@@ -18,6 +18,7 @@ impl Fabric {
                 self.kill_worker(worker);
                 self.world.after(back_after, Event::WorkerBack { worker, is_renamed });
             }
+            Fault::Usurp { worker, of } => self.usurp(worker, of),
             Fault::LeaveWorker { worker, back_after } => {
                 let now = self.world.now;
                 if !self.workers[worker].run.is_frozen {
@@ -38,6 +39,17 @@ impl Fabric {
                     }
                 }
             }
+        }
+    }
+
+    fn usurp(&mut self, worker: usize, of: usize) {
+        let plan = &self.world.plan.workers;
+        if worker != of && plan[worker] == plan[of] && self.workers[of].machine.is_some() {
+            self.kill_worker(worker);
+            self.workers[worker].name = self.workers[of].name.clone();
+            self.workers[worker].is_newest = true;
+            self.workers[of].is_usurped = true;
+            self.start_worker(worker, false);
         }
     }
 

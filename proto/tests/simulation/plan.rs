@@ -73,6 +73,11 @@ pub(crate) enum Fault {
         back_after: Duration,
         is_renamed: bool,
     },
+    /// A replica is started again under the name of another one, which lives on, and is told to go when they meet.
+    Usurp {
+        worker: usize,
+        of: usize,
+    },
     /// It says BYE and ends.
     LeaveWorker {
         worker: usize,
@@ -243,6 +248,7 @@ fn faults(ingresses: usize, workers: usize, secondaries: usize, random: &Random)
         .map(|_| {
             let (worker, ingress) = (draw.size(0..=workers - 1), draw.size(0..=ingresses - 1));
             let destination = draw.size(0..=secondaries);
+            let of = draw.size(0..=workers - 1);
             let span = millis(draw.within(500..=8_000));
             let back_after = millis(draw.within(0..=5_000));
             let is_renamed = draw.chance(50);
@@ -252,6 +258,7 @@ fn faults(ingresses: usize, workers: usize, secondaries: usize, random: &Random)
                 (3, Fault::FreezeIngress { ingress, span }),
                 (4, Fault::KillWorker { worker, back_after, is_renamed }),
                 (2, Fault::LeaveWorker { worker, back_after }),
+                (2, Fault::Usurp { worker, of }),
                 (1, Fault::DrainWorker { worker }),
                 (1, Fault::KillIngress { ingress, back_after }),
                 (1, Fault::ResetAll { destination }),
@@ -287,8 +294,9 @@ impl DestinationPlan {
         } else {
             vec![(1, Manner::well(draw))]
         };
+        let is_far = draw.chance(20);
         Self {
-            connect_micros: draw.within(50..=20_000),
+            connect_micros: draw.within(if is_far { 20_000..=450_000 } else { 50..=20_000 }),
             capacity: draw.size(500..=20_000),
             manners,
             downs: (0..downs).map(|_| down(draw)).collect(),
