@@ -308,7 +308,7 @@ impl Session {
         }
         match self.phase {
             Phase::Connecting | Phase::Open if self.connect_by.is_some_and(|at| at <= turn.now) => {
-                self.end(By::Primary, Ending::ConnectTimeout, true, turn);
+                self.end(By::Primary, Ending::ConnectTimeout, self.phase != Phase::Connecting, turn);
             }
             Phase::Open if self.linger_at(turn.core).is_some_and(|at| at <= turn.now) => {
                 self.end(By::Ingress, Ending::Linger, false, turn);

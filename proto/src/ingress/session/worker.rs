@@ -95,7 +95,8 @@ impl Session {
         if cause == Cause::Draining {
             return self.move_primary(turn);
         }
-        self.end(By::Primary, Ending::Refused(cause), true, turn);
+        // A source that has said nothing yet is not reset: to it, nothing has happened.
+        self.end(By::Primary, Ending::Refused(cause), self.phase != Phase::Connecting, turn);
     }
 
     pub(super) fn on_secondary_retry(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
