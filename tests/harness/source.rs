@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use super::destination::assert_same;
 use super::peer::End;
 use super::{PATIENCE, eventually_some, since};
@@ -88,6 +90,11 @@ impl Source {
 
     pub(crate) fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the source can close its half");
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket takes options");
     }
 
     /// A FIN, and not a byte before it.

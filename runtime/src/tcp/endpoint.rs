@@ -7,6 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
+    ops::Deref,
     pin::Pin,
     rc::Rc,
     time::Duration,
@@ -14,6 +15,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use proto::wire::Cause;
+use socket2::SockRef;
 use tokio::{
     net::{
         TcpStream,
@@ -78,11 +80,36 @@ impl Gate {
     }
 }
 
+/// The writing half. Dropping tokio's sends a FIN, which one that is to be reset must not: the other side would take a
+/// torn stream for a whole one.
+#[derive(Debug)]
+struct WriteHalf {
+    // Invariant: there until it is dropped.
+    half: Option<OwnedWriteHalf>,
+    is_aborted: Cell<bool>,
+}
+
+impl Deref for WriteHalf {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        self.half.as_ref().expect("it is there until it is dropped").as_ref()
+    }
+}
+
+impl Drop for WriteHalf {
+    fn drop(&mut self) {
+        if self.is_aborted.get() {
+            self.half.take().into_iter().for_each(OwnedWriteHalf::forget);
+        }
+    }
+}
+
 /// A connection: its writing half, and handles of the tasks that read and wait.
 #[derive(Debug)]
 pub struct Endpoint {
     id: u64,
-    half: Rc<OwnedWriteHalf>,
+    half: Rc<WriteHalf>,
     gate: Rc<Gate>,
     reader: AbortHandle,
     waiter: RefCell<Option<AbortHandle>>,
@@ -100,7 +127,8 @@ impl Endpoint {
         let reader = spawn_local(read(read_half, id, Rc::clone(&gate), owner)).abort_handle();
         let is_waiting = Rc::new(Cell::new(false));
         let (waiter, written) = (RefCell::new(None), Cell::new(0));
-        Self { id, half: Rc::new(half), gate, reader, waiter, is_waiting, written }
+        let half = Rc::new(WriteHalf { half: Some(half), is_aborted: Cell::new(false) });
+        Self { id, half, gate, reader, waiter, is_waiting, written }
     }
 
     /// Writes as much as the kernel takes. What it refuses is asked for again by `on_writable`.
@@ -134,9 +162,8 @@ impl Endpoint {
 
     /// Says that nothing more will be written.
     pub fn shut_down(&self) {
-        let stream: &TcpStream = (*self.half).as_ref();
         // Fails only where the connection is gone already, which the reader reports.
-        let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+        let _ = SockRef::from(&**self.half).shutdown(std::net::Shutdown::Write);
     }
 
     /// Stops reading.
@@ -152,13 +179,13 @@ impl Endpoint {
 
     /// The connection is to be reset, not ended, when it is dropped.
     pub fn abort(&self) {
-        let stream: &TcpStream = (*self.half).as_ref();
-        let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        self.half.is_aborted.set(true);
+        let _ = SockRef::from(&**self.half).set_linger(Some(Duration::ZERO));
     }
 
     /// Bytes written that the other side's kernel has not acknowledged.
     pub fn unconfirmed(&self) -> u64 {
-        unconfirmed((*self.half).as_ref(), self.written.get())
+        unconfirmed(&self.half, self.written.get())
     }
 }
 
@@ -180,6 +207,77 @@ async fn read(mut half: OwnedReadHalf, id: u64, gate: Rc<Gate>, owner: Rc<impl O
             Ok(bytes) if bytes.is_empty() => return owner.on_fin(id),
             Ok(bytes) => owner.on_bytes(id, bytes),
             Err(error) => return owner.on_broken(id, cause_of(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::TcpListener,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::shard::run_local;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Hears nothing.
+    #[derive(Default)]
+    struct Deaf(ReadBuffer);
+
+    impl Owner for Deaf {
+        fn on_bytes(&self, _: u64, _: Bytes) {}
+        fn on_fin(&self, _: u64) {}
+        fn on_broken(&self, _: u64, _: Cause) {}
+        fn on_writable(&self, _: u64) {}
+        fn buffer(&self) -> &ReadBuffer {
+            &self.0
+        }
+    }
+
+    /// An endpoint, and the other side of its connection.
+    async fn opened(owner: &Rc<Deaf>) -> (Endpoint, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        (Endpoint::open(stream, 0, true, Rc::clone(owner)), peer)
+    }
+
+    /// How the other side's stream ends.
+    async fn end_of(peer: &mut TcpStream) -> Result<usize, io::ErrorKind> {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, peer.read_to_end(&mut rest)).await.expect("it ends");
+        end.map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn one_that_is_dropped_says_its_last_word_and_ends_in_order() {
+        let end = run_local(async {
+            let owner = Rc::default();
+            let (endpoint, mut peer) = opened(&owner).await;
+            endpoint.write(b"bye", &owner).unwrap();
+            drop(endpoint);
+            end_of(&mut peer).await
+        });
+        assert_eq!(end.unwrap(), Ok(3));
+    }
+
+    /// Fails if the writing half is dropped as tokio drops it: its FIN arrives before the reset, and hides it.
+    #[test]
+    fn one_that_is_aborted_ends_in_a_reset_even_while_a_write_waits() {
+        for amount in [0, 16 * 1024 * 1024] {
+            let end = run_local(async {
+                let owner = Rc::default();
+                let (endpoint, mut peer) = opened(&owner).await;
+                endpoint.write(&vec![b'x'; amount], &owner).unwrap();
+                endpoint.abort();
+                drop(endpoint);
+                end_of(&mut peer).await
+            });
+            assert_eq!(end.unwrap(), Err(io::ErrorKind::ConnectionReset), "{amount} bytes");
         }
     }
 }
