@@ -15,7 +15,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use proto::wire::Cause;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{
         TcpStream,
@@ -32,6 +32,14 @@ use super::{cause_of, unconfirmed::unconfirmed};
 const BUFFER: usize = 64 * 1024;
 /// A read is given at least so much room.
 const LEAST_ROOM: usize = 16 * 1024;
+
+/// Silence before the first probe, time between probes, probes until the connection is given up.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+
+fn keepalive() -> TcpKeepalive {
+    let (idle, interval, probes) = KEEPALIVE;
+    TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes)
+}
 
 /// Where a shard reads into. What was read is handed on as slices of it, counted by reference.
 #[derive(Debug, Default)]
@@ -122,6 +130,8 @@ impl Endpoint {
     pub fn open(stream: TcpStream, id: u64, is_reading: bool, owner: Rc<impl Owner>) -> Self {
         // Without it a relay costs 40 ms a message when peers write in pieces.
         let _ = stream.set_nodelay(true);
+        // Without it a peer that lost its power or its network while nothing was said would be kept for ever.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive());
         let (read_half, half) = stream.into_split();
         let gate = Rc::new(Gate { is_open: Cell::new(is_reading), opened: Notify::new() });
         let reader = spawn_local(read(read_half, id, Rc::clone(&gate), owner)).abort_handle();
@@ -213,11 +223,7 @@ async fn read(mut half: OwnedReadHalf, id: u64, gate: Rc<Gate>, owner: Rc<impl O
 
 #[cfg(test)]
 mod tests {
-    use tokio::{
-        io::AsyncReadExt as _,
-        net::TcpListener,
-        time::timeout,
-    };
+    use tokio::{io::AsyncReadExt as _, net::TcpListener, time::timeout};
 
     use super::*;
     use crate::shard::run_local;
