@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::{
     select,
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{error, info, warn};
 
@@ -15,6 +15,9 @@ use crate::{
     shard::{Command, Shard},
     signals::{Signal, Signals},
 };
+
+/// "At once", for shards that have nothing left to do but to notice it.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a node that is told to leave work behind does with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +72,11 @@ impl Node {
     async fn print_report(&self) {
         let Some(report) = self.report().await else { return };
         match serde_json::to_string(&report) {
-            Ok(line) => drop(print(&format!("{line}\n"))),
+            Ok(line) => {
+                if let Err(failure) = print(&format!("{line}\n")) {
+                    error!(error = %failure.why(), "a report cannot be printed");
+                }
+            }
             Err(error) => error!(%error, "a report cannot be written down"),
         }
     }
@@ -82,7 +89,9 @@ impl Node {
         let is_drained = select! {
             () = self.all_ended() => true,
             () = sleep_until(until) => false,
-            () = hurry => false,
+            // What interrupts a process often does it twice. One without work is not to be told from one with work before
+            // its shards have had a moment to say so.
+            () = async { hurry.await; sleep(AT_ONCE).await } => false,
         };
         if is_drained {
             info!("drained");
