@@ -16,8 +16,9 @@ use runtime::{
 };
 use rustc_hash::FxHashMap;
 use tokio::{
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     task::{AbortHandle, spawn_local},
+    time::{Instant, timeout_at},
 };
 
 use crate::{links::Links, log::Log, shard::Shard};
@@ -99,19 +100,22 @@ impl Hands {
     }
 }
 
-/// Tries the addresses of a host one after the other, within `timeout` in all.
+/// Tries the addresses of a host one after the other, within `timeout` in all. Each is given its share of what is left:
+/// one that swallows what is sent to it must not keep the next from being tried.
 async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, Cause> {
-    let attempt = async {
-        let candidates = tokio::net::lookup_host((address.host.as_str(), address.port)).await;
-        let candidates = candidates.map_err(|_| Cause::NameNotFound)?;
-        let mut refusal = Cause::NameNotFound;
-        for candidate in candidates {
-            match TcpStream::connect(candidate).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => refusal = cause_of(&error),
-            }
+    let until = Instant::now() + timeout;
+    let candidates = timeout_at(until, lookup_host((address.host.as_str(), address.port))).await;
+    let candidates: Vec<_> =
+        candidates.map_err(|_| Cause::TimedOut)?.map_err(|_| Cause::NameNotFound)?.collect();
+    let mut refusal = Cause::NameNotFound;
+    for (index, candidate) in candidates.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let share = left / (candidates.len() - index) as u32;
+        match timeout_at(Instant::now() + share, TcpStream::connect(candidate)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => refusal = cause_of(&error),
+            Err(_) => refusal = Cause::TimedOut,
         }
-        Err(refusal)
-    };
-    tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(Cause::TimedOut))
+    }
+    Err(refusal)
 }

@@ -21,14 +21,13 @@ use runtime::{
     clock::Clock,
     pulse::{Beat, Pulse},
     tcp::{Endpoint, Owner, ReadBuffer},
+    telemetry::RateLimited,
     zeromq::Router,
 };
 use rustc_hash::FxHashMap;
 use tokio::{
     net::{TcpListener, TcpStream},
-    select,
-    sync::Notify,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::sleep,
 };
 use tracing::warn;
@@ -52,7 +51,8 @@ pub struct Shard {
     buffer: ReadBuffer,
     router: Rc<Router>,
     foreign: Cell<u64>,
-    closing: Notify,
+    listeners: RefCell<Vec<AbortHandle>>,
+    accept_failures: RefCell<RateLimited>,
 }
 
 impl Shard {
@@ -76,7 +76,8 @@ impl Shard {
                 buffer: ReadBuffer::default(),
                 router,
                 foreign: Cell::new(0),
-                closing: Notify::new(),
+                listeners: RefCell::default(),
+                accept_failures: RefCell::default(),
             }
         })
     }
@@ -99,7 +100,8 @@ impl Shard {
         for (index, listener) in listeners.into_iter().enumerate() {
             let (shard, route) = (Rc::clone(self), RouteIndex(index as u16));
             let listener = TcpListener::from_std(listener)?;
-            tasks.spawn_local(async move { shard.accept(route, listener).await });
+            let listening = tasks.spawn_local(async move { shard.accept(route, listener).await });
+            self.listeners.borrow_mut().push(listening);
         }
         Ok(())
     }
@@ -121,7 +123,7 @@ impl Shard {
 
     /// Closes the listeners and brings all sessions to their end.
     pub fn drain(&self) {
-        self.closing.notify_waiters();
+        self.listeners.take().iter().for_each(AbortHandle::abort);
         self.turn(Ingress::drain);
     }
 
@@ -167,17 +169,19 @@ impl Shard {
 
     async fn accept(self: Rc<Self>, route: RouteIndex, listener: TcpListener) {
         loop {
-            let accepted = select! {
-                () = self.closing.notified() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
+            match listener.accept().await {
                 Ok((stream, _)) => self.admit(route, stream),
                 Err(error) => {
-                    warn!(%error, "cannot accept a source");
+                    self.tell_not_accepted(&error);
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    fn tell_not_accepted(&self, error: &io::Error) {
+        if let Some(left_out) = self.accept_failures.borrow_mut().admit(self.clock.now()) {
+            warn!(%error, left_out, "cannot accept a source");
         }
     }
 

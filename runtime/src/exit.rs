@@ -91,6 +91,14 @@ impl Failure {
         self
     }
 
+    /// The cause, without the advice.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Cannot { why, .. } => in_words(why.as_ref()),
+            Self::Settings(problems) => problems.to_string(),
+        }
+    }
+
     /// How a command that fails so ends.
     pub fn exit(&self) -> Exit {
         match self {

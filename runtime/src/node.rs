@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::{
     select,
     sync::mpsc,
-    time::{Instant, sleep_until},
+    task::{JoinHandle, spawn_blocking},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{error, info, warn};
 
@@ -18,6 +19,12 @@ use crate::{
     shard::{Command, Shard},
     signals::{Signal, Signals},
 };
+
+/// "At once", for shards that have nothing left to do but to notice it.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// A report that was asked for before a drain may take so long to be read.
+const LAST_REPORT: Duration = Duration::from_millis(200);
 
 /// What a node that is told to leave work behind does with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +43,14 @@ pub struct Node {
     living: usize,
     grace: Duration,
     leaving: Leaving,
+    /// The last report, on its way to stdout.
+    printing: Option<JoinHandle<()>>,
 }
 
 impl Node {
     /// A node of these shards, whose ends are heard from `ended`.
     pub fn new(shards: Vec<Shard>, ended: mpsc::Receiver<()>, grace: Duration, leaving: Leaving) -> Self {
-        Self { living: shards.len(), shards, ended, grace, leaving }
+        Self { living: shards.len(), shards, ended, grace, leaving, printing: None }
     }
 
     /// Runs until SIGTERM or SIGINT, printing a report for each SIGUSR1 and SIGUSR2; then drains.
@@ -69,12 +78,14 @@ impl Node {
         Report::sum(reports)
     }
 
-    async fn print_report(&self) {
-        let Some(report) = self.report().await else { return };
-        match serde_json::to_string(&report) {
-            Ok(line) => drop(print(&format!("{line}\n"))),
-            Err(error) => error!(%error, "a report cannot be written down"),
+    /// On a thread of its own: a stdout that nobody reads must not keep the process from hearing the next signal. What is
+    /// asked for before the last report is out is answered by that.
+    async fn print_report(&mut self) {
+        if self.printing.as_ref().is_some_and(|printing| !printing.is_finished()) {
+            return warn!("the last report is still being printed");
         }
+        let Some(report) = self.report().await else { return };
+        self.printing = Some(spawn_blocking(move || print_line(&report)));
     }
 
     /// Finishes old work and takes no new, for at most the grace; `hurry` ends it at once.
@@ -82,10 +93,15 @@ impl Node {
         info!(grace = ?self.grace, "draining");
         self.tell(|| Command::Drain).await;
         let until = Instant::now() + self.grace;
+        if let Some(printing) = self.printing.take() {
+            let _ = timeout(LAST_REPORT, printing).await;
+        }
         let is_drained = select! {
             () = self.all_ended() => true,
             () = sleep_until(until) => false,
-            () = hurry => false,
+            // What interrupts a process often does it twice. One without work is not to be told from one with work before
+            // its shards have had a moment to say so.
+            () = async { hurry.await; sleep(AT_ONCE).await } => false,
         };
         if is_drained {
             info!("drained");
@@ -115,5 +131,16 @@ impl Node {
         while self.living > 0 && self.ended.recv().await.is_some() {
             self.living -= 1;
         }
+    }
+}
+
+fn print_line(report: &Report) {
+    match serde_json::to_string(report) {
+        Ok(line) => {
+            if let Err(failure) = print(&format!("{line}\n")) {
+                error!(error = %failure.why(), "a report cannot be printed");
+            }
+        }
+        Err(error) => error!(%error, "a report cannot be written down"),
     }
 }

@@ -111,8 +111,37 @@ pub async fn attend(mut commands: Commands, tenant: &impl Tenant) {
     }
 }
 
-/// Runs a future on this thread, in a runtime of its own, with `spawn_local`.
+/// Runs a future on this thread, in a runtime of its own, with `spawn_local`. When it is done the rest is dropped.
 pub fn run_local<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    Ok(LocalSet::new().block_on(&runtime, future))
+    let result = LocalSet::new().block_on(&runtime, future);
+    // A name that is being looked up occupies a thread for as long as the resolver likes; nobody waits for that.
+    runtime.shutdown_background();
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::task::spawn_blocking;
+
+    use super::*;
+
+    /// Fails if the runtime is merely dropped: that waits for threads it cannot end.
+    #[test]
+    fn the_end_waits_for_no_thread_that_is_stuck() {
+        let (release, stuck) = mpsc::sync_channel::<()>(1);
+        let (began, begins) = oneshot::channel();
+        let result = run_local(async move {
+            drop(spawn_blocking(move || {
+                let _ = began.send(());
+                // What would be waited for is said below, after the end.
+                let _ = stuck.recv();
+            }));
+            begins.await
+        });
+        assert_eq!(result.unwrap(), Ok(()));
+        drop(release);
+    }
 }

@@ -6,6 +6,7 @@
 use std::{
     env, fmt,
     io::{self, IsTerminal as _},
+    os::fd::AsRawFd,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -97,10 +98,36 @@ pub fn init(args: &LogArgs) -> Result<(), Failure> {
     let level = level(args.log_level, exported(LEVEL_VARIABLE).as_deref())?;
     let is_plain = exported("NO_COLOR").is_some() || exported("TERM").as_deref() == Some("dumb");
     let is_colored = args.color.is_wanted(io::stderr().is_terminal() && !is_plain);
-    let subscriber = subscriber(level, args.log_format, is_colored, io::stderr);
+    let subscriber = subscriber(level, args.log_format, is_colored, || Stderr);
     // Fails only where a subscriber was set before, which stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
+}
+
+/// A stderr that never waits. A line that finds it full (a pipe whose reader has stopped) is lost: waiting would stop the
+/// shard that has something to say, and with it all its traffic.
+struct Stderr;
+
+impl io::Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut stderr = io::stderr().lock();
+        // A pipe with room has it for a page; lines are shorter.
+        if has_room(&stderr) {
+            stderr.write_all(line)?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[expect(unsafe_code, reason = "poll(2), which nothing we depend on wraps")]
+fn has_room(file: &impl AsRawFd) -> bool {
+    let mut look = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `look` is one entry and lives as long as the call.
+    unsafe { libc::poll(&raw mut look, 1, 0) > 0 }
 }
 
 fn level(typed: Option<LogLevel>, exported: Option<&str>) -> Result<Level, Failure> {
@@ -203,7 +230,10 @@ impl RateLimited {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        io::Write as _,
+        sync::{Arc, Mutex},
+    };
 
     use clap::Parser;
 
@@ -303,6 +333,19 @@ mod tests {
         for wrong in [["--log-level", "loud"], ["--log-format", "xml"], ["--color", "blue"]] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    /// Fails if the answer is not asked for: the write that follows would wait for ever.
+    #[test]
+    fn a_pipe_nobody_reads_has_room_until_it_is_full() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut lines = 0;
+        while has_room(&writer) && lines < 1_000_000 {
+            writer.write_all(&[b'x'; 100]).unwrap();
+            lines += 1;
+        }
+        assert!((1..1_000_000).contains(&lines), "{lines}");
+        drop(reader);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
+    ops::Deref,
     pin::Pin,
     rc::Rc,
     time::Duration,
@@ -14,6 +15,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use proto::wire::Cause;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{
         TcpStream,
@@ -30,6 +32,14 @@ use super::{cause_of, unconfirmed::unconfirmed};
 const BUFFER: usize = 64 * 1024;
 /// A read is given at least so much room.
 const LEAST_ROOM: usize = 16 * 1024;
+
+/// Silence before the first probe, time between probes, probes until the connection is given up.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+
+fn keepalive() -> TcpKeepalive {
+    let (idle, interval, probes) = KEEPALIVE;
+    TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes)
+}
 
 /// Where a shard reads into. What was read is handed on as slices of it, counted by reference.
 #[derive(Debug, Default)]
@@ -78,7 +88,8 @@ impl Gate {
     }
 }
 
-/// The writing half. tokio says FIN when it is dropped; one that is to be reset must not.
+/// The writing half. Dropping tokio's sends a FIN, which one that is to be reset must not: the other side would take a
+/// torn stream for a whole one.
 #[derive(Debug)]
 struct WriteHalf {
     // Invariant: there until it is dropped.
@@ -86,22 +97,18 @@ struct WriteHalf {
     is_aborted: Cell<bool>,
 }
 
-impl WriteHalf {
-    fn stream(&self) -> &TcpStream {
-        self.tokio().as_ref()
-    }
+impl Deref for WriteHalf {
+    type Target = TcpStream;
 
-    fn tokio(&self) -> &OwnedWriteHalf {
-        self.half.as_ref().expect("it is there until it is dropped")
+    fn deref(&self) -> &TcpStream {
+        self.half.as_ref().expect("it is there until it is dropped").as_ref()
     }
 }
 
 impl Drop for WriteHalf {
     fn drop(&mut self) {
-        if let Some(half) = self.half.take()
-            && self.is_aborted.get()
-        {
-            half.forget();
+        if self.is_aborted.get() {
+            self.half.take().into_iter().for_each(OwnedWriteHalf::forget);
         }
     }
 }
@@ -123,6 +130,8 @@ impl Endpoint {
     pub fn open(stream: TcpStream, id: u64, is_reading: bool, owner: Rc<impl Owner>) -> Self {
         // Without it a relay costs 40 ms a message when peers write in pieces.
         let _ = stream.set_nodelay(true);
+        // Without it a peer that lost its power or its network while nothing was said would be kept for ever.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive());
         let (read_half, half) = stream.into_split();
         let gate = Rc::new(Gate { is_open: Cell::new(is_reading), opened: Notify::new() });
         let reader = spawn_local(read(read_half, id, Rc::clone(&gate), owner)).abort_handle();
@@ -134,7 +143,7 @@ impl Endpoint {
 
     /// Writes as much as the kernel takes. What it refuses is asked for again by `on_writable`.
     pub fn write(&self, bytes: &[u8], owner: &Rc<impl Owner>) -> Result<usize, Cause> {
-        let taken = match self.half.tokio().try_write(bytes) {
+        let taken = match self.half.try_write(bytes) {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(cause_of(&error)),
@@ -153,7 +162,7 @@ impl Endpoint {
         let (id, half, is_waiting) = (self.id, Rc::clone(&self.half), Rc::clone(&self.is_waiting));
         let task = spawn_local(async move {
             // An error is found by the write that follows.
-            let _ = half.tokio().writable().await;
+            let _ = half.writable().await;
             is_waiting.set(false);
             drop(half);
             owner.on_writable(id);
@@ -164,7 +173,7 @@ impl Endpoint {
     /// Says that nothing more will be written.
     pub fn shut_down(&self) {
         // Fails only where the connection is gone already, which the reader reports.
-        let _ = socket2::SockRef::from(self.half.stream()).shutdown(std::net::Shutdown::Write);
+        let _ = SockRef::from(&**self.half).shutdown(std::net::Shutdown::Write);
     }
 
     /// Stops reading.
@@ -181,12 +190,12 @@ impl Endpoint {
     /// The connection is to be reset, not ended, when it is dropped.
     pub fn abort(&self) {
         self.half.is_aborted.set(true);
-        let _ = socket2::SockRef::from(self.half.stream()).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(&**self.half).set_linger(Some(Duration::ZERO));
     }
 
     /// Bytes written that the other side's kernel has not acknowledged.
     pub fn unconfirmed(&self) -> u64 {
-        unconfirmed(self.half.stream(), self.written.get())
+        unconfirmed(&self.half, self.written.get())
     }
 }
 
@@ -208,6 +217,73 @@ async fn read(mut half: OwnedReadHalf, id: u64, gate: Rc<Gate>, owner: Rc<impl O
             Ok(bytes) if bytes.is_empty() => return owner.on_fin(id),
             Ok(bytes) => owner.on_bytes(id, bytes),
             Err(error) => return owner.on_broken(id, cause_of(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt as _, net::TcpListener, time::timeout};
+
+    use super::*;
+    use crate::shard::run_local;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Hears nothing.
+    #[derive(Default)]
+    struct Deaf(ReadBuffer);
+
+    impl Owner for Deaf {
+        fn on_bytes(&self, _: u64, _: Bytes) {}
+        fn on_fin(&self, _: u64) {}
+        fn on_broken(&self, _: u64, _: Cause) {}
+        fn on_writable(&self, _: u64) {}
+        fn buffer(&self) -> &ReadBuffer {
+            &self.0
+        }
+    }
+
+    /// An endpoint, and the other side of its connection.
+    async fn opened(owner: &Rc<Deaf>) -> (Endpoint, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        (Endpoint::open(stream, 0, true, Rc::clone(owner)), peer)
+    }
+
+    /// How the other side's stream ends.
+    async fn end_of(peer: &mut TcpStream) -> Result<usize, io::ErrorKind> {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, peer.read_to_end(&mut rest)).await.expect("it ends");
+        end.map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn one_that_is_dropped_says_its_last_word_and_ends_in_order() {
+        let end = run_local(async {
+            let owner = Rc::default();
+            let (endpoint, mut peer) = opened(&owner).await;
+            endpoint.write(b"bye", &owner).unwrap();
+            drop(endpoint);
+            end_of(&mut peer).await
+        });
+        assert_eq!(end.unwrap(), Ok(3));
+    }
+
+    /// Fails if the writing half is dropped as tokio drops it: its FIN arrives before the reset, and hides it.
+    #[test]
+    fn one_that_is_aborted_ends_in_a_reset_even_while_a_write_waits() {
+        for amount in [0, 16 * 1024 * 1024] {
+            let end = run_local(async {
+                let owner = Rc::default();
+                let (endpoint, mut peer) = opened(&owner).await;
+                endpoint.write(&vec![b'x'; amount], &owner).unwrap();
+                endpoint.abort();
+                drop(endpoint);
+                end_of(&mut peer).await
+            });
+            assert_eq!(end.unwrap(), Err(io::ErrorKind::ConnectionReset), "{amount} bytes");
         }
     }
 }

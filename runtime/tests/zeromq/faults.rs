@@ -199,3 +199,51 @@ fn an_identity_that_libzmq_would_not_take_is_refused() {
         }
     });
 }
+
+// Leave out `as_typed`: `tcp://[::ffff:127.0.0.1]:…`, which nobody takes for loopback.
+#[test]
+fn a_bound_endpoint_is_called_what_it_was_asked_for() {
+    on_one_thread(async {
+        let router = Router::bind(&Context::new(), ANYWHERE).unwrap();
+        assert!(router.endpoint().starts_with("tcp://127.0.0.1:"), "{}", router.endpoint());
+    });
+}
+
+// Leave out `look_at`: the second takes the path over, and the first is never heard of again.
+#[test]
+fn an_ipc_path_that_another_listens_on_is_refused() {
+    on_one_thread(async {
+        let place = tempfile::tempdir().unwrap();
+        let endpoint = format!("ipc://{}", place.path().join("link").display());
+        let first = Router::bind(&Context::new(), &endpoint).unwrap();
+        assert!(matches!(Router::bind(&Context::new(), &endpoint), Err(Error::Bind { .. })));
+
+        let dealer = Dealer::connect(&Context::new(), &endpoint, b"id").unwrap();
+        greet(&dealer, &first).await;
+    });
+}
+
+// Leave out `look_at`: the file is gone.
+#[test]
+fn an_ipc_path_that_is_a_file_is_refused_and_left_alone() {
+    on_one_thread(async {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("precious");
+        std::fs::write(&path, "text").unwrap();
+        let bound = Router::bind(&Context::new(), &format!("ipc://{}", path.display()));
+        assert!(matches!(bound, Err(Error::Bind { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
+    });
+}
+
+// Refuse whatever exists: an ingress that was killed does not come back.
+#[test]
+fn an_ipc_path_that_somebody_left_behind_is_taken() {
+    on_one_thread(async {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("link");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        Router::bind(&Context::new(), &format!("ipc://{}", path.display())).unwrap();
+    });
+}

@@ -25,7 +25,9 @@ impl Session {
         }
         let index = destination.0 as usize - 1;
         let secondary = &self.secondaries[index];
-        if secondary.state == SecondaryState::Live && secondary.lane.outbound.outstanding() == 0 {
+        // Nothing may be outstanding in the middle of a frame too, if it passes in parts.
+        let is_between_frames = secondary.lane.outbound.outstanding() == 0 && !self.is_oversized;
+        if secondary.state == SecondaryState::Live && is_between_frames {
             self.leave_link(destination, Some(Cause::InOrder), turn.core);
             turn.core.destination(self.route, destination).moved += 1;
             self.open_secondary(index, Patience::IfAvailable, turn);

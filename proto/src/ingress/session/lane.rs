@@ -6,7 +6,7 @@
 use crate::{
     codec::{Codec, Framer},
     counters::{Account, ShedReason, Tally},
-    credit::{Chunk, Inbound, Keep, Outbound, Takes},
+    credit::{Chunk, FRAME_COST, Inbound, Keep, Outbound, Takes},
     id::{Attempt, DestinationIndex, SessionId},
     ingress::links::LinkKey,
     time::Instant,
@@ -215,26 +215,47 @@ impl SecondaryLane {
         offer
     }
 
-    /// The slow way, where not everything fits: one frame after the other.
+    /// The slow way, where not everything fits: frames that share a fate stay together. A read of the shortest frames
+    /// there are is cut a few times, not once for each: cutting costs as much as there are frames behind the cut.
     fn offer_by_frame(&mut self, chunk: &Chunk, first_cost: u64, account: &mut Account, offer: &mut Offer) {
-        let mut rest = Some(chunk.clone());
-        let mut cost = first_cost;
-        while let Some(mut piece) = rest.take() {
-            if let Some(&cut) = piece.cuts().first() {
-                rest = Some(piece.split_off(cut as usize));
+        let (mut rest, mut cost) = (Some(chunk.clone()), first_cost);
+        while let Some(mut run) = rest.take() {
+            let (end, fate) = self.judge(&run, cost, offer);
+            if end < run.len() {
+                rest = Some(run.split_off(end));
             }
-            if piece.starts() {
-                self.skipping = self.refusal(cost.max(piece.cost()));
-            } else if self.skipping.is_none() && piece.cost() > self.lane.room() {
-                self.skipping = Some(ShedReason::OversizedFrame);
-                offer.is_torn = true;
-            }
-            match self.skipping.or_else(|| self.absence()) {
-                Some(reason) => account.refuse(piece.tally(), reason),
-                None => self.admit(piece, account),
+            match fate {
+                Some(reason) => account.refuse(run.tally(), reason),
+                None => self.admit(run, account),
             }
             cost = 0;
         }
+    }
+
+    /// What becomes of the chunk's first frame, and how far the frames behind it share that. `cost` is what the first
+    /// takes in all, where that is more than what is here of it.
+    fn judge(&mut self, chunk: &Chunk, cost: u64, offer: &mut Offer) -> (usize, Option<ShedReason>) {
+        let room = self.lane.room();
+        let mut frames = frames_of(chunk);
+        let Some((mut end, first)) = frames.next() else { return (chunk.len(), self.absence()) };
+        if chunk.starts() {
+            self.skipping = self.refusal(cost.max(first), room);
+        } else if self.skipping.is_none() && first > room {
+            self.skipping = Some(ShedReason::OversizedFrame);
+            offer.is_torn = true;
+        }
+        let fate = self.skipping.or_else(|| self.absence());
+        let mut room = room.saturating_sub(if fate.is_none() { first } else { 0 });
+        for (next, cost) in frames {
+            let refusal = self.refusal(cost, room);
+            if refusal != fate {
+                break;
+            }
+            self.skipping = refusal;
+            room -= if fate.is_none() { cost } else { 0 };
+            end = next;
+        }
+        (end, fate)
     }
 
     fn admit(&mut self, chunk: Chunk, account: &mut Account) {
@@ -252,8 +273,8 @@ impl SecondaryLane {
         }
     }
 
-    fn refusal(&self, cost: u64) -> Option<ShedReason> {
-        self.absence().or_else(|| (cost > self.lane.room()).then_some(ShedReason::WindowFull))
+    fn refusal(&self, cost: u64, room: u64) -> Option<ShedReason> {
+        self.absence().or_else(|| (cost > room).then_some(ShedReason::WindowFull))
     }
 
     const fn absence(&self) -> Option<ShedReason> {
@@ -273,5 +294,68 @@ impl SecondaryLane {
 
     pub(in crate::ingress) const fn is_done(&self) -> bool {
         matches!(self.state, SecondaryState::Done)
+    }
+}
+
+/// Where each of a chunk's frames, or its part of one, ends in it, and the units it takes.
+fn frames_of(chunk: &Chunk) -> impl Iterator<Item = (usize, u64)> {
+    let ends = chunk.cuts().iter().map(|&cut| cut as usize).chain([chunk.len()]);
+    let mut begin = 0;
+    ends.enumerate().map(move |(index, end)| {
+        let starts = index > 0 || chunk.starts();
+        let cost = u64::from(starts) * FRAME_COST + (end - begin) as u64;
+        begin = end;
+        (end, cost)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A secondary in this state, with so much room.
+    fn lane(state: SecondaryState, window: u64) -> SecondaryLane {
+        let mut lane = SecondaryLane::new(DestinationIndex(1), &Codec::Lines, 64, window, Keep::Untaken);
+        lane.state = state;
+        lane
+    }
+
+    /// Frames of these lengths, as one read brings them.
+    fn read(lengths: &[usize]) -> Chunk {
+        let ends: Vec<u32> = lengths
+            .iter()
+            .scan(0, |end, &length| {
+                *end += length as u32;
+                Some(*end)
+            })
+            .collect();
+        let inner = ends[..ends.len() - 1].to_vec();
+        Chunk::new(Bytes::from(vec![b'x'; lengths.iter().sum()]), true, true, inner)
+    }
+
+    proptest! {
+        /// Fails if frames that fare differently are taken for one run.
+        #[test]
+        fn frames_fare_the_same_together_as_one_by_one(
+            lengths in proptest::collection::vec(1usize..200, 1..40), window in 0u64..4000, is_away: bool,
+        ) {
+            let state = if is_away { SecondaryState::Away } else { SecondaryState::Live };
+            let (mut together, mut apart) = (lane(state, window), lane(state, window));
+            let (mut of_together, mut of_apart) = (Account::default(), Account::default());
+
+            let whole = read(&lengths);
+            together.offer(&whole, whole.cost_of(lengths[0]), true, Instant::ZERO, &mut of_together);
+            for &length in &lengths {
+                let frame = read(&[length]);
+                apart.offer(&frame, frame.cost(), true, Instant::ZERO, &mut of_apart);
+            }
+
+            prop_assert_eq!(of_together, of_apart);
+            prop_assert_eq!(together.lane.outbound.end(), apart.lane.outbound.end());
+            prop_assert_eq!(together.skipping, apart.skipping);
+        }
     }
 }

@@ -236,3 +236,22 @@ fn a_draining_worker_without_a_successor_keeps_its_sessions() {
     rig.pass(Duration::from_millis(500));
     assert!(!rig.hear(PRIMARY).iter().any(|frame| frame.starts_with("RESET")));
 }
+
+/// Fails with: `hand_over` that looks only at what is outstanding.
+#[test]
+fn a_secondary_is_not_handed_over_in_the_middle_of_a_frame_that_passes_in_parts() {
+    let mut rig = Rig::both_open(Codec::Lines);
+    rig.greet(SPARE_SECONDARY, 1, &[]);
+    rig.source_says(&"x".repeat(400));
+    rig.say(SECONDARY, &[wrote(A1, 464), Frame::Drain]);
+    rig.pass(Duration::from_millis(500));
+    assert!(
+        !rig.hear(SPARE_SECONDARY).iter().any(|frame| frame.starts_with("OPEN")),
+        "a frame is in progress"
+    );
+    rig.source_says("end\n");
+    rig.say(SECONDARY, &[wrote(A1, 468)]);
+    rig.forget();
+    rig.pass(Duration::from_millis(300));
+    assert!(rig.hear(SPARE_SECONDARY).contains(&"OPEN s0 a2 @468 if available".to_owned()));
+}
