@@ -78,10 +78,12 @@ impl Node {
         Report::sum(reports)
     }
 
-    /// On a thread of its own: a stdout that nobody reads must not keep the process from hearing the next signal. What is
-    /// asked for before the last report is out is answered by that.
+    /// On a thread of its own: a stdout that nobody reads must not keep the process from hearing the next signal.
     async fn print_report(&mut self) {
-        if self.printing.as_ref().is_some_and(|printing| !printing.is_finished()) {
+        if let Some(mut printing) = self.printing.take()
+            && timeout(LAST_REPORT, &mut printing).await.is_err()
+        {
+            self.printing = Some(printing);
             return warn!("the last report is still being printed");
         }
         let Some(report) = self.report().await else { return };
