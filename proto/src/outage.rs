@@ -108,11 +108,28 @@ impl Outage {
         }
     }
 
+    /// Whether a connection that cannot wait may be tried: also as the probe, if one is due and nobody waited to make it.
+    pub fn may_try(&mut self, now: Instant) -> bool {
+        match self.state {
+            State::Available | State::Pacing { .. } => true,
+            State::Away { probe_at } if probe_at <= now => {
+                self.state = State::Away { probe_at: Instant::NEVER };
+                true
+            }
+            State::Away { .. } => false,
+        }
+    }
+
     /// The probe was given up before it had an outcome: another may be sent.
     pub fn on_probe_abandoned(&mut self, now: Instant) {
-        if let State::Away { probe_at: Instant::NEVER } = self.state {
+        if self.awaits_probe() {
             self.state = State::Away { probe_at: now };
         }
+    }
+
+    /// Whether a probe is under way and the next waits for its outcome.
+    pub const fn awaits_probe(&self) -> bool {
+        matches!(self.state, State::Away { probe_at: Instant::NEVER })
     }
 
     /// When to ask [`Outage::turns`] again, if connections wait.
@@ -179,6 +196,16 @@ mod tests {
             now = outage.deadline();
         }
         assert_eq!(waits, [300, 900, 2700, 8100]);
+    }
+
+    #[test]
+    fn who_cannot_wait_is_the_probe_when_one_is_due() {
+        let mut outage = outage();
+        assert!(outage.may_try(at(0)));
+        outage.on_failure(at(0), None, 0);
+        assert!(!outage.may_try(at(99)));
+        assert!(outage.may_try(at(100)));
+        assert!(!outage.may_try(at(100)), "there is one probe");
     }
 
     #[test]

@@ -92,12 +92,12 @@ impl Source {
         self.stream.shutdown(Shutdown::Write).expect("the source can close its half");
     }
 
-    /// Ends the connection with a reset.
+    /// A FIN, and not a byte before it.
+    /// Ends with a reset instead of a FIN.
     pub(crate) fn reset(self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket takes options");
     }
 
-    /// A FIN, and not a byte before it.
     #[track_caller]
     pub(crate) fn expect_fin(&mut self) {
         assert_eq!(self.expect_end(), End::Fin, "how the source's connection ends");

@@ -280,6 +280,8 @@ impl Ingress {
             assert_eq!(link.sessions, lanes().count(), "sessions of a link");
             let unwritten: u64 = lanes().map(|lane| lane.outbound.unwritten()).sum();
             assert_eq!(link.outstanding, unwritten, "units outstanding on a link");
+            let has_room = link.outstanding < self.core.links.window();
+            assert!(!link.is_live() || link.parked.is_empty() || !has_room, "lanes are parked for nothing");
             assert!(
                 lanes().all(|lane| !lane.outbound.can_send() || lane.is_ready || !link.is_live()),
                 "a lane sleeps"

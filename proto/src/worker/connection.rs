@@ -113,6 +113,18 @@ impl Connection {
         self.is_shut && self.outbound.is_done()
     }
 
+    /// What waits is what was received and not written; who may be read is read.
+    pub(super) fn audit(&self) {
+        let backlog: u64 = self.backlog.iter().map(Chunk::cost).sum();
+        let fin = if self.fin_received && !self.is_shut { FIN_COST } else { 0 };
+        assert_eq!(self.inbound.received() - self.inbound.written(), backlog + fin, "what waits");
+        assert!(backlog <= self.order.window, "more waits than was permitted");
+        assert!(
+            !self.reads_paused || self.outbound.end() >= self.outbound.limit(),
+            "reads are paused for nothing"
+        );
+    }
+
     /// Takes a chunk that came in DATA; `payload` is borrowed from its batch. What `write` does not take is copied out.
     pub(super) fn on_data(
         &mut self,

@@ -1,4 +1,7 @@
 //! HELLO and WELCOME, from the worker's end, and what the clock brings.
+//!
+//! HELLO says where every connection of a link stands; of those, what WELCOME names goes on and the rest is aborted.
+//! The clock brings pings, silence, the end of a lease, and the turn of connections that wait.
 
 use super::{
     Effect, Notice, Shell, Worker,
@@ -8,13 +11,11 @@ use super::{
 };
 use crate::{
     id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
+    link::LOOK,
     outage::PACE_BURST,
     time::Instant,
     wire::{Cause, Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
 };
-
-/// The clock is looked at this often while there are links to other processes.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl Worker {
     /// Opens a new epoch: tells the ingress where every connection of this link stands.
@@ -158,6 +159,9 @@ impl Worker {
             }
         }
         for index in 0..self.links.len() {
+            if self.links[index].is_live() && !self.links[index].has_lease(now) {
+                self.lose(LinkIndex(index as u16), "the lease is over", now, shell);
+            }
             let due = match self.links[index].state {
                 link::State::Greeting { again_at } => again_at <= now,
                 link::State::Barred { until } => until <= now,
@@ -184,9 +188,6 @@ impl Worker {
             if link.liveness.is_dead() {
                 return self.lose(index, "the ingress is silent", now, shell);
             }
-            if !link.has_lease(now) {
-                return self.lose(index, "the lease is over", now, shell);
-            }
             if link.liveness.wants_ping(now) {
                 link.post(&Frame::Ping);
             }
@@ -199,13 +200,19 @@ impl Worker {
         }
     }
 
-    /// Starts connections that waited for the destination, as many as it is their turn.
+    /// Starts connections that waited for the destination, as many as it is their turn. Those without a lease go on waiting:
+    /// their sessions may have moved.
     fn start_waiting(&mut self, now: Instant, shell: &mut impl Shell) {
         self.waiting
             .retain(|id| self.connections.at(id.0).is_some_and(|waiting| waiting.state == State::Waiting));
-        let turns = self.outage.turns(now, !self.waiting.is_empty()).min(self.waiting.len());
+        let mut turns = self.outage.turns(now, self.may_any_start());
         debug_assert!(turns <= PACE_BURST || self.outage.is_available());
-        for id in self.waiting.drain(..turns).collect::<Vec<_>>() {
+        for id in std::mem::take(&mut self.waiting) {
+            if turns == 0 || !self.may_start(id) {
+                self.waiting.push_back(id);
+                continue;
+            }
+            turns -= 1;
             if let Some(connection) = self.connections.at_mut(id.0) {
                 connection.state = State::Connecting { since: now };
                 shell.effect(Effect::Connect { connection: id, timeout: connection.order.timeout });
@@ -213,10 +220,19 @@ impl Worker {
         }
     }
 
+    fn may_start(&self, id: ConnectionId) -> bool {
+        let link = self.connections.at(id.0).map(|waiting| waiting.order.link);
+        link.is_some_and(|link| self.links[link.0 as usize].is_live())
+    }
+
+    fn may_any_start(&self) -> bool {
+        self.waiting.iter().any(|&id| self.may_start(id))
+    }
+
     /// When to call [`Worker::on_time`] next, whatever else happens.
     pub fn deadline(&self) -> Option<Instant> {
         let look = self.links.iter().any(|link| !link.is_local).then_some(self.look_at);
-        let probe = (!self.waiting.is_empty()).then(|| self.outage.deadline());
+        let probe = self.may_any_start().then(|| self.outage.deadline());
         let links = self.links.iter().filter_map(|link| match link.state {
             link::State::Greeting { again_at } => Some(again_at),
             link::State::Barred { until } => Some(until),

@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`Shell`] and [`Effect`], the `on_*` inputs here, `frames` (what the ingress says), `greeting`.
 
+mod audit;
 mod connection;
 mod flush;
 mod frames;
@@ -303,11 +304,6 @@ impl Worker {
         let order = self.connections.at(id.0)?.order;
         let (link, session, attempt) = (order.link, order.session, order.attempt);
         Some(Owner { link, ingress: self.links[link.0 as usize].ingress, session, attempt })
-    }
-
-    /// Whether at least one link is up.
-    pub fn is_linked(&self) -> bool {
-        self.links.iter().any(Link::is_live)
     }
 
     /// Whether the destination is away.

@@ -83,6 +83,7 @@ pub(crate) enum SocketState {
 
 /// One connection of a worker to a destination, with both kernels' buffers.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a simulated socket has as many sides as a real one")]
 pub(crate) struct Socket {
     pub(crate) worker: usize,
     pub(crate) worker_life: u32,

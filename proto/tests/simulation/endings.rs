@@ -12,6 +12,18 @@ impl Fabric {
     pub(crate) fn audit(&self) {
         for ingress in self.machines() {
             ingress.audit();
+            self.check_memory(ingress);
+        }
+        for machine in self.workers.iter().filter_map(|node| node.machine.as_ref()) {
+            machine.audit();
+        }
+    }
+
+    /// L5: a session holds its window and one read for a destination, and once more as much when it has moved.
+    fn check_memory(&self, ingress: &Ingress) {
+        let of_session = 2 * u64::from(self.world.plan.route.secondary_window) + 6_000;
+        for destination in &ingress.route_counters(RouteIndex(0)).destinations {
+            assert!(destination.account.in_flight.bytes <= ingress.sessions() as u64 * of_session, "L5");
         }
     }
 
@@ -24,7 +36,10 @@ impl Fabric {
         self.world.check_rest();
         for index in 0..self.world.plan.destinations.len() {
             let serves = |(worker, node): (usize, &WorkerNode)| {
-                self.world.plan.workers[worker] == index && node.machine.is_some() && !node.is_draining
+                self.world.plan.workers[worker] == index
+                    && node.machine.is_some()
+                    && !node.is_draining
+                    && !node.is_usurped
             };
             if self.workers.iter().enumerate().any(serves) {
                 self.world.check_connected(index);

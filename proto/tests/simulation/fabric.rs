@@ -6,7 +6,7 @@ use proto::time::Instant;
 use crate::{
     destinations::SocketState,
     nodes::{IngressNode, WorkerNode},
-    plan::{END_AT, Fault, HEAL_AT, Plan, QUIT_AT, millis},
+    plan::{END_AT, HEAL_AT, Plan, QUIT_AT, SPEAK_AT},
     sources::Closed,
     world::{Event, Node, World},
 };
@@ -39,6 +39,7 @@ impl Fabric {
             self.world.at(self.world.plan.faults[fault].0, Event::Fault(fault));
         }
         self.world.at(HEAL_AT, Event::Heal);
+        self.world.at(SPEAK_AT, Event::LastWords);
         self.world.at(QUIT_AT, Event::Rest);
         self.world.at(QUIT_AT, Event::Quit);
         while self.step() {
@@ -83,7 +84,7 @@ impl Fabric {
     }
 
     /// The machine's clock has moved.
-    fn on_timer(&mut self, node: Node) {
+    pub(crate) fn on_timer(&mut self, node: Node) {
         let now = self.world.now;
         self.world.events += 1;
         match node {
@@ -121,7 +122,7 @@ impl Fabric {
         self.run_of(node).is_busy = false;
     }
 
-    fn run_of(&mut self, node: Node) -> &mut crate::nodes::Run {
+    pub(crate) fn run_of(&mut self, node: Node) -> &mut crate::nodes::Run {
         match node {
             Node::Ingress(index) => &mut self.ingresses[index].run,
             Node::Worker(index) => &mut self.workers[index].run,
@@ -180,6 +181,9 @@ impl Fabric {
             Event::WorkerBack { worker, is_renamed } => self.start_worker(worker, is_renamed),
             Event::IngressBack(ingress) => self.start_ingress(ingress),
             Event::Heal => self.heal(),
+            Event::LastWords => {
+                (0..self.world.sources.len()).for_each(|source| self.world.source_speaks(source));
+            }
             Event::Rest => self.check_rest(),
             Event::Quit => self.quit(),
         }
@@ -310,85 +314,5 @@ impl Fabric {
             self.with_ingress(ingress, |ingress, shell| ingress.on_source_fin(session, now, shell));
         }
         self.world.wake_ingress_reader(index);
-    }
-
-    fn on_fault(&mut self, fault: Fault) {
-        self.world.note("fault", 0, 0, 0);
-        self.world.trace.tell(|| format!("{fault:?}"));
-        match fault {
-            Fault::Cut { worker, ingress, span } => self.world.cut_between(Some(worker), ingress, span),
-            Fault::FreezeWorker { worker, span } => self.freeze(Node::Worker(worker), span),
-            Fault::FreezeIngress { ingress, span } => self.freeze(Node::Ingress(ingress), span),
-            Fault::KillWorker { worker, back_after, is_renamed } => {
-                self.kill_worker(worker);
-                self.world.after(back_after, Event::WorkerBack { worker, is_renamed });
-            }
-            Fault::LeaveWorker { worker, back_after } => {
-                let now = self.world.now;
-                if !self.workers[worker].run.is_frozen {
-                    self.with_worker(worker, |worker, shell| worker.leave(now, shell));
-                }
-                self.kill_worker(worker);
-                self.world.after(back_after, Event::WorkerBack { worker, is_renamed: true });
-            }
-            Fault::DrainWorker { worker } => {
-                self.workers[worker].is_draining = true;
-                self.with_worker(worker, |worker, _| worker.drain());
-            }
-            Fault::KillIngress { ingress, back_after } => self.kill_ingress(ingress, back_after),
-            Fault::ResetAll { destination } => {
-                for socket in 0..self.world.sockets.len() {
-                    if self.world.sockets[socket].destination == destination {
-                        self.world.destination_resets(socket);
-                    }
-                }
-            }
-        }
-    }
-
-    fn freeze(&mut self, node: Node, span: std::time::Duration) {
-        if !self.run_of(node).is_frozen {
-            self.run_of(node).is_frozen = true;
-            self.world.after(span, Event::Thaw(node));
-        }
-    }
-
-    /// It goes on: its clock has jumped, and what came meanwhile is there at once.
-    fn thaw(&mut self, node: Node) {
-        if !self.run_of(node).is_frozen {
-            return;
-        }
-        self.run_of(node).is_frozen = false;
-        if self.world.events % 2 == 0 {
-            self.on_timer(node);
-        }
-        for event in std::mem::take(&mut self.run_of(node).held) {
-            self.world.after(millis(0), event);
-        }
-    }
-
-    fn heal(&mut self) {
-        self.world.is_well = true;
-        for socket in 0..self.world.sockets.len() {
-            self.world.sockets[socket].manner.heal();
-            self.world.wake_destination(socket);
-        }
-        for source in 0..self.world.sources.len() {
-            self.world.sources[source].heal();
-            self.world.wake_source(source);
-        }
-    }
-
-    fn quit(&mut self) {
-        let now = self.world.now;
-        if self.world.plan.drains {
-            for ingress in 0..self.ingresses.len() {
-                self.with_ingress(ingress, |ingress, shell| ingress.drain(now, shell));
-            }
-        } else {
-            for source in 0..self.world.sources.len() {
-                self.world.source_finishes(source);
-            }
-        }
     }
 }

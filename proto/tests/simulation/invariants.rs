@@ -1,6 +1,6 @@
 //! What must hold, looked at as it happens and at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::{codec::Codec, id::Attempt, ingress::Ending, time::Instant};
 
@@ -8,6 +8,9 @@ use crate::{
     destinations::{Socket, SocketState},
     world::{Node, World},
 };
+
+/// Bytes of a connection in which bursts are looked for.
+const LOOKED_AT: usize = 2_000;
 
 #[derive(Debug)]
 pub(crate) struct Checks {
@@ -64,6 +67,10 @@ impl World {
                 && twin.is_held()
         });
         assert_eq!(twins.count(), 0, "S2: one connection each");
+        let newer = self.sockets.iter().filter(|other| {
+            (other.source, other.destination) == (source, destination) && other.attempt > socket.attempt
+        });
+        assert_eq!(newer.count(), 0, "S2: a connect for a session that has moved on");
         self.check_vain_connect(index);
     }
 
@@ -204,6 +211,25 @@ impl World {
         }
     }
 
+    /// The same for `raw`, whose frames are bursts: stretches of the stream that begin and end between two reads, or where
+    /// a burst was cut at the largest frame.
+    pub(crate) fn check_bursts(&self) {
+        let of_secondaries = self.sockets.iter().filter(|socket| socket.destination > 0);
+        for socket in of_secondaries.filter(|_| self.plan.route.codec == Codec::Raw) {
+            let source = &self.sources[socket.source];
+            let borders = source.borders(self.plan.route.max_frame as usize);
+            let mut places: BTreeSet<usize> = borders.clone();
+            for &byte in socket.written.iter().take(LOOKED_AT) {
+                let at_border = places.iter().find(|place| borders.contains(place)).copied();
+                let later = at_border.into_iter().flat_map(|first| borders.range(first..));
+                let next =
+                    places.iter().chain(later).filter(|&&place| source.plan.stream.get(place) == Some(&byte));
+                places = next.map(|place| place + 1).collect();
+                assert!(!places.is_empty(), "a torn burst");
+            }
+        }
+    }
+
     /// What is outside the machines has come to rest.
     pub(crate) fn check_rest(&self) {
         for (index, source) in self.sources.iter().enumerate().filter(|(_, source)| source.is_open()) {
@@ -220,17 +246,24 @@ impl World {
     pub(crate) fn check_connected(&self, destination: usize) {
         for (index, source) in self.sources.iter().enumerate() {
             let of_lane = |socket: &&Socket| (socket.source, socket.destination) == (index, destination);
-            let newest = self.sockets.iter().rfind(of_lane);
+            let newest = self.sockets.iter().filter(of_lane).max_by_key(|socket| socket.attempt);
             let is_well = newest.is_some_and(|socket| socket.is_open() || socket.has_finished);
+            let goes_on = source.is_open() && !source.has_finished;
+            assert!(!goes_on || is_well, "source {index} lacks {destination}");
+            let last = source.plan.frames.last().map_or(&[][..], |&start| &source.plan.stream[start..]);
+            // One that closes in order is connected again when there is something to say, but not by all at once.
+            let closes = self.sockets.iter().filter(of_lane).any(|socket| socket.has_finished);
+            let got_it = closes || newest.is_some_and(|socket| socket.written.ends_with(last));
             assert!(
-                !source.is_open() || source.has_finished || is_well,
-                "source {index} lacks {destination}"
+                !(goes_on && source.plan.last_words) || got_it,
+                "{destination} lacks the last of source {index}"
             );
         }
     }
 
     pub(crate) fn check_end(&self) {
         self.check_frames();
+        self.check_bursts();
         for (index, source) in self.sources.iter().enumerate() {
             assert!(source.closed.is_some(), "source {index} is still open");
         }

@@ -4,6 +4,7 @@
 mod destinations;
 mod endings;
 mod fabric;
+mod faults;
 mod invariants;
 mod nodes;
 mod plan;
@@ -90,7 +91,8 @@ fn transcripts(fabric: &Fabric) -> Vec<String> {
 #[test]
 fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
     let mut failures = Vec::new();
-    let seeds = seeds();
+    // A comparison takes two runs.
+    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
     for &seed in &seeds {
         let [well, ill] = [true, false].map(|is_well| {
             run(seed, Plan::for_comparison(seed, is_well), is_replay()).map(|fabric| transcripts(&fabric))

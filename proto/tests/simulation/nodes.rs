@@ -32,6 +32,9 @@ pub(crate) struct WorkerNode {
     pub(crate) random: Random,
     connects: Vec<(ConnectionId, Duration)>,
     pub(crate) is_draining: bool,
+    /// Another process has its name, and a larger incarnation; it gets a name of its own when it is started again.
+    pub(crate) is_usurped: bool,
+    pub(crate) is_newest: bool,
     /// Delivered in earlier lives.
     pub(crate) delivered_before: proto::counters::Tally,
     pub(crate) run: Run,
@@ -41,6 +44,8 @@ pub(crate) struct WorkerNode {
 pub(crate) struct Run {
     pub(crate) is_frozen: bool,
     pub(crate) held: Vec<Event>,
+    /// After a freeze it looks at the clock before it looks at its sockets; the next time the other way round.
+    pub(crate) looks_first: bool,
     /// A turn of the loop is under way.
     pub(crate) is_busy: bool,
     /// How long a turn takes.
@@ -54,6 +59,7 @@ impl Run {
         let mut draw = |most: u64| if is_even { 0 } else { random.within(0..=most) };
         Self {
             is_frozen: false,
+            looks_first: false,
             held: Vec::new(),
             is_busy: false,
             turn_micros: draw(200),
@@ -109,6 +115,8 @@ impl WorkerNode {
             random,
             connects: Vec::new(),
             is_draining: false,
+            is_usurped: false,
+            is_newest: false,
             delivered_before: proto::counters::Tally::ZERO,
         }
     }
@@ -168,12 +176,12 @@ impl Fabric {
             return;
         }
         node.life += 1;
-        if is_renamed {
+        if is_renamed || std::mem::take(&mut node.is_usurped) {
             node.name = format!("w{index}/{}", node.life);
         }
         let settings = worker::Settings {
             name: node.name.clone(),
-            incarnation: Incarnation(u64::from(node.life)),
+            incarnation: Incarnation(u64::from(node.life) + if node.is_newest { 1_000 } else { 0 }),
             destination: format!("r/d{}", self.world.plan.workers[index]),
             fingerprint: 0,
             max_connections: 1_000,

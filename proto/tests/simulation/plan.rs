@@ -16,6 +16,8 @@ use crate::{
 
 /// Faults cease and destinations become well.
 pub(crate) const HEAL_AT: Instant = seconds(20);
+/// The sources that are still there say one thing more: by now every destination is back.
+pub(crate) const SPEAK_AT: Instant = seconds(45);
 /// Everything is at rest, and the sources that are still there say goodbye.
 pub(crate) const QUIT_AT: Instant = seconds(55);
 /// Nothing is left.
@@ -71,6 +73,11 @@ pub(crate) enum Fault {
         back_after: Duration,
         is_renamed: bool,
     },
+    /// A replica is started again under the name of another one, which lives on, and is told to go when they meet.
+    Usurp {
+        worker: usize,
+        of: usize,
+    },
     /// It says BYE and ends.
     LeaveWorker {
         worker: usize,
@@ -106,13 +113,22 @@ impl Plan {
         let is_calm = draw.chance(15);
         let secondaries = draw.size(0..=2);
         let route = route(secondaries, &mut draw);
+        let is_contested = draw.chance(15);
         let ingresses = if is_local { 1 } else { draw.size(1..=2) };
         let mut workers: Vec<usize> = (0..=secondaries).collect();
         if !is_local {
             workers.extend((0..draw.size(0..=3)).map(|_| draw.size(0..=secondaries)));
+            workers.extend((0..=secondaries).filter(|_| is_contested));
         }
         let destinations = (0..=secondaries)
-            .map(|index| DestinationPlan::of_seed(&mut random.fork("destination", index), index == 0))
+            .map(|index| {
+                let mut random = random.fork("destination", index);
+                if is_contested {
+                    DestinationPlan::slow(&mut random)
+                } else {
+                    DestinationPlan::of_seed(&mut random, index == 0)
+                }
+            })
             .collect();
         let sources = (0..draw.size(1..=8))
             .map(|index| SourcePlan::of_seed(&route, ingresses, &mut random.fork("source", index)))
@@ -120,8 +136,11 @@ impl Plan {
         let is_faulty = !is_local && !is_calm;
         let faults =
             if is_faulty { faults(ingresses, workers.len(), secondaries, &random) } else { Vec::new() };
-        let wires =
+        let mut wires =
             if is_faulty && draw.chance(50) { WireFaults::of_seed(&mut draw) } else { WireFaults::default() };
+        if is_faulty && is_contested {
+            wires.refused = draw.within(5..=50);
+        }
         let link_window = if draw.chance(30) { draw.within(2_000..=30_000) } else { 64 << 20 };
         let drains = draw.chance(20);
         Self {
@@ -199,7 +218,10 @@ fn route(secondaries: usize, draw: &mut Random) -> Route {
         ),
         (2, Codec::Delimiter(b"##".as_slice().into())),
     ]);
-    let window = draw.within(1_024..=8_192) as u32;
+    // Some windows are larger than what every session may have in spite of its link's window.
+    let is_wide = draw.chance(15);
+    let window = draw.within(if is_wide { 20_000..=60_000 } else { 1_024..=8_192 }) as u32;
+    let largest = if is_wide { 3_000 } else { u64::from(window) / 2 };
     Route {
         name: "r".to_owned(),
         codec,
@@ -208,9 +230,9 @@ fn route(secondaries: usize, draw: &mut Random) -> Route {
         linger: millis(draw.within(1_000..=5_000)),
         quiet_gap: millis(100),
         // The settings refuse a largest frame that the window could not hold.
-        max_frame: draw.within(100..=u64::from(window) / 2) as u32,
+        max_frame: draw.within(100..=largest) as u32,
         window,
-        secondary_window: window,
+        secondary_window: if draw.chance(50) { window } else { 4 * window },
     }
 }
 
@@ -226,6 +248,7 @@ fn faults(ingresses: usize, workers: usize, secondaries: usize, random: &Random)
         .map(|_| {
             let (worker, ingress) = (draw.size(0..=workers - 1), draw.size(0..=ingresses - 1));
             let destination = draw.size(0..=secondaries);
+            let of = draw.size(0..=workers - 1);
             let span = millis(draw.within(500..=8_000));
             let back_after = millis(draw.within(0..=5_000));
             let is_renamed = draw.chance(50);
@@ -235,6 +258,7 @@ fn faults(ingresses: usize, workers: usize, secondaries: usize, random: &Random)
                 (3, Fault::FreezeIngress { ingress, span }),
                 (4, Fault::KillWorker { worker, back_after, is_renamed }),
                 (2, Fault::LeaveWorker { worker, back_after }),
+                (2, Fault::Usurp { worker, of }),
                 (1, Fault::DrainWorker { worker }),
                 (1, Fault::KillIngress { ingress, back_after }),
                 (1, Fault::ResetAll { destination }),
@@ -270,12 +294,21 @@ impl DestinationPlan {
         } else {
             vec![(1, Manner::well(draw))]
         };
+        let is_far = draw.chance(20);
         Self {
-            connect_micros: draw.within(50..=20_000),
+            connect_micros: draw.within(if is_far { 20_000..=450_000 } else { 50..=20_000 }),
             capacity: draw.size(500..=20_000),
             manners,
             downs: (0..downs).map(|_| down(draw)).collect(),
         }
+    }
+
+    /// Workers always have something left to write.
+    fn slow(draw: &mut Random) -> Self {
+        let mut slow = Manner::well(draw);
+        (slow.bite, slow.tick_micros) = (draw.size(50..=300), draw.within(5_000..=50_000));
+        slow.reply = Reply::Silence;
+        Self { capacity: 300, manners: vec![(1, slow)], ..Self::well(draw) }
     }
 
     fn well(draw: &mut Random) -> Self {

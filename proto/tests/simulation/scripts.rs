@@ -32,6 +32,15 @@ impl World {
         }
     }
 
+    /// Everything is well: those that stay say one thing more.
+    pub(crate) fn source_speaks(&mut self, index: usize) {
+        let source = &mut self.sources[index];
+        if source.is_open() && !source.has_finished && source.plan.last_words {
+            source.said = source.plan.stream.len();
+            self.wake_ingress_reader(index);
+        }
+    }
+
     pub(crate) fn source_finishes(&mut self, index: usize) {
         let source = &mut self.sources[index];
         if source.is_open() && !source.has_finished {

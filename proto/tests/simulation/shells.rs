@@ -54,14 +54,14 @@ impl ingress::Shell for IngressShell<'_> {
                 let source = self.source(session);
                 self.world.close_source(source, Closed::ByIngress { abort });
             }
-            ingress::Effect::Notice(notice) => self.notice(notice),
+            ingress::Effect::Notice(notice) => self.notice(&notice),
         }
     }
 }
 
 impl IngressShell<'_> {
-    fn notice(&mut self, notice: ingress::Notice) {
-        match notice {
+    fn notice(&mut self, notice: &ingress::Notice) {
+        match *notice {
             ingress::Notice::SessionEnded { session, ending, .. } => {
                 let source = self.source(session);
                 self.world.note("session ended", source, 0, 0);

@@ -1,6 +1,6 @@
 //! Sources: what each says and when, how it reads, and what it has seen.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use proto::{
     codec::Codec,
@@ -17,6 +17,8 @@ pub(crate) struct SourcePlan {
     pub(crate) starts_at: Instant,
     /// Everything it may say.
     pub(crate) stream: Vec<u8>,
+    /// The last frame of it is kept back until everything is well.
+    pub(crate) last_words: bool,
     /// Where frames start in it; none for `raw`.
     pub(crate) frames: Vec<usize>,
     pub(crate) steps: Vec<(Duration, Step)>,
@@ -39,13 +41,20 @@ pub(crate) enum Step {
 
 impl SourcePlan {
     pub(crate) fn of_seed(route: &Route, ingresses: usize, draw: &mut Random) -> Self {
-        let (stream, frames) = stream(route, draw);
+        let (mut stream, mut frames, is_whole) = stream(route, draw);
         let steps = steps(stream.len(), draw);
+        let stays = !matches!(steps.last(), Some((_, Step::Finish | Step::Reset)));
+        let last_words = stays && is_whole;
+        if last_words {
+            frames.push(stream.len());
+            stream.extend(frame(&route.codec, draw.letters(20)));
+        }
         let reads_slowly = draw.chance(20);
         Self {
             ingress: draw.size(0..=ingresses - 1),
             starts_at: Instant::from_micros(draw.within(0..=12_000_000)),
             stream,
+            last_words,
             frames,
             steps,
             bite: if reads_slowly { draw.size(0..=3) * 50 } else { 65_536 },
@@ -57,34 +66,35 @@ impl SourcePlan {
     }
 }
 
-fn stream(route: &Route, draw: &mut Random) -> (Vec<u8>, Vec<usize>) {
+/// What it says, where its frames start, and whether the last of them is whole.
+fn stream(route: &Route, draw: &mut Random) -> (Vec<u8>, Vec<usize>, bool) {
     let (mut stream, mut frames) = (Vec::new(), Vec::new());
     let max = route.max_frame as usize;
-    let is_long = draw.chance(30);
+    let is_long = draw.chance(if route.window > 8_192 { 80 } else { 30 });
     for _ in 0..draw.size(1..=if is_long { 200 } else { 40 }) {
         frames.push(stream.len());
         let len = draw.weighted(&[(1, 0..=0), (20, 1..=200.min(max)), (3, 1..=max), (1, max..=3 * max)]);
         let payload = draw.size(len);
-        let payload = draw.letters(payload);
-        match &route.codec {
-            Codec::Lines => stream.extend(payload.into_iter().chain([b'\n'])),
-            Codec::Delimiter(end) => stream.extend(payload.iter().chain(end)),
-            Codec::LengthPrefixed(_) => {
-                stream.push(b'!');
-                stream.extend((payload.len() as u16).to_be_bytes());
-                stream.extend(payload);
-            }
-            Codec::Raw => stream.extend(payload),
-        }
+        stream.extend(frame(&route.codec, draw.letters(payload)));
     }
-    if draw.chance(30) {
+    let is_whole = draw.chance(70);
+    if !is_whole {
         stream.truncate(draw.size(0..=stream.len()));
         frames.retain(|&start| start < stream.len());
     }
     if route.codec == Codec::Raw {
         frames.clear();
     }
-    (stream, frames)
+    (stream, frames, is_whole)
+}
+
+fn frame(codec: &Codec, payload: Vec<u8>) -> Vec<u8> {
+    match codec {
+        Codec::Lines => [&payload[..], b"\n"].concat(),
+        Codec::Delimiter(end) => [&payload[..], end].concat(),
+        Codec::LengthPrefixed(_) => [&b"!"[..], &(payload.len() as u16).to_be_bytes(), &payload].concat(),
+        Codec::Raw => payload,
+    }
 }
 
 fn steps(len: usize, draw: &mut Random) -> Vec<(Duration, Step)> {
@@ -99,15 +109,14 @@ fn steps(len: usize, draw: &mut Random) -> Vec<(Duration, Step)> {
         steps.push((pause + Duration::from_micros(draw.within(0..=999)), Step::Say(piece)));
     }
     let pause = millis(draw.within(0..=3_000));
-    match draw.weighted(&[(5, Some(Step::Finish)), (1, Some(Step::Reset)), (3, None)]) {
-        Some(step) => steps.push((pause, step)),
-        None => {}
-    }
+    let last = draw.weighted(&[(5, Some(Step::Finish)), (1, Some(Step::Reset)), (3, None)]);
+    steps.extend(last.map(|step| (pause, step)));
     steps
 }
 
 /// One source, as it goes.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a simulated socket has as many sides as a real one")]
 pub(crate) struct Source {
     pub(crate) plan: SourcePlan,
     pub(crate) next_step: usize,
@@ -188,6 +197,12 @@ impl Source {
         let start = self.plan.frames[index];
         let end = self.plan.frames.get(index + 1).copied().unwrap_or(self.plan.stream.len());
         &self.plan.stream[start..end]
+    }
+
+    /// Where bursts of its stream may begin and end.
+    pub(crate) fn borders(&self, max_frame: usize) -> BTreeSet<usize> {
+        let cuts = |&start: &usize| (start..self.read).step_by(max_frame);
+        self.read_starts.iter().flat_map(cuts).chain([self.read]).collect()
     }
 
     pub(crate) fn heal(&mut self) {

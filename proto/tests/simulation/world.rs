@@ -63,6 +63,7 @@ pub(crate) enum Event {
     },
     IngressBack(usize),
     Heal,
+    LastWords,
     Rest,
     Quit,
 }

@@ -188,8 +188,9 @@ fn a_lane_that_waited_for_the_links_window_goes_on_after_a_greeting() {
     let key = rig.ingress.core.links.of_peer(PRIMARY).unwrap();
     rig.source_says("one\n");
     rig.listen();
-    // As if the session had more outstanding than its reserve.
+    // As if the session had more outstanding than its reserve, and a batch were lost.
     let link = rig.ingress.core.links.at_mut(key).unwrap();
+    link.state = links::State::Broken;
     link.parked.push_back(S0);
     rig.ingress.sessions.at_mut(S0.0).unwrap().primary.lane.is_ready = true;
     rig.source_says("two\n");
