@@ -7,8 +7,6 @@ use crate::in_every_shape;
 
 in_every_shape!(
     a_fin_reaches_the_destinations_and_a_late_reply_the_source,
-    a_reset_by_the_primary_resets_the_source,
-    a_reset_by_the_source_resets_the_primary_and_ends_the_secondary_in_order,
     a_primary_that_never_closes_does_not_keep_the_session,
     a_secondary_that_never_closes_does_not_keep_the_session,
     an_unfinished_last_line_is_delivered_too,
@@ -31,37 +29,6 @@ fn a_fin_reaches_the_destinations_and_a_late_reply_the_source(shape: Shape) {
     assert_eq!(primary.expect_ends(), [End::Fin]);
     assert_eq!(secondary.expect_ends(), [End::Fin]);
     assert_eq!(secondary.received(), b"question\n");
-    assert_eq!(fabric.at_rest().sessions("ended"), 1);
-}
-
-/// Fails if a FIN goes before the reset: the source would take what it has got for all there is.
-fn a_reset_by_the_primary_resets_the_source(shape: Shape) {
-    let primary = Destination::serving(|peer| {
-        peer.read_line();
-        peer.reset();
-    });
-    let fabric = Fabric::shaped(shape).forward(&primary).start();
-    let mut source = fabric.connect();
-
-    source.send(b"question\n");
-
-    assert_eq!(source.expect_end(), End::Reset);
-    assert_eq!(fabric.at_rest().sessions("ended"), 1);
-}
-
-/// Fails if a FIN goes before the reset, or if secondaries are reset too.
-fn a_reset_by_the_source_resets_the_primary_and_ends_the_secondary_in_order(shape: Shape) {
-    let (primary, secondary) = (Destination::echo(), Destination::echo());
-    let fabric = Fabric::shaped(shape).forward(&primary).forward(&secondary).start();
-    let mut source = fabric.connect();
-
-    source.send(b"hello\n");
-    source.expect(b"hello\n");
-    secondary.expect(b"hello\n");
-    source.reset();
-
-    assert_eq!(primary.expect_ends(), [End::Reset]);
-    assert_eq!(secondary.expect_ends(), [End::Fin]);
     assert_eq!(fabric.at_rest().sessions("ended"), 1);
 }
 

@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
-    ops::Deref,
     pin::Pin,
     rc::Rc,
     time::Duration,
@@ -88,8 +87,7 @@ impl Gate {
     }
 }
 
-/// The writing half. Dropping tokio's sends a FIN, which one that is to be reset must not: the other side would take a
-/// torn stream for a whole one.
+/// The writing half. tokio says FIN when it is dropped; one that is to be reset must not.
 #[derive(Debug)]
 struct WriteHalf {
     // Invariant: there until it is dropped.
@@ -97,18 +95,22 @@ struct WriteHalf {
     is_aborted: Cell<bool>,
 }
 
-impl Deref for WriteHalf {
-    type Target = TcpStream;
+impl WriteHalf {
+    fn stream(&self) -> &TcpStream {
+        self.tokio().as_ref()
+    }
 
-    fn deref(&self) -> &TcpStream {
-        self.half.as_ref().expect("it is there until it is dropped").as_ref()
+    fn tokio(&self) -> &OwnedWriteHalf {
+        self.half.as_ref().expect("it is there until it is dropped")
     }
 }
 
 impl Drop for WriteHalf {
     fn drop(&mut self) {
-        if self.is_aborted.get() {
-            self.half.take().into_iter().for_each(OwnedWriteHalf::forget);
+        if let Some(half) = self.half.take()
+            && self.is_aborted.get()
+        {
+            half.forget();
         }
     }
 }
@@ -143,7 +145,7 @@ impl Endpoint {
 
     /// Writes as much as the kernel takes. What it refuses is asked for again by `on_writable`.
     pub fn write(&self, bytes: &[u8], owner: &Rc<impl Owner>) -> Result<usize, Cause> {
-        let taken = match self.half.try_write(bytes) {
+        let taken = match self.half.tokio().try_write(bytes) {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(cause_of(&error)),
@@ -162,7 +164,7 @@ impl Endpoint {
         let (id, half, is_waiting) = (self.id, Rc::clone(&self.half), Rc::clone(&self.is_waiting));
         let task = spawn_local(async move {
             // An error is found by the write that follows.
-            let _ = half.writable().await;
+            let _ = half.tokio().writable().await;
             is_waiting.set(false);
             drop(half);
             owner.on_writable(id);
@@ -173,7 +175,7 @@ impl Endpoint {
     /// Says that nothing more will be written.
     pub fn shut_down(&self) {
         // Fails only where the connection is gone already, which the reader reports.
-        let _ = SockRef::from(&**self.half).shutdown(std::net::Shutdown::Write);
+        let _ = SockRef::from(self.half.stream()).shutdown(std::net::Shutdown::Write);
     }
 
     /// Stops reading.
@@ -190,12 +192,12 @@ impl Endpoint {
     /// The connection is to be reset, not ended, when it is dropped.
     pub fn abort(&self) {
         self.half.is_aborted.set(true);
-        let _ = SockRef::from(&**self.half).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.half.stream()).set_linger(Some(Duration::ZERO));
     }
 
     /// Bytes written that the other side's kernel has not acknowledged.
     pub fn unconfirmed(&self) -> u64 {
-        unconfirmed(&self.half, self.written.get())
+        unconfirmed(self.half.stream(), self.written.get())
     }
 }
 

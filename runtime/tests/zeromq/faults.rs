@@ -200,15 +200,6 @@ fn an_identity_that_libzmq_would_not_take_is_refused() {
     });
 }
 
-// Leave out `as_typed`: `tcp://[::ffff:127.0.0.1]:…`, which nobody takes for loopback.
-#[test]
-fn a_bound_endpoint_is_called_what_it_was_asked_for() {
-    on_one_thread(async {
-        let router = Router::bind(&Context::new(), ANYWHERE).unwrap();
-        assert!(router.endpoint().starts_with("tcp://127.0.0.1:"), "{}", router.endpoint());
-    });
-}
-
 // Leave out `look_at`: the second takes the path over, and the first is never heard of again.
 #[test]
 fn an_ipc_path_that_another_listens_on_is_refused() {
