@@ -1,4 +1,7 @@
 //! `pegloom check`: what settings mean, where each came from, and what each route will do, in words.
+//!
+//! Nothing is started and nobody is connected to. The sentences are for whoever wants to know, before it runs, what
+//! goes where and in which pieces.
 
 use proto::codec::{Codec, Endianness, LengthPrefix};
 use runtime::{

@@ -14,7 +14,7 @@ Examples:
     pegloom up --config pegloom.toml
 
 Exit codes: 0 done or drained, 1 failed, 2 grace over with work left, 64 wrong usage or settings.
-SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 and SIGUSR2 print the statistics.";
+SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 and SIGUSR2 print a report.";
 
 pub(crate) const INGRESS: &str = "\
 Examples:

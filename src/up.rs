@@ -1,16 +1,18 @@
 //! `pegloom up`: the whole fabric in one process.
 //!
-//! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that thread.
+//! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that
+//! thread.
 
 use std::{net::TcpListener, rc::Rc, sync::Arc};
 
+use fanout::Absence;
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish, publisher},
-    settings::{Environment, RouteArgs, Settings},
+    report::{Report, publish},
+    settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
     signals::Signals,
     telemetry::{self, LogArgs},
@@ -26,7 +28,7 @@ pub struct Args {
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub routes: RouteArgs,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -63,12 +65,14 @@ impl Fabric {
         let (ended, ends) = mpsc::channel(settings.shards);
         let (settings, addresses) = (Arc::new(settings), Arc::<[String]>::from(doors.addresses));
         let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
+        let absences: Arc<[Absence]> = destinations(&settings).map(|_| Absence::default()).collect();
         let mut shards = Vec::new();
         for (index, listeners) in doors.listeners.into_iter().enumerate() {
             let plan = Plan {
                 index: index as u16,
                 settings: Arc::clone(&settings),
                 addresses: Arc::clone(&addresses),
+                absences: Arc::clone(&absences),
                 stats: stats.map(str::to_owned),
                 context: context.clone(),
                 incarnation,
@@ -84,11 +88,20 @@ impl Fabric {
     }
 }
 
+fn destinations(settings: &Settings) -> impl Iterator<Item = (&Route, &Destination)> {
+    settings
+        .routes
+        .iter()
+        .flat_map(|route| route.destinations.iter().map(move |destination| (route, destination)))
+}
+
 /// What one shard is made of.
 struct Plan {
     index: u16,
     settings: Arc<Settings>,
     addresses: Arc<[String]>,
+    /// By destination, in the order of the settings.
+    absences: Arc<[Absence]>,
     stats: Option<String>,
     context: Context,
     incarnation: Incarnation,
@@ -101,48 +114,46 @@ impl Plan {
             Ok(furnished) => furnished,
             Err(error) => return error!(%error, "a shard cannot start"),
         };
-        if let Some(publisher) = self.stats.as_deref().and_then(|stats| publisher(&self.context, stats)) {
-            let (tenant, incarnation, index) = (Rc::clone(&tenant), self.incarnation, self.index);
-            tasks.spawn_local(async move {
-                publish(&publisher, "up", incarnation, index, || tenant.report()).await;
-            });
-        }
+        let (node, published) = ("up".to_owned(), Rc::clone(&tenant));
+        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
+            published.report()
+        }));
         attend(commands, &*tenant).await;
     }
 
     /// An ingress, a worker for every destination, and the links between them.
-    fn furnish(&mut self) -> Result<(Rc<Lodger>, JoinSet<()>), Box<dyn std::error::Error>> {
+    fn furnish(&mut self) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
         let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
         let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
         let router = Router::bind(&self.context, &endpoint)?;
         let ingress = ingress::Shard::new(ingress::machine(&settings, self.incarnation, true), router, clock);
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
-        for (route, destination) in settings
-            .routes
-            .iter()
-            .flat_map(|route| route.destinations.iter().map(move |destination| (route, destination)))
-        {
+        for ((route, destination), absence) in destinations(&settings).zip(&*self.absences) {
             let machine = fanout::machine(route, destination, "local".to_owned(), self.incarnation);
             let (address, context) = (destination.address.clone(), self.context.clone());
-            let worker = fanout::Shard::new(machine, address, context, true, clock);
+            let worker = fanout::Shard::new(machine, address, context, true, absence.clone(), clock);
             worker.start(&mut tasks);
             worker.dial(&endpoint)?;
             workers.push(worker);
         }
         ingress.start(std::mem::take(&mut self.listeners), &mut tasks)?;
-        Ok((Rc::new(Lodger { ingress, workers, settings, addresses: Arc::clone(&self.addresses) }), tasks))
+        Ok((
+            Rc::new(ReportingShard { ingress, workers, settings, addresses: Arc::clone(&self.addresses) }),
+            tasks,
+        ))
     }
 }
 
-struct Lodger {
+/// A shard, and what its report needs.
+struct ReportingShard {
     ingress: Rc<ingress::Shard>,
     workers: Vec<Rc<fanout::Shard>>,
     settings: Arc<Settings>,
     addresses: Arc<[String]>,
 }
 
-impl Tenant for Lodger {
+impl Tenant for ReportingShard {
     fn drain(&self) {
         self.ingress.drain();
     }

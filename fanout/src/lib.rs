@@ -12,6 +12,7 @@ mod settings;
 mod shard;
 mod shell;
 
+pub use log::Absence;
 pub use node::{Args, run};
 pub use settings::machine;
 pub use shard::Shard;

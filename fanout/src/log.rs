@@ -1,14 +1,36 @@
 //! What a worker tells its operator.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use proto::{
     wire::{Bye, VERSION},
     worker::Notice,
 };
 use tracing::{debug, error, info, warn};
 
+/// How many shards of this process find one destination away. Each notices by itself; an outage is told once.
+#[derive(Clone, Debug, Default)]
+pub struct Absence(Arc<AtomicUsize>);
+
+impl Absence {
+    /// A shard finds it away. True for the first.
+    fn begins(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// A shard finds it back. True for the last.
+    fn ends(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
+
 /// Turns notices into lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
+    pub(crate) absence: Absence,
     pub(crate) worker: String,
     pub(crate) destination: String,
     pub(crate) address: String,
@@ -34,8 +56,29 @@ impl Log {
             Notice::Orphaned { link, connections } => {
                 warn!(worker, destination, %link, connections, "no word from the ingress, connections aborted");
             }
-            Notice::Away { cause } => warn!(destination, address, %cause, "destination is away"),
-            Notice::Back => info!(destination, address, "destination is back"),
+            Notice::Away { cause } => {
+                if self.absence.begins() {
+                    warn!(destination, address, %cause, "destination is away");
+                }
+            }
+            Notice::Back => {
+                if self.absence.ends() {
+                    info!(destination, address, "destination is back");
+                }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shards_of_a_process_tell_an_outage_once() {
+        let absence = Absence::default();
+        assert_eq!([absence.begins(), absence.begins()], [true, false]);
+        assert_eq!([absence.ends(), absence.ends()], [false, true]);
+        assert!(absence.begins());
     }
 }

@@ -1,4 +1,7 @@
 //! The fanout as a process: settings → dial → run → drain.
+//!
+//! `run` is `pegloom fanout` from its flags to its exit code: which destination is meant, one worker a shard, and all
+//! of them dialling every ingress named.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -7,7 +10,7 @@ use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish, publisher},
+    report::{Report, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
@@ -17,7 +20,7 @@ use runtime::{
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::info;
 
-use crate::{dialling::dial, report::report, settings::machine, shard::Shard};
+use crate::{dialling::dial, log::Absence, report::report, settings::machine, shard::Shard};
 
 /// Flags of `pegloom fanout`.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -58,12 +61,18 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let settings = Settings::load(&routes, &Environment::of_process())?;
     let (route, destination) = choose(&settings, args.destination.as_deref())?;
     let shards = settings.shards;
-    let post = Post { route: route.clone(), destination: destination.clone(), args: args.clone() };
+    let post = Post {
+        absence: Absence::default(),
+        route: route.clone(),
+        destination: destination.clone(),
+        args: args.clone(),
+    };
     run_local(serve(Arc::new(post), shards, settings.grace)).map_err(Failure::cannot_start)?
 }
 
 /// What every shard of the process serves.
 struct Post {
+    absence: Absence,
     route: Route,
     destination: Destination,
     args: Args,
@@ -126,28 +135,25 @@ async fn run_shard(
 ) {
     let settings = machine(&post.route, &post.destination, name.clone(), incarnation);
     let address = post.destination.address.clone();
-    let shard = Shard::new(settings, address, context.clone(), false, Clock::start());
+    let shard = Shard::new(settings, address, context.clone(), false, post.absence.clone(), Clock::start());
     let mut tasks = JoinSet::new();
     shard.start(&mut tasks);
     for ingress in post.args.ingress.clone() {
         tasks.spawn_local(dial(Rc::clone(&shard), ingress));
     }
-    let tenant = Rc::new(Lodger { shard, post: Arc::clone(&post) });
-    if let Some(publisher) = post.args.stats.as_deref().and_then(|stats| publisher(&context, stats)) {
-        let tenant = Rc::clone(&tenant);
-        tasks.spawn_local(
-            async move { publish(&publisher, &name, incarnation, index, || tenant.report()).await },
-        );
-    }
+    let tenant = Rc::new(ReportingShard { shard, post: Arc::clone(&post) });
+    let (stats, published) = (post.args.stats.clone(), Rc::clone(&tenant));
+    tasks.spawn_local(publish(context, stats, name, incarnation, index, move || published.report()));
     attend(commands, &*tenant).await;
 }
 
-struct Lodger {
+/// A shard, and what its report needs.
+struct ReportingShard {
     shard: Rc<Shard>,
     post: Arc<Post>,
 }
 
-impl Tenant for Lodger {
+impl Tenant for ReportingShard {
     fn drain(&self) {
         self.shard.drain();
     }

@@ -1,4 +1,7 @@
 //! What a worker shard has counted, as a report.
+//!
+//! It copies and names, and computes nothing. A worker sheds nothing and runs no codec, so what it delivered is also
+//! what it had accepted, and what it received has bytes only.
 
 use proto::counters::Tally;
 use runtime::{

@@ -1,4 +1,6 @@
 //! From the settings of the process to those of the machine.
+//!
+//! A worker needs little of its route: the names, the address's fingerprint and the backoff. Its own limits are fixed.
 
 use proto::{id::Incarnation, worker::Settings as Machine};
 use runtime::settings::{Destination, Route};

@@ -1,4 +1,7 @@
 //! One worker shard: the machine, its hands, and the tasks that bring it inputs.
+//!
+//! Owns both and lends them to each other for the length of one input (`turn`). It decides nothing: what is connected,
+//! read on and closed, the machine says.
 
 use std::{
     cell::{Cell, RefCell},
@@ -28,7 +31,7 @@ use tracing::warn;
 
 use crate::{
     links::Links,
-    log::Log,
+    log::{Absence, Log},
     shell::{Hands, Socket},
 };
 
@@ -53,9 +56,11 @@ impl Shard {
         address: Address,
         context: Context,
         is_local: bool,
+        absence: Absence,
         clock: Clock,
     ) -> Rc<Self> {
         let log = Log {
+            absence,
             worker: settings.name.clone(),
             destination: settings.destination.split_once('/').map_or("", |(_, name)| name).to_owned(),
             address: address.to_string(),
@@ -85,7 +90,11 @@ impl Shard {
 
     /// Connects to an ingress shard, and greets it.
     pub fn dial(self: &Rc<Self>, endpoint: &str) -> Result<(), Error> {
-        let dealer = self.hands.borrow_mut().links.dial(endpoint)?;
+        self.connect(endpoint, false)
+    }
+
+    fn connect(self: &Rc<Self>, endpoint: &str, is_learned: bool) -> Result<(), Error> {
+        let dealer = self.hands.borrow_mut().links.dial(endpoint, is_learned)?;
         let link = self.turn(|machine, now, hands| machine.on_dialled(self.is_local, now, hands));
         spawn_local(Rc::clone(self).receive(link, dealer));
         Ok(())
@@ -154,7 +163,7 @@ impl Shard {
     fn dial_learned(self: &Rc<Self>) {
         let learned = self.hands.borrow_mut().links.take_learned();
         for endpoint in learned {
-            if let Err(error) = self.dial(&endpoint) {
+            if let Err(error) = self.connect(&endpoint, true) {
                 warn!(endpoint, %error, "cannot dial a shard of the ingress");
             }
         }

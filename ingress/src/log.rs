@@ -1,4 +1,7 @@
 //! What an ingress tells its operator.
+//!
+//! The only place where the machine's notices become lines. What can repeat for every source is limited to one line a
+//! second.
 
 use proto::{
     id::{RouteIndex, SessionId},
@@ -21,11 +24,13 @@ pub(crate) struct Log {
     names: Vec<RouteNames>,
     clock: Clock,
     refusals: RateLimited,
+    /// Within one process workers come and go with the process: nobody wants to read of them.
+    is_local: bool,
 }
 
 impl Log {
-    pub(crate) fn new(names: Vec<RouteNames>, clock: Clock) -> Self {
-        Self { names, clock, refusals: RateLimited::default() }
+    pub(crate) fn new(names: Vec<RouteNames>, clock: Clock, is_local: bool) -> Self {
+        Self { names, clock, refusals: RateLimited::default(), is_local }
     }
 
     pub(crate) fn tell(&mut self, notice: &Notice) {
@@ -34,7 +39,7 @@ impl Log {
                 debug!(%session, route = self.route(*route), "session opened");
             }
             Notice::SessionEnded { session, route, by, ending, was_connecting, received, sent } => {
-                if *was_connecting {
+                if *was_connecting && *ending != Ending::Drained {
                     self.tell_refused(*session, *route, *ending);
                 }
                 let phase = if *was_connecting { "connecting" } else { "open" };
@@ -72,6 +77,9 @@ impl Log {
 
     fn tell_linked(&self, worker: &WorkerName, settings_differ: bool) {
         let (route, destination) = (self.route(worker.route), self.destination(worker));
+        if self.is_local {
+            return debug!(worker = worker.name, route, destination, "worker linked");
+        }
         info!(worker = worker.name, route, destination, "worker linked");
         if settings_differ {
             warn!(

@@ -1,6 +1,10 @@
 //! The ingress as a process: settings → bind → log addresses → run → drain.
+//!
+//! `run` is `pegloom ingress` from its flags to its exit code. Every shard is planned here and built on its own thread;
+//! link ports are told to workers only when all of them are bound.
 
 use std::{
+    error::Error as _,
     net::TcpListener,
     rc::Rc,
     sync::{Arc, mpsc as std_mpsc},
@@ -11,7 +15,7 @@ use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish, publisher},
+    report::{Report, publish},
     settings::{Environment, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
@@ -38,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
     pub bind: String,
 
-    /// A stats-node to report to, `tcp://HOST:PORT`
+    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -135,13 +139,18 @@ fn endpoint_of(bind: &str, index: usize) -> String {
     }
 }
 
-fn port_of(endpoint: &str) -> Option<u16> {
-    endpoint.strip_prefix("tcp://")?.rsplit_once(':')?.1.parse().ok()
+/// What WELCOME calls a shard: its port over tcp, its number over ipc.
+fn port_of(index: usize, endpoint: &str) -> Option<u16> {
+    match endpoint.strip_prefix("tcp://") {
+        Some(address) => address.rsplit_once(':')?.1.parse().ok(),
+        None => u16::try_from(index).ok(),
+    }
 }
 
 /// Every link port is bound: each shard may tell its workers of all of them.
 fn tell_ports(links: Vec<(String, oneshot::Sender<Vec<u16>>)>) {
-    let ports: Vec<u16> = links.iter().filter_map(|(endpoint, _)| port_of(endpoint)).collect();
+    let ports: Vec<u16> =
+        links.iter().enumerate().filter_map(|(index, (endpoint, _))| port_of(index, endpoint)).collect();
     for (endpoint, answer) in links {
         warn_if_exposed(&endpoint);
         info!(endpoint, "link bound");
@@ -178,36 +187,39 @@ impl Plan {
     ) {
         let router = match Router::bind(&self.context, &self.endpoint) {
             Ok(router) => router,
-            Err(error) => return drop(bound.send(Err(error.to_string()))),
+            Err(error) => {
+                // It names the endpoint, and so will we.
+                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                return drop(bound.send(Err(why)));
+            }
         };
         let _ = bound.send(Ok(router.endpoint().to_owned()));
         let shard = Shard::new(machine(&self.settings, self.incarnation, false), router, Clock::start());
         let Ok(ports) = ports.await else { return };
         shard.set_ports(ports);
         let (settings, addresses) = (self.settings, self.addresses);
-        let tenant = Lodger { shard: Rc::clone(&shard), settings, addresses };
+        let tenant = ReportingShard { shard: Rc::clone(&shard), settings, addresses };
         let mut tasks = JoinSet::new();
         if let Err(error) = shard.start(self.listeners, &mut tasks) {
             return tracing::error!(%error, "a listener cannot be taken over");
         }
         let tenant = Rc::new(tenant);
-        if let Some(publisher) = self.stats.as_deref().and_then(|stats| publisher(&self.context, stats)) {
-            let (tenant, incarnation, index) = (Rc::clone(&tenant), self.incarnation, self.index);
-            tasks.spawn_local(async move {
-                publish(&publisher, "ingress", incarnation, index, || tenant.report()).await;
-            });
-        }
+        let (node, published) = ("ingress".to_owned(), Rc::clone(&tenant));
+        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
+            published.report()
+        }));
         attend(commands, &*tenant).await;
     }
 }
 
-struct Lodger {
+/// A shard, and what its report needs.
+struct ReportingShard {
     shard: Rc<Shard>,
     settings: Arc<Settings>,
     addresses: Arc<[String]>,
 }
 
-impl Tenant for Lodger {
+impl Tenant for ReportingShard {
     fn drain(&self) {
         self.shard.drain();
     }

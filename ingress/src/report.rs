@@ -1,4 +1,6 @@
 //! What an ingress shard has counted, as a report.
+//!
+//! It copies and names, and computes nothing: what must add up was counted by the machine.
 
 use proto::{
     counters::Tally,
@@ -45,7 +47,11 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteRepor
             live: counters.opened - counters.ended,
             turned_away: counters.turned_away,
         }),
-        source: Some(Source { received: counters.received, sent: counters.sent }),
+        source: Some(Source {
+            received: counters.received,
+            sent: counters.sent,
+            oversized: counters.oversized,
+        }),
         destinations: destinations
             .map(|(index, (settings, counted))| of_destination(settings, index, counted))
             .collect(),
@@ -63,6 +69,7 @@ fn of_destination(settings: &Destination, index: usize, counters: &DestinationCo
         connections: counters.connections,
         outages: counters.outages,
         moved: counters.moved,
+        forced_joins: counters.forced_joins,
         ..DestinationReport::default()
     }
     .with_account(&counters.account)

@@ -1,4 +1,7 @@
 //! From the settings of the process to those of the machine.
+//!
+//! The limit of sessions is divided among the shards here, and a secondary's window is made from the primary's; whatever
+//! else a machine has to know is handed on as it is.
 
 use proto::{
     id::Incarnation,

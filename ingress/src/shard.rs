@@ -1,4 +1,7 @@
 //! One ingress shard: the machine, its hands, and the tasks that bring it inputs.
+//!
+//! Owns both and lends them to each other for the length of one input (`turn`). It decides nothing: who is accepted,
+//! what is read on and what is closed, the machine says.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use proto::{
-    id::{RouteIndex, SessionId},
+    id::{Peer, RouteIndex, SessionId},
     ingress::{Ingress, Settings},
     time::Instant,
     wire::Cause,
@@ -32,7 +35,7 @@ use tracing::warn;
 
 use crate::{
     log::{Log, RouteNames},
-    shell::{Hands, peer_of},
+    shell::Hands,
 };
 
 /// Batches taken from the ROUTER before others have their turn.
@@ -59,7 +62,7 @@ impl Shard {
             route: route.name.clone(),
             destinations: route.destinations.iter().map(|(name, _)| name.clone()).collect(),
         });
-        let log = Log::new(names.collect(), clock);
+        let log = Log::new(names.collect(), clock, settings.is_local);
         let router = Rc::new(router);
         let machine = Ingress::new(settings, clock.now());
         Rc::new_cyclic(|owner| {
@@ -149,7 +152,7 @@ impl Shard {
             self.router.readable().await;
             for _ in 0..BATCHES_A_TURN {
                 match self.router.try_receive() {
-                    Some(Ok((id, batch))) => match peer_of(id) {
+                    Some(Ok((id, batch))) => match id.number().map(Peer) {
                         Some(peer) => {
                             self.turn(|machine, now, hands| machine.on_batch(peer, &batch, now, hands));
                         }

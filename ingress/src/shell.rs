@@ -17,22 +17,6 @@ use rustc_hash::FxHashMap;
 
 use crate::{log::Log, shard::Shard};
 
-/// The first octet of our DEALERs' routing ids; eight random ones follow.
-const OURS: u8 = 1;
-
-/// Who sent a batch; `None` for a peer that is none of ours.
-pub(crate) fn peer_of(id: PeerId) -> Option<Peer> {
-    let (&first, rest) = id.as_bytes().split_first()?;
-    let octets = rest.try_into().ok()?;
-    (first == OURS).then(|| Peer(u64::from_be_bytes(octets)))
-}
-
-fn routing_id(peer: Peer) -> Option<PeerId> {
-    let mut octets = [OURS; 9];
-    octets[1..].copy_from_slice(&peer.0.to_be_bytes());
-    PeerId::new(&octets)
-}
-
 pub(crate) struct Hands {
     pub(crate) router: Rc<Router>,
     pub(crate) sources: FxHashMap<SessionId, Endpoint>,
@@ -54,7 +38,7 @@ impl Shell for Hands {
     }
 
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
-        routing_id(peer).is_some_and(|id| self.router.try_send(id, &batch).is_ok())
+        self.router.try_send(PeerId::ours(peer.0), &batch).is_ok()
     }
 
     fn effect(&mut self, effect: Effect) {

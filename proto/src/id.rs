@@ -1,4 +1,6 @@
 //! Names for things. Each id is a type of its own, `Copy`, and prints short.
+//!
+//! None can be taken for another, and none holds what it names: that is looked up, and may be gone by then.
 
 use std::fmt;
 

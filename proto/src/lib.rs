@@ -1,4 +1,23 @@
 //! What pegloom decides, as values.
+//!
+//! A source speaks to an ingress, the ingress decides what each destination gets, and a worker brings it there. All of
+//! that deciding is here, and nothing else is: no socket, clock, thread, randomness or log, and no `async`. Two machines,
+//! [`ingress::Ingress`] and [`worker::Worker`], take inputs as method calls with the time as a parameter, and say what they
+//! want done to a `Shell`: write these bytes, send this batch, carry out this effect. A node gives them sockets; the
+//! simulation in `tests/` gives them a world in which everything goes wrong, and replays any run from its seed.
+//!
+//! A machine cannot fail. What a stranger sends can be shed, refused, ignored or reset, each with a reason and a counter,
+//! but it is never an error of the machine and never a panic.
+//!
+//! # Reading order
+//!
+//! 1. The small things: [`id`], [`time`], [`slab`], and [`counters`] with the identity that must balance.
+//! 2. [`codec`]: where frames end. [`credit`]: positions, and the two ends of a direction.
+//! 3. [`wire`]: frames and batches as bytes. [`link`]: what both ends of a link keep.
+//! 4. [`backoff`] and [`outage`]: how long to wait, and whose turn it is to try.
+//! 5. [`worker`], the simpler machine; then [`ingress`], with its sessions and their lanes.
+//!
+//! docs/states.md has the machines as tables, docs/protocol.md what goes between them, docs/lexicon.md the words.
 
 pub mod backoff;
 pub mod codec;

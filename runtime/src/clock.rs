@@ -1,4 +1,6 @@
 //! The only place that asks what time it is.
+//!
+//! The machines' time starts at zero with the clock and only grows; what a wall clock does is nothing to them.
 
 use std::time;
 

@@ -1,4 +1,7 @@
 //! A node's life: its shards run until it is told to drain, and it says how that ended.
+//!
+//! It hears signals, asks shards for reports and adds them up, and turns the drain's outcome into an exit code. It
+//! carries no traffic and knows nothing of what its shards do.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Reports: the counters of a node as people and machines read them, and as they are published.
 //!
-//! Every shard makes one; they are added up destination by destination. The shape is the JSON that SIGUSR1 prints and, in
-//! MessagePack, what is published on topic `report`.
+//! Every shard makes one; they are added up destination by destination. The shape is the JSON that SIGUSR1 prints and,
+//! in MessagePack, what is published on topic `report`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -88,6 +88,8 @@ pub struct Source {
     pub received: Tally,
     /// To sources.
     pub sent: Tally,
+    /// Frames of sources longer than `max_frame`.
+    pub oversized: u64,
 }
 
 /// What was counted of a destination.
@@ -121,27 +123,30 @@ pub struct DestinationReport {
     pub outages: u64,
     /// Sessions moved from one of its workers to another.
     pub moved: u64,
+    /// Times it joined a `raw` stream that knew no pause, between two reads.
+    pub forced_joins: u64,
 }
 
-/// A way to the stats-node, if there can be one: reports are no reason not to run.
-pub fn publisher(context: &Context, endpoint: &str) -> Option<Publisher> {
-    let connected = Publisher::connect(context, endpoint);
-    connected.inspect_err(|error| tracing::error!(%error, endpoint, "cannot report to the stats-node")).ok()
-}
-
-/// Publishes what `report` returns, for ever. A stats-node that is slow or gone costs nothing: PUB drops.
+/// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
+/// are no reason not to run. A listener that is slow or gone costs nothing: PUB drops.
 pub async fn publish(
-    publisher: &Publisher,
-    node: &str,
+    context: Context,
+    endpoint: Option<String>,
+    node: String,
     incarnation: Incarnation,
     shard: u16,
     report: impl Fn() -> Report,
-) -> ! {
+) {
+    let Some(endpoint) = endpoint else { return };
+    let publisher = match Publisher::connect(&context, &endpoint) {
+        Ok(publisher) => publisher,
+        Err(error) => return tracing::error!(%error, endpoint, "cannot publish reports"),
+    };
     let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for sequence in 1.. {
         beat.tick().await;
-        let (node, time) = (node.to_owned(), unix_millis());
+        let (node, time) = (node.clone(), unix_millis());
         let published = Published { node, incarnation, shard, sequence, time, report: report() };
         match rmp_serde::to_vec_named(&published) {
             // Reports are cumulative: one that is dropped costs nothing.
@@ -149,7 +154,6 @@ pub async fn publish(
             Err(error) => tracing::error!(%error, "a report cannot be encoded"),
         }
     }
-    unreachable!("a sequence of u64 does not end")
 }
 
 impl DestinationReport {
@@ -183,6 +187,7 @@ impl DestinationReport {
         // Every shard notices the same outage by itself.
         self.outages = self.outages.max(other.outages);
         self.moved += other.moved;
+        self.forced_joins += other.forced_joins;
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }
@@ -200,6 +205,7 @@ impl RouteReport {
         if let (Some(mine), Some(theirs)) = (&mut self.source, other.source) {
             mine.received += theirs.received;
             mine.sent += theirs.sent;
+            mine.oversized += theirs.oversized;
         }
         for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
             mine.add(theirs);

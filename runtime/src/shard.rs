@@ -1,4 +1,7 @@
 //! Shards: one OS thread each, with a single-threaded runtime and everything it needs of its own.
+//!
+//! The process tells a shard three things: drain, leave, report. Nothing else goes from thread to thread, and none of
+//! it on the data path. What a shard does is its tenant's business.
 
 use std::{future::Future, io, thread, time::Duration};
 
@@ -14,6 +17,9 @@ use crate::report::Report;
 
 /// While it drains, a shard looks this often whether it is idle.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// What a shard said last is on its way out of the process for so long.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// What the process asks of a shard.
 #[derive(Debug)]
@@ -91,14 +97,14 @@ pub async fn attend(mut commands: Commands, tenant: &impl Tenant) {
                 Some(Command::Report(answer)) => drop(answer.send(tenant.report())),
                 Some(Command::Leave) => {
                     tenant.leave();
-                    // What was said last is on its way out of the process.
-                    return sleep(LOOK * 5).await;
+                    return sleep(LAST_WORDS).await;
                 }
                 None => return,
             },
             () = sleep(LOOK), if is_draining => {
                 if tenant.is_idle() {
-                    return sleep(LOOK).await;
+                    tenant.leave();
+                    return sleep(LAST_WORDS).await;
                 }
             }
         }

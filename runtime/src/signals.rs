@@ -13,7 +13,7 @@ use tokio::signal::unix::{self, SignalKind};
 pub enum Signal {
     /// SIGTERM or SIGINT: finish old work and take no new; the second time, end at once.
     Drain,
-    /// SIGUSR1 or SIGUSR2: print the statistics.
+    /// SIGUSR1 or SIGUSR2: print a report.
     Report,
 }
 

@@ -1,4 +1,6 @@
 //! Who plays in the demo: three destinations, one of them unreliable, and a device that talks.
+//!
+//! They speak TCP to the fabric like anybody else; nothing here looks inside it.
 
 use std::{cell::Cell, io, rc::Rc, time::Duration};
 

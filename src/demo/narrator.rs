@@ -1,4 +1,6 @@
 //! Tells in words what changes from one report to the next. Pure: reports in, text out.
+//!
+//! It says nothing that the reports do not: what it calls away or back, the fabric has counted.
 
 use std::{fmt::Write as _, time::Duration};
 

@@ -124,7 +124,7 @@ fn an_idle_one_sleeps() {
 
 /// Fails if a report it does not have ends it.
 #[test]
-fn signals_that_ask_for_statistics_do_not_end_it() {
+fn signals_that_ask_for_a_report_do_not_end_it() {
     let (process, addresses) = start("tcp://127.0.0.1:0");
     let mut source = Source::connect(addresses[0]);
 

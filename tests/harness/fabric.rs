@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     shape: Shape,
     codec: &'static str,
     grace: Option<&'static str>,
+    /// Shards of every process.
+    shards: usize,
     /// Where to forward to, and how many workers serve it; the first is the primary.
     destinations: Vec<(SocketAddr, usize)>,
     settings: Vec<(&'static str, &'static str)>,
@@ -63,6 +65,11 @@ impl Plan {
 
     pub(crate) fn codec(mut self, codec: &'static str) -> Self {
         self.codec = codec;
+        self
+    }
+
+    pub(crate) fn shards(mut self, count: usize) -> Self {
+        self.shards = count;
         self
     }
 
@@ -110,7 +117,7 @@ impl Plan {
         let mut args = vec![command.to_owned()];
         args.extend(self.route_args());
         args.extend(own.iter().map(|&arg| arg.to_owned()));
-        args.extend(["--shards", "1", "--log-format", "json"].map(str::to_owned));
+        args.extend(["--shards", &self.shards.to_string(), "--log-format", "json"].map(str::to_owned));
         if let Some(grace) = self.grace {
             args.extend(["--grace", grace].map(str::to_owned));
         }
@@ -146,7 +153,7 @@ impl Plan {
 
 impl Fabric {
     pub(crate) fn shaped(shape: Shape) -> Plan {
-        Plan { shape, codec: "lines", grace: None, destinations: Vec::new(), settings: Vec::new() }
+        Plan { shape, codec: "lines", grace: None, shards: 1, destinations: Vec::new(), settings: Vec::new() }
     }
 
     #[track_caller]
@@ -195,12 +202,20 @@ impl Fabric {
         let process = Process::start(&self.plan.args("fanout", &own), &[], self.dir.path());
         self.workers.push(Worker { destination, name: name.clone(), process });
         let limit = super::PATIENCE;
-        eventually_within(limit, &format!("{name} is linked"), || self.links_of(&name) > links);
+        // Every shard of the worker to every shard of the ingress.
+        let expected = self.plan.shards * self.plan.shards;
+        eventually_within(limit, &format!("{name} is linked"), || self.links_of(&name) >= links + expected);
     }
 
     /// How often this worker was linked so far.
     pub(crate) fn links_of(&self, worker: &str) -> usize {
-        self.front.records("worker linked").iter().filter(|record| record["worker"] == worker).count()
+        let shard = format!("{worker}/");
+        let is_it = |name: &str| name == worker || name.starts_with(&shard);
+        self.front
+            .records("worker linked")
+            .iter()
+            .filter(|record| record["worker"].as_str().is_some_and(is_it))
+            .count()
     }
 
     #[track_caller]

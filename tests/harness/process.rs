@@ -129,7 +129,7 @@ impl Process {
         self.stdout.lock().unwrap().clone()
     }
 
-    /// Asks for the statistics and returns the one line that is the answer.
+    /// Asks for a report and returns the one line that is the answer.
     #[track_caller]
     pub(crate) fn report(&self) -> Report {
         self.report_by(Signal::SIGUSR1)

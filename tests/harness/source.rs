@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use super::destination::assert_same;
 use super::peer::End;
 use super::{PATIENCE, eventually_some, since};
@@ -91,6 +93,11 @@ impl Source {
     }
 
     /// A FIN, and not a byte before it.
+    /// Ends with a reset instead of a FIN.
+    pub(crate) fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket takes options");
+    }
+
     #[track_caller]
     pub(crate) fn expect_fin(&mut self) {
         assert_eq!(self.expect_end(), End::Fin, "how the source's connection ends");

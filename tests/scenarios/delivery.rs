@@ -12,6 +12,7 @@ in_every_shape!(
     only_the_primary_answers_the_source,
     a_silent_secondary_delays_nothing_and_gets_everything_once,
     sources_side_by_side_hear_their_own_answers,
+    shards_share_the_sessions_and_the_report_adds_them_up,
 );
 
 /// Fails if a secondary's reply is forwarded too, or if a destination is connected to per message.
@@ -131,4 +132,20 @@ fn sources_side_by_side_hear_their_own_answers(shape: Shape) {
     drop(sources);
     assert_eq!(fabric.at_rest().volume("primary", "delivered").frames, 60);
     assert_eq!(secondary.accepted(), 20);
+}
+
+/// Fails if a worker's shard links to one shard of the ingress only, or a report leaves a shard out.
+fn shards_share_the_sessions_and_the_report_adds_them_up(shape: Shape) {
+    let (primary, secondary) = (Destination::echo(), Destination::echo());
+    let fabric = Fabric::shaped(shape).shards(2).forward(&primary).forward(&secondary).start();
+    let mut sources: Vec<_> = (0..16).map(|_| fabric.connect()).collect();
+    for (at, source) in sources.iter_mut().enumerate() {
+        source.send(format!("hello from {at}\n").as_bytes());
+        source.expect(format!("hello from {at}\n").as_bytes());
+    }
+    assert_eq!(fabric.report().balanced().sessions("live"), 16);
+    drop(sources);
+    let report = fabric.at_rest();
+    assert_eq!(["primary", "secondary-1"].map(|name| report.volume(name, "delivered").frames), [16, 16]);
+    assert_eq!((primary.accepted(), secondary.accepted()), (16, 16));
 }

@@ -7,7 +7,7 @@
 //! `unsafe_code` is allowed here because foreign declarations are nothing else.
 
 pub mod errno;
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "C names its types so")]
 mod ffi;
 
 pub use ffi::*;

@@ -14,7 +14,7 @@ use super::FRAME_COST;
 use crate::counters::Tally;
 
 /// Slices shorter than this are copied when they are kept: a few bytes must not pin a whole read buffer.
-const WORTH_SHARING: usize = 1024;
+const WORTH_SHARING: usize = 4096;
 
 /// Bytes of a stream that follow each other, and where frames start and end among them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,7 @@
 //! The receiver's side of one direction of one session: what has come, what was written, what it lets the sender do.
+//!
+//! It keeps totals and no bytes: whoever owns it has those. It never waits: what is offered is taken, was seen before,
+//! leaves a gap, or goes beyond what was permitted, and the caller does what follows from that.
 
 /// What a receiver tells a sender; each total only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

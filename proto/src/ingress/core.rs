@@ -1,4 +1,7 @@
 //! What all sessions of an ingress shard share: settings, links, counters, timers.
+//!
+//! Sessions get it for the length of one input, through `Turn`. It knows no session itself: those who stand in its
+//! queues are names only.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
@@ -60,6 +63,8 @@ pub struct RouteCounters {
     pub ended: u64,
     /// Sources turned away because `max_sessions` was reached, or because of a drain.
     pub turned_away: u64,
+    /// Frames of sources longer than `max_frame`. They pass like any other.
+    pub oversized: u64,
     /// Said by sources.
     pub received: Tally,
     /// Said to sources.
@@ -77,8 +82,6 @@ pub struct DestinationCounters {
     pub received: Tally,
     /// Connections to it that were opened.
     pub connections: u64,
-    /// Lanes that were refused or reset.
-    pub losses: u64,
     /// Times it went away: a refusal or reset while nothing else was known of it.
     pub outages: u64,
     /// Whether it was refused or reset since it was last opened.
@@ -98,7 +101,6 @@ impl DestinationCounters {
     }
 
     pub(super) fn note_loss(&mut self) {
-        self.losses += 1;
         self.outages += u64::from(!self.is_away);
         self.is_away = true;
     }

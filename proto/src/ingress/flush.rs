@@ -1,4 +1,7 @@
 //! What leaves an ingress for its workers: lanes served in turn, primaries' links before secondaries'.
+//!
+//! Nothing is decided here about what is sent: sessions have put it into their lanes, and credit says how far it may
+//! go. A lane that the link's window keeps back is parked until there is room.
 
 use super::{
     Ingress, Shell,

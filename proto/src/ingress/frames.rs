@@ -1,4 +1,7 @@
 //! What workers say, one frame at a time.
+//!
+//! Every batch is judged before its frames are looked at, and every frame is held against the lane's present attempt.
+//! Who breaks the protocol is lost as a worker or ignored as a peer; nobody else notices.
 
 use super::{
     Ingress, Notice, Shell,
@@ -7,7 +10,7 @@ use super::{
 };
 use crate::{
     id::{Attempt, DestinationIndex, Peer, SessionId},
-    link::Verdict,
+    link::{MAX_DISOWNED, Verdict},
     time::Instant,
     wire::{Batch, Bye, Cause, Frame},
 };
@@ -201,7 +204,7 @@ impl Ingress {
     /// Tells a worker that a session or attempt is unknown here, once a batch.
     fn disown(&mut self, key: LinkKey, session: SessionId, attempt: Attempt) {
         let Some(link) = self.core.links.at_mut(key) else { return };
-        if link.disowned.len() < 64 && !link.disowned.contains(&session) {
+        if link.disowned.len() < MAX_DISOWNED && !link.disowned.contains(&session) {
             link.disowned.push(session);
             link.outbox.post(&Frame::Reset { session, attempt, cause: Cause::Unknown, unconfirmed: 0 });
         }

@@ -1,4 +1,7 @@
 //! HELLO and WELCOME, from the ingress's end, and links that fall silent.
+//!
+//! A worker says where its connections stand, and every lane on its link goes on, is opened anew or is reset. Also the
+//! ways in which a worker is lost: superseded, silent, leaving or refused.
 
 use rustc_hash::FxHashMap;
 
@@ -9,15 +12,13 @@ use super::{
 };
 use crate::{
     id::{DestinationIndex, Epoch, Peer, RouteIndex, SessionId},
-    link::{Liveness, Numbering, Verdict},
+    link::{LOOK, Liveness, Numbering, Verdict},
     time::Instant,
     wire::{BatchWriter, Bye, Frame, Greeting, Header, MAX_STANDINGS, Standing, VERSION},
 };
 
 /// Standings a worker may have in all parts of a HELLO.
 const MAX_STANDINGS_IN_ALL: usize = 65_536;
-/// The clock is looked at this often while there are links to other processes.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl Ingress {
     /// A part of HELLO.

@@ -1,4 +1,7 @@
 //! The ingress's ends of its links, and who serves which destination.
+//!
+//! Owns each link's numbers, signs of life and queues, and counts the sessions placed on it: a new one goes to the
+//! worker with the fewest. What a greeting means is decided in `greeting`.
 
 use std::collections::VecDeque;
 

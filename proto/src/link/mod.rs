@@ -19,3 +19,7 @@ use std::time::Duration;
 pub const GRANT_LAG: Duration = Duration::from_millis(50);
 /// A lane is sent at most so many units before it is the next one's turn.
 pub const QUANTUM: u64 = 64 * 1024;
+/// The clock is looked at this often while there are links to other processes.
+pub const LOOK: Duration = Duration::from_millis(250);
+/// Of sessions and attempts that are unknown, the other side is told at most so many in one batch.
+pub const MAX_DISOWNED: usize = 64;

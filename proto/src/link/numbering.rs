@@ -1,4 +1,7 @@
 //! Batch numbers of one epoch: what is next, what was lost, what the other side has.
+//!
+//! It judges a batch by its header alone. What a gap costs (a new greeting) is decided by the two ends; nothing is kept
+//! here to be sent again, because credit does that for each session.
 
 use crate::{id::Epoch, wire::Header};
 

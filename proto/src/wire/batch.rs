@@ -152,7 +152,8 @@ mod tests {
         id::{Attempt, Incarnation, SessionId},
         wire::{
             code::{Bye, Cause, Patience, Phase},
-            frame::{Cuts, Greeting, MAX_POSITION, MAX_STANDINGS, Standing},
+            decode::MAX_POSITION,
+            frame::{Cuts, Greeting, MAX_STANDINGS, Standing},
         },
     };
 

@@ -1,4 +1,7 @@
 //! Codes of the wire: small numbers with a word each.
+//!
+//! A code that is not listed does not decode. The word is what logs and reports print; docs/protocol.md, section 4, has
+//! the numbers.
 
 use std::fmt;
 

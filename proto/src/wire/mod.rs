@@ -5,6 +5,7 @@
 
 mod batch;
 mod code;
+mod decode;
 mod frame;
 
 pub use batch::{Batch, BatchWriter, Header, MAX_BATCH, TARGET_BATCH};

@@ -1,9 +1,12 @@
 //! What leaves a worker for its ingresses: lanes served in turn, and GRANTs as latest values.
+//!
+//! Written totals travel with DATA where there is any; a GRANT of its own goes out at once if a quarter of the window
+//! has become free, and a little later otherwise.
 
 use super::{Shell, Worker};
 use crate::{
     id::{Attempt, ConnectionId, SessionId},
-    link::{GRANT_LAG, QUANTUM},
+    link::{GRANT_LAG, MAX_DISOWNED, QUANTUM},
     time::Instant,
     wire::{Cause, Frame},
 };
@@ -11,7 +14,7 @@ use crate::{
 impl super::link::Link {
     /// Tells the ingress that a session or attempt is unknown here, once a batch.
     pub(super) fn disown(&mut self, session: SessionId, attempt: Attempt) {
-        if self.disowned.last() != Some(&(session, attempt)) && self.disowned.len() < 64 {
+        if self.disowned.last() != Some(&(session, attempt)) && self.disowned.len() < MAX_DISOWNED {
             self.disowned.push((session, attempt));
             self.post(&Frame::Reset { session, attempt, cause: Cause::Unknown, unconfirmed: 0 });
         }

@@ -1,4 +1,7 @@
 //! What the ingress says, one frame at a time.
+//!
+//! Every batch is judged before its frames are looked at. A frame for a connection that is not there is answered by
+//! RESET; one that breaks the protocol makes the worker greet anew.
 
 use std::time::Duration;
 
@@ -105,7 +108,7 @@ impl Worker {
             }
             Frame::Fin { session, attempt, position } => {
                 let Some(id) = self.find(link, session, attempt) else { return Ok(()) };
-                let connection = self.connections.at_mut(id.0).ok_or(Fault("unreachable"))?;
+                let Some(connection) = self.connections.at_mut(id.0) else { return Ok(()) };
                 connection.on_fin(position).map_err(fault_of)?;
                 self.write(id, now, shell);
             }

@@ -1,4 +1,7 @@
 //! HELLO and WELCOME, from the worker's end, and what the clock brings.
+//!
+//! HELLO says where every connection of a link stands; of those, what WELCOME names goes on and the rest is aborted.
+//! The clock brings pings, silence, the end of a lease, and the turn of connections that wait.
 
 use super::{
     Effect, Notice, Shell, Worker,
@@ -8,13 +11,11 @@ use super::{
 };
 use crate::{
     id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
+    link::LOOK,
     outage::PACE_BURST,
     time::Instant,
     wire::{Cause, Frame, Greeting, MAX_STANDINGS, Phase, Standing, VERSION},
 };
-
-/// The clock is looked at this often while there are links to other processes.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl Worker {
     /// Opens a new epoch: tells the ingress where every connection of this link stands.

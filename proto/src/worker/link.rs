@@ -1,4 +1,6 @@
 //! The worker's end of one link: greeting, numbers, life and lease.
+//!
+//! It decides nothing about connections: it says whether they may be written for, and gathers what they have to tell.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -306,11 +306,6 @@ impl Worker {
         Some(Owner { link, ingress: self.links[link.0 as usize].ingress, session, attempt })
     }
 
-    /// Whether at least one link is up.
-    pub fn is_linked(&self) -> bool {
-        self.links.iter().any(Link::is_live)
-    }
-
     /// Whether the destination is away.
     pub const fn is_away(&self) -> bool {
         self.outage.is_away()

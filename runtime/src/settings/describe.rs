@@ -1,4 +1,6 @@
 //! The resolved settings as `pegloom check` prints them: key, value, and who said so.
+//!
+//! It only shows what has been resolved, and never resolves anything itself.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,6 @@
 //! Destinations, from addresses or tables, and the names that routes and destinations have unless they are given one.
+//!
+//! Names that clash, and addresses that would lead back to a listener, are the business of `conflict`.
 
 use super::{
     Destination, Route, address,

@@ -1,4 +1,6 @@
 //! The environment as a value, so that a test can have its own.
+//!
+//! What its variables mean is decided by whoever looks one up; a variable nobody asks for is passed over.
 
 use std::collections::BTreeMap;
 

@@ -84,7 +84,7 @@ macro_rules! keyed {
             ];
 
             /// Reads every key; the struct, if all could be read.
-            #[allow(unused_variables, unused_mut, clippy::ptr_arg, reason = "a table may have no keys with a default yet")]
+            #[allow(unused_variables, unused_mut, clippy::ptr_arg, reason = "a table may have no keys that are read from layers")]
             pub(in crate::settings) fn assemble(
                 $( $own: Option<$own_type>, )*
                 mut rows: Vec<$crate::settings::layers::Row>,

@@ -78,11 +78,39 @@ impl Gate {
     }
 }
 
+/// The writing half. tokio says FIN when it is dropped; one that is to be reset must not.
+#[derive(Debug)]
+struct WriteHalf {
+    // Invariant: there until it is dropped.
+    half: Option<OwnedWriteHalf>,
+    is_aborted: Cell<bool>,
+}
+
+impl WriteHalf {
+    fn stream(&self) -> &TcpStream {
+        self.tokio().as_ref()
+    }
+
+    fn tokio(&self) -> &OwnedWriteHalf {
+        self.half.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for WriteHalf {
+    fn drop(&mut self) {
+        if let Some(half) = self.half.take()
+            && self.is_aborted.get()
+        {
+            half.forget();
+        }
+    }
+}
+
 /// A connection: its writing half, and handles of the tasks that read and wait.
 #[derive(Debug)]
 pub struct Endpoint {
     id: u64,
-    half: Rc<OwnedWriteHalf>,
+    half: Rc<WriteHalf>,
     gate: Rc<Gate>,
     reader: AbortHandle,
     waiter: RefCell<Option<AbortHandle>>,
@@ -100,12 +128,13 @@ impl Endpoint {
         let reader = spawn_local(read(read_half, id, Rc::clone(&gate), owner)).abort_handle();
         let is_waiting = Rc::new(Cell::new(false));
         let (waiter, written) = (RefCell::new(None), Cell::new(0));
-        Self { id, half: Rc::new(half), gate, reader, waiter, is_waiting, written }
+        let half = Rc::new(WriteHalf { half: Some(half), is_aborted: Cell::new(false) });
+        Self { id, half, gate, reader, waiter, is_waiting, written }
     }
 
     /// Writes as much as the kernel takes. What it refuses is asked for again by `on_writable`.
     pub fn write(&self, bytes: &[u8], owner: &Rc<impl Owner>) -> Result<usize, Cause> {
-        let taken = match self.half.try_write(bytes) {
+        let taken = match self.half.tokio().try_write(bytes) {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(cause_of(&error)),
@@ -124,7 +153,7 @@ impl Endpoint {
         let (id, half, is_waiting) = (self.id, Rc::clone(&self.half), Rc::clone(&self.is_waiting));
         let task = spawn_local(async move {
             // An error is found by the write that follows.
-            let _ = half.writable().await;
+            let _ = half.tokio().writable().await;
             is_waiting.set(false);
             drop(half);
             owner.on_writable(id);
@@ -134,9 +163,8 @@ impl Endpoint {
 
     /// Says that nothing more will be written.
     pub fn shut_down(&self) {
-        let stream: &TcpStream = (*self.half).as_ref();
         // Fails only where the connection is gone already, which the reader reports.
-        let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+        let _ = socket2::SockRef::from(self.half.stream()).shutdown(std::net::Shutdown::Write);
     }
 
     /// Stops reading.
@@ -152,13 +180,13 @@ impl Endpoint {
 
     /// The connection is to be reset, not ended, when it is dropped.
     pub fn abort(&self) {
-        let stream: &TcpStream = (*self.half).as_ref();
-        let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        self.half.is_aborted.set(true);
+        let _ = socket2::SockRef::from(self.half.stream()).set_linger(Some(Duration::ZERO));
     }
 
     /// Bytes written that the other side's kernel has not acknowledged.
     pub fn unconfirmed(&self) -> u64 {
-        unconfirmed((*self.half).as_ref(), self.written.get())
+        unconfirmed(self.half.stream(), self.written.get())
     }
 }
 

@@ -1,4 +1,6 @@
 //! Listeners: one socket a shard on one port, the kernel spreading connections over them (`SO_REUSEPORT`).
+//!
+//! It binds and looks at nothing else: whether two routes want the same port is found with the settings.
 
 use std::{
     io,

@@ -1,4 +1,6 @@
 //! TCP as both nodes use it: listeners shared between shards, and endpoints that read in tasks and write at once.
+//!
+//! Here are sockets only. Who a connection belongs to, and what its bytes mean, is known to the `Owner`.
 
 mod endpoint;
 mod listen;

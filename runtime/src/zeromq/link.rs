@@ -86,5 +86,23 @@ impl Dealer {
 pub(super) fn bind(raw: &zmq::Socket, endpoint: &str) -> Result<String, Error> {
     raw.bind(endpoint).map_err(|source| Error::bind(endpoint, source))?;
     let bound = raw.get_last_endpoint().map_err(Error::open)?;
-    Ok(bound.unwrap_or_else(|_| endpoint.to_owned()))
+    Ok(unmapped(&bound.unwrap_or_else(|_| endpoint.to_owned())))
+}
+
+/// A socket that may speak IPv6 tells an IPv4 address as `[::ffff:127.0.0.1]`; nobody typed that.
+fn unmapped(endpoint: &str) -> String {
+    let mapped = endpoint.strip_prefix("tcp://[::ffff:").and_then(|rest| rest.split_once(']'));
+    mapped.map_or_else(|| endpoint.to_owned(), |(address, port)| format!("tcp://{address}{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_as_it_was_typed() {
+        assert_eq!(unmapped("tcp://[::ffff:127.0.0.1]:7100"), "tcp://127.0.0.1:7100");
+        assert_eq!(unmapped("tcp://[::1]:7100"), "tcp://[::1]:7100");
+        assert_eq!(unmapped("ipc:///run/pegloom"), "ipc:///run/pegloom");
+    }
 }

@@ -29,7 +29,7 @@ const UNLIMITED: i32 = 0;
 /// kernel's buffers, and loses nothing.
 const RECEIVE_QUEUE: i32 = 10_000;
 /// How many reports may wait for a subscriber that does not read. Beyond that they are lost, as reports may be; without
-/// it a stopped stats-node would eat the memory of every node.
+/// it a listener that is stopped would eat the memory of every node.
 const PUBLISH_QUEUE: i32 = 1_000;
 
 pub(super) fn router(socket: &Socket) -> Result<()> {

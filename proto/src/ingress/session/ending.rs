@@ -1,4 +1,7 @@
 //! How sessions end (S6). Every end has a reason, told once: who ended it, how, in which phase.
+//!
+//! After its end towards source and primary a session lives on, `linger` at most, only for its secondaries: what they
+//! have not got is brought to them, then a FIN.
 
 use std::fmt;
 

@@ -1,4 +1,7 @@
 //! A worker that drains has its sessions taken over by others, each at a moment when nothing is lost by it.
+//!
+//! Between two exchanges a session can go on over another connection without anyone missing a byte. Where no such
+//! moment comes, nothing is done here, and the worker leaves when its grace is over.
 
 use super::{Patience, Phase, PrimaryState, SecondaryState, Session, Shell, Turn};
 use crate::{id::DestinationIndex, time::Instant, wire::Cause};

@@ -1,4 +1,6 @@
 //! Links that come, break and go (L4): sessions are taken up where they were, or moved to another worker.
+//!
+//! A worker that is merely silent may still write, so a lane gets another only once the lease of the old one is over.
 
 use super::{By, Ending, Patience, Phase, PrimaryState, SecondaryState, Session, Shell, Turn};
 use crate::{

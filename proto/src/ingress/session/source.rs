@@ -1,4 +1,7 @@
 //! What the source does.
+//!
+//! Its bytes become frames here, once, for all destinations: the primary gets them as they came, the secondaries when
+//! they are whole. Only the primary's window can pause it.
 
 use bytes::Bytes;
 
@@ -7,6 +10,7 @@ use crate::{
     counters::Tally,
     credit::{Chunk, FRAME_COST},
     id::DestinationIndex,
+    ingress::core::RouteState,
     wire::{Cause, Patience},
 };
 
@@ -42,10 +46,14 @@ impl Session {
 
     /// Finds the frames in what was read.
     fn frame(&mut self, bytes: Bytes, turn: &mut Turn<'_, impl Shell>) -> Chunk {
-        let starts = !self.framer.is_mid_frame();
+        let (starts, before) = (!self.framer.is_mid_frame(), self.framer.in_progress());
         let ends = &mut turn.core.ends;
         ends.clear();
         self.framer.scan(&bytes, ends);
+        let RouteState { settings, counters } = &mut turn.core.routes[self.route.0 as usize];
+        if before + bytes.len() as u64 > settings.max_frame.into() {
+            counters.oversized += longer_than(settings.max_frame, before, ends);
+        }
         let last_ends = ends.last().is_some_and(|&end| end as usize == bytes.len());
         let inner = ends.len() - usize::from(last_ends);
         Chunk::new(bytes, starts, last_ends, ends[..inner].to_vec())
@@ -132,6 +140,9 @@ impl Session {
     /// A burst of `raw` is over: the source paused, or the primary spoke.
     pub(super) fn end_burst(&mut self, turn: &mut Turn<'_, impl Shell>) {
         if self.framer.is_mid_frame() {
+            let route = turn.core.route(self.route);
+            route.counters.oversized +=
+                u64::from(self.framer.in_progress() > route.settings.max_frame.into());
             self.framer.finish();
             self.primary.lane.outbound.end_frame();
             self.offer_end(turn);
@@ -243,5 +254,29 @@ impl Session {
             self.source.is_paused = false;
             turn.effect(Effect::ResumeSource { session: self.id });
         }
+    }
+}
+
+/// How many of the frames that end at `ends` are longer than `max`; the first began `before` bytes earlier.
+fn longer_than(max: u32, before: u64, ends: &[u32]) -> u64 {
+    let mut from = 0;
+    let mut extra = before;
+    ends.iter()
+        .filter(|&&end| {
+            let len = std::mem::take(&mut extra) + u64::from(end - std::mem::replace(&mut from, end));
+            len > max.into()
+        })
+        .count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_counts_as_long_with_what_came_of_it_before() {
+        assert_eq!(longer_than(10, 0, &[10, 21, 31]), 1);
+        assert_eq!(longer_than(10, 1, &[10, 20]), 1);
+        assert_eq!(longer_than(10, 100, &[]), 0);
     }
 }

@@ -1,4 +1,7 @@
 //! What the destinations do, as their workers tell it. Frames of other attempts have been sorted out before.
+//!
+//! The primary's bytes go to the source; a secondary's are counted and consumed. Nothing a secondary does is looked at
+//! by what decides about source and primary (S4).
 
 use super::{
     By, Effect, Ending, Patience, Phase, PrimaryState, RETRY, SecondaryState, Session, Shell, Turn,

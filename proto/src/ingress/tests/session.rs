@@ -201,7 +201,7 @@ fn a_primary_that_breaks_resets_the_source_and_the_secondaries_get_a_fin() {
     assert_row(|rig| rig.say(PRIMARY, &[reset(A1)]), [ended, &of_secondary, ""]);
     let mut rig = in_state("Open");
     rig.say(PRIMARY, &[reset(A1)]);
-    assert_eq!((rig.destination(0).losses, rig.destination(0).unconfirmed_bytes), (1, 3));
+    assert_eq!((rig.destination(0).outages, rig.destination(0).unconfirmed_bytes), (1, 3));
 }
 
 /// Fails with: `linger_at` that looks at one of the two FINs only.
