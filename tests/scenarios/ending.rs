@@ -11,6 +11,8 @@ in_every_shape!(
     a_secondary_that_never_closes_does_not_keep_the_session,
     an_unfinished_last_line_is_delivered_too,
     what_the_primary_said_last_arrives_before_its_fin,
+    a_reset_of_the_primary_resets_the_source,
+    a_reset_of_the_source_resets_the_primary_and_a_secondary_gets_a_fin,
 );
 
 /// Fails if a FIN closes both halves.
@@ -98,5 +100,33 @@ fn what_the_primary_said_last_arrives_before_its_fin(shape: Shape) {
     assert_eq!(source.read_bytes(SPEECH), vec![b'z'; SPEECH]);
     source.expect_fin();
     drop(source);
+    fabric.at_rest();
+}
+
+/// Fails if an aborted endpoint says FIN as it is dropped (`WriteHalf` that never forgets).
+fn a_reset_of_the_primary_resets_the_source(shape: Shape) {
+    let primary = Destination::serving(|peer| {
+        if peer.read_line().is_some() {
+            peer.reset();
+        }
+    });
+    let fabric = Fabric::shaped(shape).forward(&primary).start();
+    let mut source = fabric.connect();
+    source.send(b"hello\n");
+    assert_eq!(source.expect_end(), End::Reset);
+    fabric.at_rest();
+}
+
+/// Fails for the same reason, at the worker.
+fn a_reset_of_the_source_resets_the_primary_and_a_secondary_gets_a_fin(shape: Shape) {
+    let (primary, secondary) = (Destination::echo(), Destination::silent());
+    let fabric = Fabric::shaped(shape).forward(&primary).forward(&secondary).start();
+    let mut source = fabric.connect();
+    source.send(b"hello\n");
+    source.expect(b"hello\n");
+    secondary.expect(b"hello\n");
+    source.reset();
+    assert_eq!(primary.expect_ends(), [End::Reset]);
+    assert_eq!(secondary.expect_ends(), [End::Fin]);
     fabric.at_rest();
 }

@@ -111,6 +111,10 @@ impl Fabric {
 
     fn on_turn(&mut self, node: Node) {
         let now = self.world.now;
+        if !self.run_of(node).is_busy {
+            // The turn of a process that died meanwhile.
+            return;
+        }
         match node {
             Node::Ingress(index) => {
                 self.with_ingress(index, |ingress, shell| ingress.flush(now, shell));

@@ -18,7 +18,7 @@ impl Fabric {
                 self.kill_worker(worker);
                 self.world.after(back_after, Event::WorkerBack { worker, is_renamed });
             }
-            Fault::Usurp { worker, of } => self.usurp(worker, of),
+            Fault::Usurp { of } => self.usurp(of),
             Fault::LeaveWorker { worker, back_after } => {
                 let now = self.world.now;
                 if !self.workers[worker].run.is_frozen {
@@ -42,9 +42,14 @@ impl Fabric {
         }
     }
 
-    fn usurp(&mut self, worker: usize, of: usize) {
+    fn usurp(&mut self, of: usize) {
         let plan = &self.world.plan.workers;
-        if worker != of && plan[worker] == plan[of] && self.workers[of].machine.is_some() {
+        let twin = (0..plan.len()).find(|&worker| worker != of && plan[worker] == plan[of]);
+        if let Some(worker) = twin.filter(|_| self.workers[of].machine.is_some()) {
+            // It cannot be reached, and for as long as it has a lease it goes on writing.
+            for ingress in 0..self.ingresses.len() {
+                self.world.cut_between(Some(of), ingress, millis(3_000));
+            }
             self.kill_worker(worker);
             self.workers[worker].name = self.workers[of].name.clone();
             self.workers[worker].is_newest = true;

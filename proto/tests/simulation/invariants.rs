@@ -252,8 +252,8 @@ impl World {
             assert!(!goes_on || is_well, "source {index} lacks {destination}");
             let last = source.plan.frames.last().map_or(&[][..], |&start| &source.plan.stream[start..]);
             // One that closes in order is connected again when there is something to say, but not by all at once.
-            let closes = self.sockets.iter().filter(of_lane).any(|socket| socket.has_finished);
-            let got_it = closes || newest.is_some_and(|socket| socket.written.ends_with(last));
+            let fits = |socket: &Socket| socket.has_finished || socket.written.ends_with(last);
+            let got_it = self.sockets.iter().filter(of_lane).any(fits);
             assert!(
                 !(goes_on && source.plan.last_words) || got_it,
                 "{destination} lacks the last of source {index}"

@@ -73,9 +73,8 @@ pub(crate) enum Fault {
         back_after: Duration,
         is_renamed: bool,
     },
-    /// A replica is started again under the name of another one, which lives on, and is told to go when they meet.
+    /// A replica is started again under the name of this one, which lives on where it cannot be reached.
     Usurp {
-        worker: usize,
         of: usize,
     },
     /// It says BYE and ends.
@@ -248,7 +247,6 @@ fn faults(ingresses: usize, workers: usize, secondaries: usize, random: &Random)
         .map(|_| {
             let (worker, ingress) = (draw.size(0..=workers - 1), draw.size(0..=ingresses - 1));
             let destination = draw.size(0..=secondaries);
-            let of = draw.size(0..=workers - 1);
             let span = millis(draw.within(500..=8_000));
             let back_after = millis(draw.within(0..=5_000));
             let is_renamed = draw.chance(50);
@@ -258,7 +256,7 @@ fn faults(ingresses: usize, workers: usize, secondaries: usize, random: &Random)
                 (3, Fault::FreezeIngress { ingress, span }),
                 (4, Fault::KillWorker { worker, back_after, is_renamed }),
                 (2, Fault::LeaveWorker { worker, back_after }),
-                (2, Fault::Usurp { worker, of }),
+                (2, Fault::Usurp { of: worker }),
                 (1, Fault::DrainWorker { worker }),
                 (1, Fault::KillIngress { ingress, back_after }),
                 (1, Fault::ResetAll { destination }),

@@ -25,8 +25,8 @@ impl Session {
         }
         let index = destination.0 as usize - 1;
         let secondary = &self.secondaries[index];
-        // Nothing may be outstanding in the middle of a frame too, if it passes in parts.
-        let is_between_frames = secondary.lane.outbound.outstanding() == 0 && !self.is_oversized;
+        let outbound = &secondary.lane.outbound;
+        let is_between_frames = outbound.outstanding() == 0 && !outbound.is_mid_frame() && !self.is_oversized;
         if secondary.state == SecondaryState::Live && is_between_frames {
             self.leave_link(destination, Some(Cause::InOrder), turn.core);
             turn.core.destination(self.route, destination).moved += 1;
@@ -41,6 +41,7 @@ impl Session {
         self.phase == Phase::Open
             && self.primary.state == PrimaryState::Open
             && lane.outbound.outstanding() == 0
+            && !self.source.has_finished
             && !lane.has_closed
             && !lane.replies.is_mid_frame()
             && !self.framer.is_mid_frame()
