@@ -69,7 +69,7 @@ impl Shard {
         let machine = Worker::new(settings, clock.now());
         Rc::new_cyclic(|owner| {
             let (sockets, broken, links) = (FxHashMap::default(), Vec::new(), Links::new(context));
-            let hands = Hands { address, sockets, broken, links, owner: owner.clone(), log };
+            let hands = Hands { clock, address, sockets, broken, links, owner: owner.clone(), log };
             Self {
                 machine: RefCell::new(machine),
                 hands: RefCell::new(hands),

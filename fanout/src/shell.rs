@@ -11,6 +11,7 @@ use proto::{
     worker::{Effect, Shell},
 };
 use runtime::{
+    clock::Clock,
     settings::Address,
     tcp::{Endpoint, cause_of},
 };
@@ -30,6 +31,7 @@ pub(crate) enum Socket {
 }
 
 pub(crate) struct Hands {
+    pub(crate) clock: Clock,
     pub(crate) address: Address,
     pub(crate) sockets: FxHashMap<ConnectionId, Socket>,
     /// Connections a write to which failed, and why.
@@ -40,7 +42,11 @@ pub(crate) struct Hands {
 }
 
 impl Shell for Hands {
-    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize {
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8], until: proto::time::Instant) -> usize {
+        // Links within this process need no lease, and no look at the clock.
+        if until != proto::time::Instant::NEVER && self.clock.now() >= until {
+            return 0;
+        }
         let (Some(Socket::Open(endpoint)), Some(owner)) =
             (self.sockets.get(&connection), self.owner.upgrade())
         else {

@@ -33,7 +33,7 @@ struct World {
 }
 
 impl Shell for World {
-    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize {
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8], _: Instant) -> usize {
         assert!(self.open.contains_key(&connection), "{connection} is not open");
         let taken = bytes.len().min(self.room);
         self.room -= taken;

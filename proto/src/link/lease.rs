@@ -52,6 +52,11 @@ impl Lease {
         self.proven.is_some_and(|proven| now.since(proven) < LEASE)
     }
 
+    /// When it ends, or ended.
+    pub fn end(&self) -> Instant {
+        self.proven.map_or(Instant::ZERO, |proven| proven + LEASE)
+    }
+
     /// For how long there has been none.
     pub fn absence(&self, now: Instant) -> Duration {
         self.proven.map_or(Duration::ZERO, |proven| now.since(proven).saturating_sub(LEASE))
@@ -74,6 +79,7 @@ mod tests {
         lease.acknowledged(1);
         assert!(lease.holds(at(2499)));
         assert!(!lease.holds(at(2500)));
+        assert_eq!(lease.end(), at(2500));
         assert_eq!(lease.absence(at(3000)), Duration::from_millis(500));
     }
 

@@ -179,7 +179,8 @@ impl Worker {
         let Some(id) = self.find(link, session, attempt) else { return Ok(()) };
         self.on_totals(id, None, written, now, shell)?;
         let Some(connection) = self.connections.at_mut(id.0) else { return Ok(()) };
-        let may_write = self.links[link.0 as usize].may_write(now);
+        let link = &self.links[link.0 as usize];
+        let (may_write, until) = (link.may_write(now), link.write_end());
         let cost = (u64::from(starts) + cuts.len() as u64) * FRAME_COST + payload.len() as u64;
         let wrote = connection
             .on_data(
@@ -188,7 +189,7 @@ impl Worker {
                 payload,
                 |bytes| Chunk::new(bytes, starts, ends, cuts.iter().collect()),
                 may_write,
-                |bytes| shell.write(id, bytes),
+                |bytes| shell.write(id, bytes, until),
             )
             .map_err(fault_of)?;
         self.after_write(id, wrote, now, shell);

@@ -85,6 +85,11 @@ impl Link {
         self.is_live() && self.has_lease(now)
     }
 
+    /// Until when writing is allowed, if it is.
+    pub(super) fn write_end(&self) -> Instant {
+        if self.is_local { Instant::NEVER } else { self.lease.end() }
+    }
+
     pub(super) fn has_lease(&self, now: Instant) -> bool {
         self.is_local || self.lease.holds(now)
     }

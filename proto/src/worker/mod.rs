@@ -55,7 +55,10 @@ pub struct Settings {
 pub trait Shell {
     /// Writes to a destination's connection; returns how many bytes the kernel took. An error is reported as `on_reset`
     /// later and takes none.
-    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize;
+    ///
+    /// None are to be taken at `until` or later. The shell looks at the clock right before it asks the kernel: a process
+    /// that was stopped since the input began must not write with a lease that is over.
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8], until: Instant) -> usize;
     /// Sends a batch; false if the socket refused it.
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool;
     /// Any number, each as likely.
@@ -327,10 +330,12 @@ impl Worker {
     /// Writes what waits for one connection, if it may.
     fn write(&mut self, id: ConnectionId, now: Instant, shell: &mut impl Shell) {
         let Some(connection) = self.connections.at_mut(id.0) else { return };
-        if !self.links[connection.order.link.0 as usize].may_write(now) {
+        let link = &self.links[connection.order.link.0 as usize];
+        if !link.may_write(now) {
             return;
         }
-        let wrote = connection.write_backlog(|bytes| shell.write(id, bytes));
+        let until = link.write_end();
+        let wrote = connection.write_backlog(|bytes| shell.write(id, bytes, until));
         self.after_write(id, wrote, now, shell);
     }
 

@@ -92,7 +92,8 @@ impl WorkerShell<'_> {
 }
 
 impl worker::Shell for WorkerShell<'_> {
-    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize {
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8], until: proto::time::Instant) -> usize {
+        assert!(self.world.now < until, "a write without a lease");
         let socket = self.socket(connection);
         self.world.write_to_destination(socket, bytes)
     }

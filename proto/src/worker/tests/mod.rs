@@ -33,7 +33,7 @@ struct Scripted {
 }
 
 impl Shell for Scripted {
-    fn write(&mut self, _: ConnectionId, bytes: &[u8]) -> usize {
+    fn write(&mut self, _: ConnectionId, bytes: &[u8], _: Instant) -> usize {
         let taken = bytes.len().min(self.room);
         self.room -= taken;
         self.written.push_str(&String::from_utf8_lossy(&bytes[..taken]));
