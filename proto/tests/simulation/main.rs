@@ -1,5 +1,8 @@
 //! The whole fabric in one thread on virtual time, with everything going wrong that can: the shipped machines, seeded
 //! faults, and what must hold looked at after every step.
+//!
+//! `plan` says what a seed means, `fabric` lets one thing happen after the other, `invariants` and `endings` say what must
+//! hold. `mutations.md` lists changes to the code that it was seen to fail by.
 
 mod destinations;
 mod endings;
