@@ -218,17 +218,26 @@ impl SecondaryLane {
     /// The slow way, where not everything fits: frames that share a fate stay together. A read of the shortest frames
     /// there are is cut a few times, not once for each: cutting costs as much as there are frames behind the cut.
     fn offer_by_frame(&mut self, chunk: &Chunk, first_cost: u64, account: &mut Account, offer: &mut Offer) {
-        let (mut rest, mut cost) = (Some(chunk.clone()), first_cost);
+        let (end, fate) = self.judge(chunk, first_cost, offer);
+        if let (true, Some(reason)) = (end == chunk.len(), fate) {
+            return account.refuse(chunk.tally(), reason);
+        }
+        let mut first = chunk.clone();
+        let mut rest = (end < first.len()).then(|| first.split_off(end));
+        self.settle(first, fate, account);
         while let Some(mut run) = rest.take() {
-            let (end, fate) = self.judge(&run, cost, offer);
+            let (end, fate) = self.judge(&run, 0, offer);
             if end < run.len() {
                 rest = Some(run.split_off(end));
             }
-            match fate {
-                Some(reason) => account.refuse(run.tally(), reason),
-                None => self.admit(run, account),
-            }
-            cost = 0;
+            self.settle(run, fate, account);
+        }
+    }
+
+    fn settle(&mut self, run: Chunk, fate: Option<ShedReason>, account: &mut Account) {
+        match fate {
+            Some(reason) => account.refuse(run.tally(), reason),
+            None => self.admit(run, account),
         }
     }
 

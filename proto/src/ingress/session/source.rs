@@ -94,12 +94,20 @@ impl Session {
     fn offer_gathered(&mut self, chunk: Option<Chunk>, turn: &mut Turn<'_, impl Shell>) {
         let first_end =
             chunk.as_ref().map(|chunk| chunk.cuts().first().map_or(chunk.len(), |&cut| cut as usize));
-        let stretch: Vec<Chunk> = self.partial.drain(..).chain(chunk).collect();
+        // Mostly a read holds whole frames only: nothing was gathered, and nothing need be put together.
+        let gathered: Vec<Chunk>;
+        let stretch = match &chunk {
+            Some(whole) if self.partial.is_empty() => std::slice::from_ref(whole),
+            _ => {
+                gathered = self.partial.drain(..).chain(chunk).collect();
+                &gathered[..]
+            }
+        };
         let Some((last, before)) = stretch.split_last() else { return };
         let before_bytes: usize = before.iter().map(Chunk::len).sum();
         let first_cost = FRAME_COST + (before_bytes + first_end.unwrap_or(last.len())) as u64;
         for index in 0..self.secondaries.len() {
-            self.offer(index, &stretch, first_cost, turn);
+            self.offer(index, stretch, first_cost, turn);
         }
     }
 
