@@ -77,7 +77,7 @@ pub(crate) struct StallArgs {
     #[arg(long, value_enum, default_value_t = Baseline::Alone)]
     pub(crate) baseline: Baseline,
     /// KiB each source sends in long lines before anything is measured, so that buffers towards a stalled secondary are full
-    #[arg(long, default_value_t = 4096, value_name = "KIB", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
+    #[arg(long, default_value_t = 16_384, value_name = "KIB", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     pub(crate) fill: u32,
     #[command(flatten)]
     pub(crate) common: Common,
