@@ -82,11 +82,6 @@ impl Shard {
         })
     }
 
-    /// The endpoint its workers dial.
-    pub fn endpoint(&self) -> &str {
-        self.router.endpoint()
-    }
-
     /// Starts its tasks on this thread: the beat, the ROUTER, one for each listener.
     pub fn start(
         self: &Rc<Self>,

@@ -112,11 +112,6 @@ impl Outbound {
         self.next < self.chunks.len() || self.fin == Fin::Queued
     }
 
-    /// Whether FIN has been queued.
-    pub fn is_finished(&self) -> bool {
-        self.fin != Fin::Open
-    }
-
     /// Whether everything up to and with FIN is taken.
     pub fn is_done(&self) -> bool {
         self.fin == Fin::Sent && self.taken.max(self.written) == self.end + FIN_COST
