@@ -6,6 +6,7 @@
 use proto::{
     id::Incarnation,
     ingress::{Route, Settings as Machine},
+    policy::{Destination, Talk},
 };
 use runtime::settings::{Route as RouteSettings, Settings};
 
@@ -32,8 +33,9 @@ fn route(route: &RouteSettings) -> Route {
         destinations: route
             .destinations
             .iter()
-            .map(|destination| (destination.name.clone(), destination.address.fingerprint()))
+            .map(|destination| Destination::new(&destination.name, destination.address.fingerprint()))
             .collect(),
+        talk: Talk::default(),
         connect_timeout: route.connect_timeout,
         linger: route.linger,
         quiet_gap: route.quiet_gap,

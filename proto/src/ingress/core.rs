@@ -11,6 +11,7 @@ use crate::{
     counters::{Account, Tally},
     id::{DestinationIndex, Incarnation, RouteIndex, SessionId},
     link::GRANT_LAG,
+    policy::{Destination, Talk},
     time::Instant,
 };
 
@@ -38,8 +39,10 @@ pub struct Route {
     pub name: String,
     /// How frames end.
     pub codec: Codec,
-    /// Its destinations' names and the fingerprints of their settings; the first is the primary.
-    pub destinations: Vec<(String, u64)>,
+    /// Its destinations; the first is the primary.
+    pub destinations: Vec<Destination>,
+    /// What it makes of what they say.
+    pub talk: Talk,
     /// How long the primary may take to connect, or to find a worker.
     pub connect_timeout: Duration,
     /// How long a half-closed or ended session may stay silent.

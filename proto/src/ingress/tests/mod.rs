@@ -15,6 +15,7 @@ use crate::{
     codec::Codec,
     counters::ShedReason,
     id::{Attempt, Incarnation},
+    policy::{Destination, Talk},
     spell,
     wire::{Bye, Cause, Cuts, Frame, Greeting, Phase, Standing},
 };
@@ -114,7 +115,8 @@ impl Rig {
         let route = Route {
             name: "r".to_owned(),
             codec,
-            destinations: (0..destinations).map(|index| (format!("d{index}"), 0)).collect(),
+            destinations: (0..destinations).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
+            talk: Talk::default(),
             connect_timeout: CONNECT_TIMEOUT,
             linger: LINGER,
             quiet_gap: Duration::from_millis(100),
