@@ -79,6 +79,24 @@ fn spell_notice(notice: Notice) -> String {
     match notice {
         Notice::SessionOpened { session, .. } => format!("{session} opened"),
         Notice::SessionEnded { session, by, ending, .. } => format!("{session} ended by {by}: {ending}"),
+        Notice::Diverged { session, destination, divergence, request, left_out, .. } => {
+            let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+            let (primary, secondary) = (text(&divergence.primary), text(&divergence.secondary));
+            let finding = divergence.finding.name();
+            format!(
+                "{session} d{}: {finding}: {} -> {primary} / {secondary} at {:?} +{left_out}",
+                destination.0,
+                text(&request),
+                divergence.offset
+            )
+        }
+        Notice::Asked { session, destination, frame, .. } => {
+            format!("{session} d{} asks {}", destination.0, frame.escape_ascii())
+        }
+        Notice::AskedAgain { session, destination, frame, answer, .. } => {
+            let answer = answer.map_or("nothing".to_owned(), |answer| answer.escape_ascii().to_string());
+            format!("{session} d{} asks {} again, gets {answer}", destination.0, frame.escape_ascii())
+        }
         Notice::WorkerLinked { worker, .. } => format!("linked {}", worker.name),
         Notice::WorkerDraining { worker } => format!("draining {}", worker.name),
         Notice::WorkerLost { worker, why, sessions } => format!("lost {}: {why}, {sessions}", worker.name),
