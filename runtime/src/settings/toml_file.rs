@@ -72,7 +72,7 @@ impl Lines {
             DeValue::String(text) => Raw::Text(text.to_string()),
             DeValue::Integer(number) => integer(number),
             DeValue::Float(_) => Raw::Other("a fraction"),
-            DeValue::Boolean(_) => Raw::Other("true or false"),
+            DeValue::Boolean(value) => Raw::Boolean(*value),
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Table(table) => Raw::Table(self.table(table)),
             DeValue::Array(items) => {
