@@ -234,11 +234,10 @@ impl Session {
     }
 
     fn count_written(&mut self, bytes: usize, from: From, turn: &mut Turn<'_, impl Shell>) {
-        if bytes > 0 {
-            self.active_at = turn.now;
-        }
         self.source.written += bytes as u64;
+        // An ask is no sign of life of the primary: it must not keep a session that would end.
         if from == From::Primary {
+            self.active_at = if bytes > 0 { turn.now } else { self.active_at };
             let older = self.source.older.min(bytes as u64);
             self.source.older -= older;
             self.primary.lane.inbound.widen(older);
