@@ -2,8 +2,10 @@
 //!
 //! A session knows a source endpoint (bytes, room, FIN, reset), never a socket. What the source says goes to the primary's
 //! lane first and then, in whole frames, to the secondaries'. What the primary says goes to the source. Files by who
-//! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`.
+//! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`;
+//! `datagram` is what a session of datagrams does differently.
 
+mod datagram;
 mod ending;
 mod handing_over;
 pub(super) mod lane;
@@ -14,8 +16,9 @@ mod worker;
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
+pub(in crate::ingress) use datagram::Said;
 pub use ending::{By, Ending};
-use lane::{Lane, PrimaryLane, PrimaryState, SecondaryLane, SecondaryState};
+use lane::{Lane, Primary, PrimaryState, SecondaryLane, SecondaryState};
 
 use super::{
     Effect, Shell,
@@ -56,9 +59,9 @@ struct Source {
     is_paused: bool,
     /// It has said something since the primary last did.
     spoke_last: bool,
-    /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
+    /// Said by the primary, not yet taken by the source's socket; of datagrams, each by itself. Bounded by the lane's window.
     backlog: VecDeque<Bytes>,
-    /// How much of that an earlier attempt said: it is no part of the present one's positions.
+    /// How many units of that an earlier attempt said: they are no part of the present one's positions.
     older: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
@@ -72,13 +75,14 @@ pub(super) struct Session {
     source: Source,
     framer: Framer,
     /// The frame in progress, for secondaries, which get whole frames only.
-    // Invariant: empty without secondaries; at most max_frame bytes.
+    /// Of datagrams: what came before the primary was connected.
+    // Invariant: empty without secondaries; at most max_frame bytes, or what the primary's lane admitted.
     partial: Vec<Chunk>,
     /// The frame in progress began after a pause, not where the last was cut.
     is_clean_start: bool,
     /// The frame in progress is longer than `max_frame` and passes in parts.
     is_oversized: bool,
-    pub(super) primary: PrimaryLane,
+    pub(super) primary: Primary,
     pub(super) secondaries: Box<[SecondaryLane]>,
     connect_by: Option<Instant>,
     quiet_at: Option<Instant>,
@@ -108,12 +112,12 @@ impl Session {
             id,
             route,
             phase: Phase::Connecting,
-            source: Source { is_paused: true, ..Source::default() },
+            source: Source { is_paused: !codec.is_datagram(), ..Source::default() },
             framer: Framer::new(codec, max_frame),
             partial: Vec::new(),
             is_clean_start: true,
             is_oversized: false,
-            primary: PrimaryLane::new(codec, max_frame, window, keep),
+            primary: Primary::new(codec, max_frame, window, keep),
             secondaries,
             connect_by: None,
             quiet_at: None,
@@ -137,16 +141,15 @@ impl Session {
         let fence = self.primary.lane.fenced_until;
         self.primary.place_at = (fence > turn.now).then_some(fence);
         self.connect_by.get_or_insert(fence.max(turn.now) + timeout);
-        self.source.older = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
+        self.source.older = self.backlog_units();
         let held = self.source.older;
-        let lane = &mut self.primary.lane;
-        lane.link = match self.primary.place_at {
+        self.primary.lane.link = match self.primary.place_at {
             Some(_) => None,
             None => turn.core.links.place(self.route, DestinationIndex::PRIMARY),
         };
-        self.primary.state = match lane.link {
+        self.primary.state = match self.primary.lane.link {
             Some(key) => {
-                let open = lane.open(self.id, position, held, Patience::Once, millis(timeout));
+                let open = self.primary.lane.open(self.id, position, held, Patience::Once, millis(timeout));
                 turn.core.links.post(key, &open);
                 PrimaryState::Opening
             }
@@ -314,6 +317,9 @@ impl Session {
                 self.end(By::Ingress, Ending::Linger, false, turn);
             }
             Phase::Open if self.pause_at().is_some_and(|at| at <= turn.now) => self.on_pause(turn),
+            Phase::Open if self.idle_at(turn.core).is_some_and(|at| at <= turn.now) => {
+                self.end(By::Ingress, Ending::Idle, false, turn);
+            }
             Phase::Draining { until } if until <= turn.now => self.abandon_secondaries(turn),
             _ => {}
         }
@@ -323,7 +329,9 @@ impl Session {
     fn deadline(&self, core: &Core) -> Instant {
         let phase = match self.phase {
             Phase::Draining { until } => Some(until),
-            Phase::Open => self.linger_at(core).or_else(|| self.pause_at()),
+            Phase::Open => {
+                self.linger_at(core).into_iter().chain(self.pause_at()).chain(self.idle_at(core)).min()
+            }
             Phase::Connecting | Phase::Gone => None,
         };
         let retries = self.secondaries.iter().filter_map(|secondary| secondary.retry_at);
