@@ -32,11 +32,14 @@ fn route(route: &RouteSettings) -> Route {
         destinations: route
             .destinations
             .iter()
-            .map(|destination| (destination.name.clone(), destination.address.fingerprint()))
+            .map(|destination| {
+                (destination.name.clone(), destination.address.fingerprint(route.listen.transport))
+            })
             .collect(),
         connect_timeout: route.connect_timeout,
         linger: route.linger,
         quiet_gap: route.quiet_gap,
+        idle_timeout: route.idle_timeout,
         max_frame: route.max_frame,
         window: route.window,
         secondary_window: route.window.saturating_mul(SECONDARY_WINDOWS),

@@ -90,6 +90,12 @@ pub struct Source {
     pub sent: Tally,
     /// Frames of sources longer than `max_frame`.
     pub oversized: u64,
+    /// Datagrams of sources that the kernel dropped, because they were not fetched in time.
+    #[serde(default)]
+    pub kernel_drops: u64,
+    /// Datagrams to sources that the kernel would not send.
+    #[serde(default)]
+    pub unsent: u64,
 }
 
 /// What was counted of a destination.
@@ -125,6 +131,9 @@ pub struct DestinationReport {
     pub moved: u64,
     /// Times it joined a `raw` stream that knew no pause, between two reads.
     pub forced_joins: u64,
+    /// Times its machine said that nobody takes our datagrams there; not at an `ingress`, whose workers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u64>,
 }
 
 /// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
@@ -188,6 +197,9 @@ impl DestinationReport {
         self.outages = self.outages.max(other.outages);
         self.moved += other.moved;
         self.forced_joins += other.forced_joins;
+        if let (Some(mine), Some(theirs)) = (&mut self.refusals, other.refusals) {
+            *mine += theirs;
+        }
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }
@@ -206,6 +218,8 @@ impl RouteReport {
             mine.received += theirs.received;
             mine.sent += theirs.sent;
             mine.oversized += theirs.oversized;
+            mine.kernel_drops += theirs.kernel_drops;
+            mine.unsent += theirs.unsent;
         }
         for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
             mine.add(theirs);
