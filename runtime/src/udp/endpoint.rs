@@ -176,14 +176,18 @@ async fn read(socket: Rc<UdpSocket>, id: u64, gate: Rc<Gate>, owner: Rc<impl Own
         match received {
             Ok((count, bytes)) => {
                 if count < SLOTS {
-                    forget_readiness(&socket, awaited);
+                    forget_readiness(&socket, Interest::READABLE);
                 }
                 owner.on_datagrams(id, bytes, &ends);
                 if count == SLOTS {
                     yield_now().await;
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => forget_readiness(&socket, awaited),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // One by one: tokio takes back no two at once.
+                forget_readiness(&socket, Interest::READABLE);
+                forget_readiness(&socket, Interest::ERROR);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => owner.on_refusal(id),
         }
