@@ -167,6 +167,7 @@ fn two_shards_serve_one_port(shape: Shape) {
     assert_eq!(report.balanced().sessions("live"), 20);
     let shed = report.shed("primary", "window_full");
     assert_eq!((report.source_received().frames, shed), (60, Volume::default()));
+    assert_eq!((report.source_count("kernel_drops"), report.source_count("unsent")), (0, 0));
 }
 
 #[track_caller]

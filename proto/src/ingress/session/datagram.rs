@@ -76,7 +76,7 @@ impl Session {
         ends: &[u32],
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        if !matches!(self.phase, Phase::Connecting | Phase::Open) {
+        if !matches!(self.phase, Phase::Connecting | Phase::Open) || self.source.has_finished {
             return;
         }
         self.active_at = turn.now;
