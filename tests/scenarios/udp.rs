@@ -49,7 +49,8 @@ fn datagrams_of_any_size_and_any_bytes_keep_their_boundaries(shape: Shape) {
     let fabric = started(shape, &primary, &secondary);
     let source = DatagramSource::new(fabric.address());
     let every_byte: Vec<u8> = (0..=255).collect();
-    let sent = [&[][..], &[0xff, 0xfe], &[b'x'; 65_507], &[], &every_byte, b"a", b"b", &[b'y'; 65_507]];
+    let longest = vec![b'x'; 65_507];
+    let sent = [&[][..], &[0xff, 0xfe], &longest, &[], &every_byte, b"a", b"b", &longest];
 
     for datagram in sent {
         source.send(datagram);

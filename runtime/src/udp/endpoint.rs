@@ -291,7 +291,7 @@ mod tests {
             let owner = Rc::<Listener>::default();
             let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
             let endpoint = opened(peer.local_addr().unwrap(), &owner).await;
-            let outcome = endpoint.send(&[b'x'; 65_510], &[1, 65_509, 65_510], &owner);
+            let outcome = endpoint.send(&vec![b'x'; 65_510], &[1, 65_509, 65_510], &owner);
             assert_eq!((outcome.done, outcome.unsendable, outcome.unsendable_bytes), (3, 1, 65_508));
         })
         .unwrap();

@@ -279,7 +279,7 @@ fn write_controls(header: &mut libc::msghdr, message: &Message<'_>) {
 fn write_control<T>(header: &libc::msghdr, at: usize, level: i32, kind: i32, value: T) -> usize {
     // SAFETY: both kinds that are ever written together fit a `Control`, which is aligned as a header of one has to be.
     unsafe {
-        let control = header.msg_control.cast::<u8>().add(at).cast::<libc::cmsghdr>();
+        let control = header.msg_control.byte_add(at).cast::<libc::cmsghdr>();
         (*control).cmsg_level = level;
         (*control).cmsg_type = kind;
         (*control).cmsg_len = libc::CMSG_LEN(size_of::<T>() as u32) as usize;

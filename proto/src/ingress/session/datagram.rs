@@ -59,7 +59,9 @@ impl Lane {
             return Err(Fault);
         }
         ends.drain(..seen);
-        ends.iter_mut().for_each(|end| *end -= from as u32);
+        for end in ends.iter_mut() {
+            *end -= from as u32;
+        }
         Ok(Some(Taken { frames: ends.len() as u64, units: units - skip, payload: &payload[from..] }))
     }
 }
