@@ -130,9 +130,10 @@ impl Hands {
         let (owner, address) = (self.owner.clone(), self.address.clone());
         let has_datagrams = self.has_datagrams;
         let task = spawn_local(async move {
-            let outcome = match has_datagrams {
-                true => connect_datagrams(&address, timeout).await.map(Connected::Datagrams),
-                false => connect(&address, timeout).await.map(Connected::Stream),
+            let outcome = if has_datagrams {
+                connect_datagrams(&address, timeout).await.map(Connected::Datagrams)
+            } else {
+                connect(&address, timeout).await.map(Connected::Stream)
             };
             if let Some(owner) = owner.upgrade() {
                 owner.on_connect(connection, outcome);

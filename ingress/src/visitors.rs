@@ -35,7 +35,7 @@ pub(crate) struct Visitors {
     doors: FxHashMap<RouteIndex, Rc<Door>>,
     // Addresses are chosen by strangers: the hash must not be predictable.
     sessions: HashMap<Visitor, SessionId>,
-    visitors: FxHashMap<SessionId, Visitor>,
+    by_session: FxHashMap<SessionId, Visitor>,
     /// Sessions whose datagrams had no room at the door.
     starved: Vec<SessionId>,
 }
@@ -51,18 +51,18 @@ impl Visitors {
 
     pub(crate) fn admit(&mut self, visitor: Visitor, session: SessionId) {
         self.sessions.insert(visitor, session);
-        self.visitors.insert(session, visitor);
+        self.by_session.insert(session, visitor);
     }
 
     pub(crate) fn forget(&mut self, session: SessionId) {
-        if let Some(visitor) = self.visitors.remove(&session) {
+        if let Some(visitor) = self.by_session.remove(&session) {
             self.sessions.remove(&visitor);
         }
     }
 
     /// Gathers datagrams for a source; how many of them there was room for.
     pub(crate) fn write(&mut self, session: SessionId, bytes: &[u8], ends: &[u32]) -> usize {
-        let Some(visitor) = self.visitors.get(&session) else { return 0 };
+        let Some(visitor) = self.by_session.get(&session) else { return 0 };
         let Some(door) = self.doors.get(&visitor.route) else { return 0 };
         let taken = door.gather(bytes, ends, visitor.from, visitor.to);
         if taken < ends.len() {

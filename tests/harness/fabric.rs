@@ -25,7 +25,9 @@ pub(crate) enum Shape {
 /// What to start.
 pub(crate) struct Plan {
     shape: Shape,
-    codec: &'static str,
+    listen: &'static str,
+    /// None where the listener takes datagrams.
+    codec: Option<&'static str>,
     grace: Option<&'static str>,
     /// Shards of every process.
     shards: usize,
@@ -52,8 +54,19 @@ pub(crate) struct Worker {
 
 impl Plan {
     /// The next destination; the first is the primary.
-    pub(crate) fn forward(mut self, destination: &Destination) -> Self {
-        self.destinations.push((destination.address(), 1));
+    pub(crate) fn forward(self, destination: &Destination) -> Self {
+        self.forward_to(destination.address())
+    }
+
+    /// The same, by its address.
+    pub(crate) fn forward_to(mut self, address: SocketAddr) -> Self {
+        self.destinations.push((address, 1));
+        self
+    }
+
+    /// A route of datagrams, listening there.
+    pub(crate) fn datagrams(mut self, listen: &'static str) -> Self {
+        (self.listen, self.codec) = (listen, None);
         self
     }
 
@@ -64,7 +77,7 @@ impl Plan {
     }
 
     pub(crate) fn codec(mut self, codec: &'static str) -> Self {
-        self.codec = codec;
+        self.codec = Some(codec);
         self
     }
 
@@ -128,7 +141,8 @@ impl Plan {
         if !self.settings.is_empty() {
             return ["--config", "pegloom.toml"].map(str::to_owned).to_vec();
         }
-        let mut args = ["--listen", LISTEN, "--codec", self.codec].map(str::to_owned).to_vec();
+        let mut args = vec!["--listen".to_owned(), self.listen.to_owned()];
+        args.extend(self.codec.iter().flat_map(|codec| ["--codec", codec]).map(str::to_owned));
         for (address, _) in &self.destinations {
             args.extend(["--forward".to_owned(), address.to_string()]);
         }
@@ -141,8 +155,10 @@ impl Plan {
         }
         let addresses: Vec<String> =
             self.destinations.iter().map(|(address, _)| address.to_string()).collect();
-        let mut route =
-            format!("[[route]]\nname = \"main\"\nlisten = \"{LISTEN}\"\ncodec = \"{}\"\n", self.codec);
+        let mut route = format!("[[route]]\nname = \"main\"\nlisten = \"{}\"\n", self.listen);
+        if let Some(codec) = self.codec {
+            writeln!(route, "codec = \"{codec}\"").expect("a string takes text");
+        }
         writeln!(route, "destinations = {addresses:?}").expect("a string takes text");
         for (key, value) in &self.settings {
             writeln!(route, "{key} = \"{value}\"").expect("a string takes text");
@@ -153,7 +169,8 @@ impl Plan {
 
 impl Fabric {
     pub(crate) fn shaped(shape: Shape) -> Plan {
-        Plan { shape, codec: "lines", grace: None, shards: 1, destinations: Vec::new(), settings: Vec::new() }
+        let (listen, codec) = (LISTEN, Some("lines"));
+        Plan { shape, listen, codec, grace: None, shards: 1, destinations: Vec::new(), settings: Vec::new() }
     }
 
     #[track_caller]

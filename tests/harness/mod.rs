@@ -5,6 +5,7 @@
 //! waits by asking again until a deadline ([`eventually`]), and prints the processes' logs when a test fails.
 //! It knows pegloom by its command line, its log lines and its reports only.
 
+mod datagrams;
 mod destination;
 mod fabric;
 mod numbered;
@@ -16,6 +17,7 @@ mod source;
 mod talker;
 mod wait;
 
+pub(crate) use datagrams::{DatagramDestination, DatagramSource};
 pub(crate) use destination::Destination;
 pub(crate) use fabric::{Fabric, Shape};
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};

@@ -16,6 +16,7 @@ mod link_port;
 mod outages;
 mod pressure;
 mod replicas;
+mod udp;
 mod zombies;
 
 /// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.

@@ -168,9 +168,10 @@ impl Outbound {
         let (permitted, is_of_datagrams) = (self.permitted(), self.is_of_datagrams);
         let chunk = self.chunks.get_mut(self.next)?;
         if chunk.cost() > permitted.min(quantum) {
-            let fits = match is_of_datagrams {
-                true => datagrams_within(chunk, permitted, quantum),
-                false => Some(chunk.bytes_within(permitted.min(quantum))).filter(|&fits| fits > 0),
+            let fits = if is_of_datagrams {
+                datagrams_within(chunk, permitted, quantum)
+            } else {
+                Some(chunk.bytes_within(permitted.min(quantum))).filter(|&fits| fits > 0)
             }?;
             if fits < chunk.len() {
                 let rest = chunk.split_off(fits);
@@ -307,9 +308,10 @@ impl Outbound {
         for chunk in &self.chunks {
             if position < start + chunk.cost() {
                 let units = position - start;
-                let bytes = match self.is_of_datagrams {
-                    true => chunk.whole_frames_within(units),
-                    false => chunk.bytes_within(units),
+                let bytes = if self.is_of_datagrams {
+                    chunk.whole_frames_within(units)
+                } else {
+                    chunk.bytes_within(units)
                 };
                 return units == 0 || chunk.cost_of(bytes) == units;
             }

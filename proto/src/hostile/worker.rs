@@ -97,13 +97,13 @@ impl World {
     }
 }
 
-fn settings() -> Settings {
+fn settings(has_datagrams: bool) -> Settings {
     Settings {
         name: "w".to_owned(),
         incarnation: Incarnation(1),
         destination: "r/d".to_owned(),
         fingerprint: 0,
-        has_datagrams: false,
+        has_datagrams,
         max_connections: 5,
         max_window: 1 << 20,
         backoff_min: Duration::from_millis(100),
@@ -113,9 +113,10 @@ fn settings() -> Settings {
 
 /// Does what the script says.
 pub fn drive_worker(script: &[u8]) {
-    let script = &mut Script { rest: script };
+    let script = &mut Script { rest: script, has_datagrams: false };
     let (mut now, mut world) = (Instant::from_micros(1), World { room: usize::MAX, ..World::default() });
-    let mut worker = Worker::new(settings(), now);
+    script.has_datagrams = script.flips();
+    let mut worker = Worker::new(settings(script.has_datagrams), now);
     for _ in 0..LINKS {
         worker.on_dialled(script.flips(), now, &mut world);
     }
@@ -174,6 +175,11 @@ fn destination_speaks(worker: &mut Worker, world: &mut World, script: &mut Scrip
         1 if !has_finished => {
             world.open.insert(id, true);
             worker.on_fin(id);
+        }
+        _ if script.has_datagrams => {
+            let bytes = Bytes::from(script.payload());
+            let ends = script.ends(bytes.len());
+            worker.on_datagrams(id, &bytes, &ends, world);
         }
         _ if !has_finished => worker.on_bytes(id, Bytes::from(script.payload()), world),
         _ => {}

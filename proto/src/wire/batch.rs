@@ -241,6 +241,28 @@ mod tests {
                 "98 05 cf0000000100000007 02 40 01 01 c40400000002 c405610a626364",
             ),
             (
+                Frame::Grant { session: SESSION, attempt: ATTEMPT, taken: 1, written: 2, limit: 3 },
+                "96 06 cf0000000100000007 02 01 02 03",
+            ),
+            (
+                Frame::Fin { session: SESSION, attempt: ATTEMPT, position: 4 },
+                "94 07 cf0000000100000007 02 04",
+            ),
+            (
+                Frame::Reset { session: SESSION, attempt: ATTEMPT, cause: Cause::Reset, unconfirmed: 10 },
+                "95 08 cf0000000100000007 02 05 0a",
+            ),
+            (Frame::Ping, "91 09"),
+            (Frame::Pong, "91 0a"),
+            (Frame::Drain, "91 0b"),
+            (Frame::Bye { reason: Bye::Superseded, version: 1 }, "93 0c 01 01"),
+        ]
+    }
+
+    /// An empty datagram, two in one frame, and two that could not be sent.
+    fn golden_datagrams() -> Vec<(Frame<'static>, &'static str)> {
+        vec![
+            (
                 Frame::Data {
                     session: SESSION,
                     attempt: ATTEMPT,
@@ -267,22 +289,6 @@ mod tests {
                 "98 05 cf0000000100000007 02 cc80 01 03 c40400000001 c403fffe00",
             ),
             (
-                Frame::Grant { session: SESSION, attempt: ATTEMPT, taken: 1, written: 2, limit: 3 },
-                "96 06 cf0000000100000007 02 01 02 03",
-            ),
-            (
-                Frame::Fin { session: SESSION, attempt: ATTEMPT, position: 4 },
-                "94 07 cf0000000100000007 02 04",
-            ),
-            (
-                Frame::Reset { session: SESSION, attempt: ATTEMPT, cause: Cause::Reset, unconfirmed: 10 },
-                "95 08 cf0000000100000007 02 05 0a",
-            ),
-            (Frame::Ping, "91 09"),
-            (Frame::Pong, "91 0a"),
-            (Frame::Drain, "91 0b"),
-            (Frame::Bye { reason: Bye::Superseded, version: 1 }, "93 0c 01 01"),
-            (
                 Frame::Shed { session: SESSION, attempt: ATTEMPT, frames: 2, bytes: 300 },
                 "95 0d cf0000000100000007 02 02 cd012c",
             ),
@@ -298,7 +304,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_frame_has_the_bytes_it_always_had() {
-        for (frame, bytes) in golden() {
+        for (frame, bytes) in golden().into_iter().chain(golden_datagrams()) {
             let batch = batch_of(std::slice::from_ref(&frame));
             assert_eq!(hex(&batch[HEADER..]), bytes.replace(' ', ""), "{frame:?}");
             assert_eq!(Batch::decode(&batch).unwrap().frames, [frame]);
@@ -318,7 +324,7 @@ mod tests {
 
     #[test]
     fn every_truncation_is_refused() {
-        let frames: Vec<_> = golden().into_iter().map(|(frame, _)| frame).collect();
+        let frames: Vec<_> = golden().into_iter().chain(golden_datagrams()).map(|(frame, _)| frame).collect();
         let batch = batch_of(&frames);
         for len in 0..batch.len() {
             assert!(Batch::decode(&batch[..len]).is_err(), "{len} of {} bytes", batch.len());
@@ -382,7 +388,7 @@ mod tests {
 
         #[test]
         fn a_damaged_batch_decodes_or_is_refused(at in 0usize..400, byte: u8) {
-            let frames: Vec<_> = golden().into_iter().map(|(frame, _)| frame).collect();
+            let frames: Vec<_> = golden().into_iter().chain(golden_datagrams()).map(|(frame, _)| frame).collect();
             let mut batch = batch_of(&frames);
             let at = at % batch.len();
             batch[at] = byte;

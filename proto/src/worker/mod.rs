@@ -374,9 +374,10 @@ impl Worker {
             return;
         }
         let until = link.write_end();
-        let wrote = match self.settings.has_datagrams {
-            true => connection.send_backlog(|bytes, ends| shell.write_datagrams(id, bytes, ends, until)),
-            false => connection.write_backlog(|bytes| shell.write(id, bytes, until)),
+        let wrote = if self.settings.has_datagrams {
+            connection.send_backlog(|bytes, ends| shell.write_datagrams(id, bytes, ends, until))
+        } else {
+            connection.write_backlog(|bytes| shell.write(id, bytes, until))
         };
         self.after_write(id, wrote, now, shell);
     }

@@ -198,3 +198,82 @@ impl Run {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::sys::socket::{setsockopt, sockopt};
+    use socket2::{Domain, Socket, Type};
+    use tokio::{select, time::timeout};
+
+    use super::*;
+    use crate::shard::run_local;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn sender_to(address: SocketAddr) -> net::UdpSocket {
+        let socket = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    }
+
+    /// A socket with as little room as the kernel allows.
+    fn narrow() -> net::UdpSocket {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        setsockopt(&socket, sockopt::RxqOvfl, &1).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.into()
+    }
+
+    /// Fails if the counter is not asked for, or the lengths of the controls are not restored for the next call.
+    #[test]
+    fn what_the_kernel_drops_is_counted() {
+        run_local(async {
+            let socket = narrow();
+            let sender = sender_to(socket.local_addr().unwrap());
+            let (door, desk, came) = (Door::new(socket).unwrap(), Desk::default(), Cell::new(0));
+            sender.send(b"first").unwrap();
+            let more = async {
+                while door.dropped() == 0 {
+                    for _ in 0..100 {
+                        sender.send(&[b'x'; 1000]).unwrap();
+                    }
+                    yield_now().await;
+                }
+            };
+            let served = async {
+                select! {
+                    () = door.receive(&desk, |arrivals| came.set(came.get() + arrivals.count())) => {}
+                    () = more => {}
+                }
+            };
+            timeout(PATIENCE, served).await.expect("the kernel has to drop some");
+            assert!(came.get() > 1);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn what_is_gathered_leaves_as_the_datagrams_it_was() {
+        run_local(async {
+            let source = sender_to(SocketAddr::from(([127, 0, 0, 1], 9)));
+            let address = source.local_addr().unwrap();
+            let door = Door::new(narrow()).unwrap();
+            source.connect(door.socket.local_addr().unwrap()).unwrap();
+
+            assert_eq!(door.gather(b"aabbc", &[2, 4, 5, 5], address, None), 4);
+            assert!(door.is_behind() && door.flush(&Desk::default()) && !door.is_behind());
+
+            let mut buffer = [0; 10];
+            for expected in [&b"aa"[..], b"bb", b"c", b""] {
+                let len = source.recv(&mut buffer).unwrap();
+                assert_eq!(&buffer[..len], expected);
+            }
+        })
+        .unwrap();
+    }
+}

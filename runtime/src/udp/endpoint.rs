@@ -176,16 +176,124 @@ async fn read(socket: Rc<UdpSocket>, id: u64, gate: Rc<Gate>, owner: Rc<impl Own
         match received {
             Ok((count, bytes)) => {
                 if count < SLOTS {
-                    forget_readiness(&socket, awaited);
+                    forget_readiness(&socket, Interest::READABLE);
                 }
                 owner.on_datagrams(id, bytes, &ends);
                 if count == SLOTS {
                     yield_now().await;
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => forget_readiness(&socket, awaited),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // One by one: tokio takes back no two at once.
+                forget_readiness(&socket, Interest::READABLE);
+                forget_readiness(&socket, Interest::ERROR);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => owner.on_refusal(id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net, time::Duration};
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::shard::run_local;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[derive(Default)]
+    struct Listener {
+        desk: Desk,
+        heard: RefCell<Vec<Vec<u8>>>,
+        refusals: Cell<u64>,
+        news: Notify,
+    }
+
+    impl Owner for Listener {
+        fn on_datagrams(&self, _: u64, bytes: Bytes, ends: &[u32]) {
+            let mut from = 0;
+            for &end in ends {
+                self.heard.borrow_mut().push(bytes[from..end as usize].to_vec());
+                from = end as usize;
+            }
+            self.news.notify_one();
+        }
+
+        fn on_refusal(&self, _: u64) {
+            self.refusals.set(self.refusals.get() + 1);
+            self.news.notify_one();
+        }
+
+        fn on_writable(&self, _: u64) {}
+
+        fn desk(&self) -> &Desk {
+            &self.desk
+        }
+    }
+
+    async fn opened(to: net::SocketAddr, owner: &Rc<Listener>) -> Endpoint {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(to).await.unwrap();
+        Endpoint::open(socket, 0, Rc::clone(owner))
+    }
+
+    #[test]
+    fn datagrams_arrive_one_by_one_however_they_were_sent() {
+        run_local(async {
+            let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            peer.set_read_timeout(Some(PATIENCE)).unwrap();
+            let owner = Rc::<Listener>::default();
+            let endpoint = opened(peer.local_addr().unwrap(), &owner).await;
+
+            let outcome = endpoint.send(b"aabbcdd", &[2, 4, 5, 5, 7], &owner);
+
+            assert_eq!(outcome, Outcome { done: 5, ..Outcome::default() });
+            let mut buffer = [0; 10];
+            for expected in [&b"aa"[..], b"bb", b"c", b"", b"dd"] {
+                let (len, from) = peer.recv_from(&mut buffer).unwrap();
+                assert_eq!(&buffer[..len], expected);
+                peer.send_to(expected, from).unwrap();
+            }
+            while owner.heard.borrow().len() < 5 {
+                timeout(PATIENCE, owner.news.notified()).await.expect("the answers come");
+            }
+            assert_eq!(*owner.heard.borrow(), [&b"aa"[..], b"bb", b"c", b"", b"dd"]);
+        })
+        .unwrap();
+    }
+
+    /// Fails if an error is not awaited, or is taken for the end.
+    #[test]
+    fn a_refusal_is_heard_without_another_send_and_ends_nothing() {
+        run_local(async {
+            let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let address = peer.local_addr().unwrap();
+            drop(peer);
+            let owner = Rc::<Listener>::default();
+            let endpoint = opened(address, &owner).await;
+            for round in 1..=2 {
+                assert_eq!(endpoint.send(b"x", &[1], &owner).done, 1);
+                while owner.refusals.get() < round {
+                    timeout(PATIENCE, owner.news.notified()).await.expect("a refusal comes");
+                }
+            }
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn what_the_kernel_will_not_send_is_done_with() {
+        run_local(async {
+            let owner = Rc::<Listener>::default();
+            let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let endpoint = opened(peer.local_addr().unwrap(), &owner).await;
+            let outcome = endpoint.send(&vec![b'x'; 65_510], &[1, 65_509, 65_510], &owner);
+            assert_eq!((outcome.done, outcome.unsendable, outcome.unsendable_bytes), (3, 1, 65_508));
+        })
+        .unwrap();
     }
 }

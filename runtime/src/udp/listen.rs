@@ -75,3 +75,28 @@ fn widen(socket: &Socket, size: usize) {
         let _ = socket.set_recv_buffer_size(size);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Transport;
+
+    fn local(port: u16) -> Listen {
+        Listen { transport: Transport::Udp, host: Some("127.0.0.1".to_owned()), port }
+    }
+
+    #[test]
+    fn every_shard_has_a_socket_on_the_same_port() {
+        let listeners = listen(&local(0), 3).unwrap();
+        assert_eq!(listeners.sockets.len(), 3);
+        assert!(listeners.sockets.iter().all(|socket| socket.local_addr().unwrap() == listeners.address));
+    }
+
+    /// Fails if `bind_all` leaves out the plain bind: `SO_REUSEPORT` would share the port silently.
+    #[test]
+    fn a_port_that_another_pegloom_shares_is_refused() {
+        let first = listen(&local(0), 1).unwrap();
+        let error = listen(&local(first.address.port()), 1).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

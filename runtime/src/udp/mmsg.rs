@@ -132,6 +132,9 @@ impl Sender {
 
     /// Sends the first of these, at most [`SLOTS`]; how many the kernel took. An error is the first one's.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, messages: &[Message<'_>]) -> io::Result<usize> {
+        if let [Message { bytes, segment: None, to: None, from: None }] = messages {
+            return send_one(socket, bytes).map(|()| 1);
+        }
         let count = messages.len().min(SLOTS);
         for (index, message) in messages[..count].iter().enumerate() {
             self.prepare(index, message);
@@ -159,6 +162,14 @@ impl Sender {
             write_controls(header, message);
         }
     }
+}
+
+/// A datagram alone on a connected socket needs no header, which the kernel would have to read.
+fn send_one(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    let (socket, begin) = (socket.as_raw_fd(), bytes.as_ptr().cast());
+    // SAFETY: the bytes are borrowed.
+    let sent = unsafe { libc::send(socket, begin, bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn empty_header() -> libc::mmsghdr {
@@ -279,7 +290,7 @@ fn write_controls(header: &mut libc::msghdr, message: &Message<'_>) {
 fn write_control<T>(header: &libc::msghdr, at: usize, level: i32, kind: i32, value: T) -> usize {
     // SAFETY: both kinds that are ever written together fit a `Control`, which is aligned as a header of one has to be.
     unsafe {
-        let control = header.msg_control.cast::<u8>().add(at).cast::<libc::cmsghdr>();
+        let control = header.msg_control.byte_add(at).cast::<libc::cmsghdr>();
         (*control).cmsg_level = level;
         (*control).cmsg_type = kind;
         (*control).cmsg_len = libc::CMSG_LEN(size_of::<T>() as u32) as usize;

@@ -64,7 +64,9 @@ impl Lane {
             return Err(Fault);
         }
         ends.drain(..seen);
-        ends.iter_mut().for_each(|end| *end -= from as u32);
+        for end in ends.iter_mut() {
+            *end -= from as u32;
+        }
         Ok(Some(Taken { frames: ends.len() as u64, units: units - skip, payload: &payload[from..] }))
     }
 }
@@ -81,7 +83,7 @@ impl Session {
         ends: &[u32],
         turn: &mut Turn<'_, impl Shell>,
     ) {
-        if !matches!(self.phase, Phase::Connecting | Phase::Open) {
+        if !matches!(self.phase, Phase::Connecting | Phase::Open) || self.source.has_finished {
             return;
         }
         self.active_at = turn.now;

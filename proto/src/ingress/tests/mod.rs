@@ -65,7 +65,7 @@ impl Shell for Scripted {
                 return count;
             }
             (self.room, from) = (self.room - datagram.len() - 1, end as usize);
-            self.written.push_str(&format!("[{}]", String::from_utf8_lossy(datagram)));
+            self.written.extend(["[", &String::from_utf8_lossy(datagram), "]"]);
         }
         ends.len()
     }

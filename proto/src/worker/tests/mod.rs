@@ -54,7 +54,7 @@ impl Shell for Scripted {
             if datagram == b"unsendable" {
                 sent.unsendable += Tally::new(1, datagram.len() as u64);
             } else {
-                self.written.push_str(&format!("[{}]", String::from_utf8_lossy(datagram)));
+                self.written.extend(["[", &String::from_utf8_lossy(datagram), "]"]);
             }
         }
         sent
