@@ -1,4 +1,4 @@
-//! What a worker tells its operator.
+//! What a worker tells its operator, in lines, and of outages in events too.
 
 use std::sync::{
     Arc,
@@ -9,6 +9,7 @@ use proto::{
     wire::{Bye, VERSION},
     worker::Notice,
 };
+use runtime::event::{Event, Events, Outage};
 use tracing::{debug, error, info, warn};
 
 /// How many shards of this process find one destination away. Each notices by itself; an outage is told once.
@@ -27,11 +28,21 @@ impl Absence {
     }
 }
 
+/// Who else hears of outages: the other shards of the process, and whoever listens to its events.
+#[derive(Clone, Debug, Default)]
+pub struct Ears {
+    /// Shared by the shards.
+    pub absence: Absence,
+    /// Of this shard.
+    pub events: Events,
+}
+
 /// Turns notices into lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
-    pub(crate) absence: Absence,
+    pub(crate) ears: Ears,
     pub(crate) worker: String,
+    pub(crate) route: String,
     pub(crate) destination: String,
     pub(crate) address: String,
     /// Within one process links come and go with the process: nobody wants to read of them.
@@ -57,16 +68,24 @@ impl Log {
                 warn!(worker, destination, %link, connections, "no word from the ingress, connections aborted");
             }
             Notice::Away { cause } => {
-                if self.absence.begins() {
+                if self.ears.absence.begins() {
                     warn!(destination, address, %cause, "destination is away");
+                    self.ears.events.tell(|| Event::Away(self.outage(Some(cause.to_string()))));
                 }
             }
             Notice::Back => {
-                if self.absence.ends() {
+                if self.ears.absence.ends() {
                     info!(destination, address, "destination is back");
+                    self.ears.events.tell(|| Event::Back(self.outage(None)));
                 }
             }
         }
+    }
+
+    fn outage(&self, cause: Option<String>) -> Outage {
+        let [route, destination, address] =
+            [&self.route, &self.destination, &self.address].map(String::clone);
+        Outage { route, destination, address, cause }
     }
 }
 
