@@ -29,9 +29,17 @@ pub(crate) struct Plan {
     grace: Option<&'static str>,
     /// Shards of every process.
     shards: usize,
-    /// Where to forward to, and how many workers serve it; the first is the primary.
-    destinations: Vec<(SocketAddr, usize)>,
+    /// Where to forward to; the first is the primary.
+    destinations: Vec<Forward>,
     settings: Vec<(&'static str, &'static str)>,
+    stats: Option<String>,
+}
+
+struct Forward {
+    address: SocketAddr,
+    workers: usize,
+    /// Settings of it, as in its table in the file.
+    settings: Vec<&'static str>,
 }
 
 pub(crate) struct Fabric {
@@ -53,13 +61,19 @@ pub(crate) struct Worker {
 impl Plan {
     /// The next destination; the first is the primary.
     pub(crate) fn forward(mut self, destination: &Destination) -> Self {
-        self.destinations.push((destination.address(), 1));
+        self.destinations.push(Forward { address: destination.address(), workers: 1, settings: Vec::new() });
         self
     }
 
     /// So many workers for the destination named last.
     pub(crate) fn replicas(mut self, count: usize) -> Self {
-        self.destinations.last_mut().expect("a destination to replicate").1 = count;
+        self.destinations.last_mut().expect("a destination to replicate").workers = count;
+        self
+    }
+
+    /// A setting of the destination named last, as in its table in the file: `asks = false`.
+    pub(crate) fn with(mut self, setting: &'static str) -> Self {
+        self.destinations.last_mut().expect("a destination to set").settings.push(setting);
         self
     }
 
@@ -78,9 +92,15 @@ impl Plan {
         self
     }
 
-    /// A setting of the route, as in its file.
+    /// A setting of the route, as in its file; a word, or a list as it is written there.
     pub(crate) fn set(mut self, key: &'static str, value: &'static str) -> Self {
         self.settings.push((key, value));
+        self
+    }
+
+    /// Every process publishes what it reports, and its events, to this endpoint.
+    pub(crate) fn stats(mut self, endpoint: String) -> Self {
+        self.stats = Some(endpoint);
         self
     }
 
@@ -121,39 +141,63 @@ impl Plan {
         if let Some(grace) = self.grace {
             args.extend(["--grace", grace].map(str::to_owned));
         }
+        if let Some(endpoint) = &self.stats {
+            args.extend(["--stats".to_owned(), endpoint.clone()]);
+        }
         args
     }
 
+    fn has_settings(&self) -> bool {
+        !self.settings.is_empty() || self.destinations.iter().any(|forward| !forward.settings.is_empty())
+    }
+
     fn route_args(&self) -> Vec<String> {
-        if !self.settings.is_empty() {
+        if self.has_settings() {
             return ["--config", "pegloom.toml"].map(str::to_owned).to_vec();
         }
         let mut args = ["--listen", LISTEN, "--codec", self.codec].map(str::to_owned).to_vec();
-        for (address, _) in &self.destinations {
-            args.extend(["--forward".to_owned(), address.to_string()]);
+        for forward in &self.destinations {
+            args.extend(["--forward".to_owned(), forward.address.to_string()]);
         }
         args
     }
 
     fn write_settings(&self, dir: &Path) {
-        if self.settings.is_empty() {
+        if !self.has_settings() {
             return;
         }
-        let addresses: Vec<String> =
-            self.destinations.iter().map(|(address, _)| address.to_string()).collect();
+        let tables: Vec<String> = self.destinations.iter().map(Forward::table).collect();
         let mut route =
             format!("[[route]]\nname = \"main\"\nlisten = \"{LISTEN}\"\ncodec = \"{}\"\n", self.codec);
-        writeln!(route, "destinations = {addresses:?}").expect("a string takes text");
+        writeln!(route, "destinations = [{}]", tables.join(", ")).expect("a string takes text");
         for (key, value) in &self.settings {
-            writeln!(route, "{key} = \"{value}\"").expect("a string takes text");
+            let value = if value.starts_with('[') { (*value).to_owned() } else { format!("'{value}'") };
+            writeln!(route, "{key} = {value}").expect("a string takes text");
         }
         fs::write(dir.join("pegloom.toml"), route).expect("the settings are written");
     }
 }
 
+impl Forward {
+    fn table(&self) -> String {
+        let address = format!("address = \"{}\"", self.address);
+        let settings: Vec<&str> =
+            std::iter::once(address.as_str()).chain(self.settings.iter().copied()).collect();
+        format!("{{ {} }}", settings.join(", "))
+    }
+}
+
 impl Fabric {
     pub(crate) fn shaped(shape: Shape) -> Plan {
-        Plan { shape, codec: "lines", grace: None, shards: 1, destinations: Vec::new(), settings: Vec::new() }
+        Plan {
+            shape,
+            codec: "lines",
+            grace: None,
+            shards: 1,
+            destinations: Vec::new(),
+            settings: Vec::new(),
+            stats: None,
+        }
     }
 
     #[track_caller]
@@ -249,7 +293,7 @@ impl Fabric {
             return;
         }
         for destination in 0..self.plan.destinations.len() {
-            for number in 0..self.plan.destinations[destination].1 {
+            for number in 0..self.plan.destinations[destination].workers {
                 self.start_worker(destination, number);
             }
         }
