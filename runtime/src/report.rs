@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::unix_millis,
+    event::{Events, Speaker},
     zeromq::{Context, Publisher},
 };
 
@@ -184,7 +185,7 @@ impl Said {
     }
 }
 
-/// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
+/// Publishes what `report` returns and what `events` are told, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
 /// are no reason not to run. A listener that is slow or gone costs nothing: PUB drops.
 pub async fn publish(
     context: Context,
@@ -192,6 +193,7 @@ pub async fn publish(
     node: String,
     incarnation: Incarnation,
     shard: u16,
+    events: Events,
     report: impl Fn() -> Report,
 ) {
     let Some(endpoint) = endpoint else { return };
@@ -201,8 +203,10 @@ pub async fn publish(
     };
     let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut speaker = Speaker::new(events, node.clone(), incarnation, shard, PUBLISH_INTERVAL);
     for sequence in 1.. {
         beat.tick().await;
+        speaker.beat(&publisher);
         let (node, time) = (node.clone(), unix_millis());
         let published = Published { node, incarnation, shard, sequence, time, report: report() };
         match rmp_serde::to_vec_named(&published) {
