@@ -105,32 +105,40 @@ impl Session {
     /// Holds what may still be kept from the source, and lets go of it when it may not.
     fn hold(&mut self, piece: &[u8], turn: &mut Turn<'_, impl Shell>) {
         let settings = &turn.core.routes[self.route.0 as usize].settings;
-        let (max_frame, talk, primary) = (settings.max_frame, &settings.talk, &settings.destinations[0]);
+        let (max_frame, is_filtered) = (settings.max_frame, settings.destinations[0].is_filtered());
         let (Some(voice), Some(conversation)) = (&mut self.primary.lane.voice, &mut self.conversation) else {
             return;
         };
-        let is_too_long = voice.heard.len() + piece.len() > max_frame as usize;
-        if is_too_long && !primary.admits(&voice.heard) {
+        if voice.heard.len() + piece.len() > max_frame as usize {
+            return self.decide_by_beginning(piece, turn);
+        }
+        voice.gather(piece, max_frame);
+        if is_filtered {
+            return;
+        }
+        if conversation.asks.may_become(&voice.heard) {
+            conversation.hold_until.get_or_insert(turn.now + settings.talk.hold);
+        } else {
+            self.release(turn);
+        }
+    }
+
+    /// The primary's frame has become too long to be held: by what it begins with it passes or not.
+    fn decide_by_beginning(&mut self, piece: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        let RouteState { settings, counters, .. } = turn.core.route(self.route);
+        let (Some(voice), Some(conversation)) = (&self.primary.lane.voice, &mut self.conversation) else {
+            return;
+        };
+        let held = voice.heard.len();
+        let fits = settings.max_frame as usize - held;
+        if settings.destinations[0].admits(&[&voice.heard, &piece[..fits]].concat()) {
+            self.release(turn);
+        } else {
             conversation.passing = Passing::Withheld;
-            let held = voice.heard.len() + piece.len();
-            voice.gather(piece, max_frame);
-            turn.core.destination(self.route, DestinationIndex::PRIMARY).said.filtered += 1;
-            return self.consume(DestinationIndex::PRIMARY, held as u64, turn);
+            counters.destinations[0].said.filtered += 1;
+            self.consume(DestinationIndex::PRIMARY, held as u64, turn);
         }
-        if !is_too_long {
-            voice.gather(piece, max_frame);
-            let is_held = primary.is_filtered() || conversation.asks.may_become(&voice.heard);
-            if is_held {
-                let is_unfiltered = !primary.is_filtered();
-                conversation.hold_until =
-                    conversation.hold_until.or(is_unfiltered.then(|| turn.now + talk.hold));
-                return;
-            }
-        }
-        self.release(turn);
-        if is_too_long {
-            self.pass_or_hold(piece, turn);
-        }
+        self.pass_or_hold(piece, turn);
     }
 
     /// Gives the source what was held of the primary's frame in progress; the rest follows as it comes.
@@ -139,9 +147,7 @@ impl Session {
             return;
         };
         conversation.hold_until = None;
-        if voice.heard.is_empty()
-            || std::mem::replace(&mut conversation.passing, Passing::Through) != Passing::Undecided
-        {
+        if std::mem::replace(&mut conversation.passing, Passing::Through) != Passing::Undecided {
             return;
         }
         let heard = std::mem::take(&mut voice.heard);
@@ -159,7 +165,9 @@ impl Session {
         let is_oversized = voice.is_oversized || voice.heard.len() + last.len() > max_frame;
         let mut heard = std::mem::take(&mut voice.heard);
         match self.passing() {
-            Passing::Through if !is_given => self.write_to_source(last, From::Primary, turn),
+            Passing::Through if !is_given && !last.is_empty() => {
+                self.write_to_source(last, From::Primary, turn);
+            }
             Passing::Withheld => self.consume(DestinationIndex::PRIMARY, last.len() as u64, turn),
             Passing::Through | Passing::Undecided => {}
         }
@@ -184,7 +192,7 @@ impl Session {
         if self.passing() != Passing::Undecided {
             return;
         }
-        if settings.destinations[0].admits(frame) {
+        if settings.destinations[0].admits(&frame[..frame.len().min(settings.max_frame as usize)]) {
             self.give(frame, turn);
         } else {
             said.filtered += 1;
