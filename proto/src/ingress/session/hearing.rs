@@ -11,7 +11,7 @@ use crate::{
         debts::Reply,
         hash,
         ledger::{Heard, Members},
-        voice::{Kind, Voice},
+        voice::{Kind, Tail, Voice},
     },
     counters::Tally,
     id::DestinationIndex,
@@ -56,6 +56,7 @@ impl Session {
         ends: &[u32],
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        self.expire_asks(turn);
         self.look_for_lapses(turn);
         let is_free = !self.is_guarded(turn);
         if is_free {
@@ -181,7 +182,7 @@ impl Session {
             conversation.passing = Passing::Undecided;
             conversation.hold_until = None;
         }
-        self.end_frame(DestinationIndex::PRIMARY, heard);
+        self.end_frame(DestinationIndex::PRIMARY, heard, !last.is_empty());
     }
 
     /// S12: what is too long to be looked at is counted, and passes unless its beginning is not admitted.
@@ -217,7 +218,7 @@ impl Session {
             self.give(frame, turn);
         }
         if is_admitted && !is_repeat {
-            self.note_said_by_primary(&heard);
+            self.note_said_by_primary(&heard, turn);
         }
         self.answer_again(by, &heard, frame, is_repeat, turn);
         self.compare_frame(Compared { by, frame, hash }, turn);
@@ -249,6 +250,7 @@ impl Session {
         ends: &[u32],
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        self.expire_asks(turn);
         self.look_for_lapses(turn);
         for piece in pieces(payload, ends) {
             self.begin_frame(destination, piece.bytes, turn);
@@ -279,7 +281,7 @@ impl Session {
         } else {
             self.on_secondary_frame(destination, whole(&mut heard, last), turn);
         }
-        self.end_frame(destination, heard);
+        self.end_frame(destination, heard, !last.is_empty());
     }
 
     fn on_secondary_frame(&mut self, by: DestinationIndex, frame: &[u8], turn: &mut Turn<'_, impl Shell>) {
@@ -326,14 +328,22 @@ impl Session {
         {
             conversation.note_primary();
         }
-        let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
-        let Some(voice) = self.voice(by).filter(|voice| voice.kind.is_none()) else { return };
-        let paid = voice.debts.pay(talk.replies, talk.reply_timeout, turn.now);
+        let settings = &turn.core.routes[self.route.0 as usize].settings;
+        let (talk, gap) = (&settings.talk, settings.codec.ends_by_silence().then_some(settings.quiet_gap));
+        let Some(voice) = self.voice(by) else { return };
+        let before = voice.speak(gap, turn.now);
+        if voice.kind.is_some() {
+            return;
+        }
+        let paid = match before {
+            Some(Tail { kind: Kind::Reply(reply), is_cut: true }) => Some(reply),
+            _ => voice.debts.pay(talk.replies, talk.reply_timeout, turn.now),
+        };
         let latest = voice.offered().checked_sub(1);
-        let kind = match paid {
-            Some(reply) => Kind::Reply(reply),
-            None if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
-            None => Kind::Ask,
+        let kind = match (paid, before) {
+            (Some(reply), _) | (None, Some(Tail { kind: Kind::Reply(reply), .. })) => Kind::Reply(reply),
+            _ if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
+            _ => Kind::Ask,
         };
         if let Some(voice) = self.voice(by) {
             voice.kind = Some(kind);
@@ -347,11 +357,11 @@ impl Session {
         }
     }
 
-    /// The frame in progress is over; its buffer is kept for the next.
-    fn end_frame(&mut self, by: DestinationIndex, buffer: Vec<u8>) {
+    /// The frame in progress is over; its buffer is kept for the next. `is_cut`: by a byte of it, not by silence.
+    fn end_frame(&mut self, by: DestinationIndex, buffer: Vec<u8>, is_cut: bool) {
         if let Some(voice) = self.voice(by) {
             voice.heard = buffer;
-            voice.finish();
+            voice.finish(is_cut);
         }
     }
 
@@ -381,13 +391,16 @@ impl Session {
         self.place_asks(turn);
     }
 
-    /// A source to which the primary never replies only reports: then nobody owes it anything (S9).
+    /// Debts lapse. A source to which the primary never replies only reports: then nobody owes it anything (S9).
     pub(super) fn look_for_lapses(&mut self, turn: &mut Turn<'_, impl Shell>) {
-        let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
+        let timeout = turn.core.routes[self.route.0 as usize].settings.talk.reply_timeout;
         let (Some(voice), Some(conversation)) = (&mut self.primary.lane.voice, &mut self.conversation) else {
             return;
         };
-        let lapsed = voice.debts.lapse(talk.reply_timeout, turn.now);
+        for voice in self.secondaries.iter_mut().filter_map(|it| it.lane.voice.as_mut()) {
+            voice.debts.lapse(timeout, turn.now);
+        }
+        let lapsed = voice.debts.lapse(timeout, turn.now);
         if lapsed == 0 {
             return;
         }
@@ -406,6 +419,10 @@ impl Session {
         frames: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        if frames > 0 && self.conversation.is_some() && self.ends_by_silence(turn) {
+            // The source has spoken to it: what it says from now on is no part of what it was saying.
+            self.end_reply(destination, turn);
+        }
         let Some(conversation) = self.conversation.as_ref().filter(|_| frames > 0) else { return };
         let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
         let is_owed = talk.replies != Replies::None && !conversation.is_one_way();

@@ -65,7 +65,11 @@ fn of_a_denied_primarys_frame_that_is_too_long_nothing_is_heard_however_it_is_cu
         for at in (0..text.len()).step_by(piece) {
             talk.says(P, &text[at..text.len().min(at + piece)]);
         }
-        assert_eq!((talk.told(), talk.said(P).filtered, talk.said(P).oversized), (String::new(), 1, 1), "{piece}");
+        assert_eq!(
+            (talk.told(), talk.said(P).filtered, talk.said(P).oversized),
+            (String::new(), 1, 1),
+            "{piece}"
+        );
         talk.says(P, "GET\n");
         assert_eq!(talk.told(), "GET\n");
         talk.rest();

@@ -3,6 +3,8 @@
 //! and go, `flow` windows and turns. What destinations say: `asking`, `comparing`, `filtering`, told in the words of `talk`.
 
 mod acceptor;
+mod asking;
+mod comparing;
 mod filtering;
 mod flow;
 mod moving;
