@@ -22,7 +22,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTLED: Duration = Duration::from_millis(300);
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Descriptors beside those of the sessions.
-const SPARE: u64 = 1000;
+const SPARE: u64 = 500;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -34,13 +34,23 @@ pub(crate) struct Plan {
 impl Plan {
     /// A unit is a session.
     pub(crate) fn run(self, peer: Peer, programs: &Programs) -> Result<Run> {
-        allow_descriptors(2 * u64::from(self.many) + SPARE)?;
+        let plan = self.within(allow_descriptors(descriptors(self.many))?)?;
         let end = End::start(Destination::Echoes)?;
         let front = Front::new(Protocol::Lines, vec![end.address]);
         let running = peer.start(programs, &front)?;
-        let run = self.measure(running.address, &running.pids());
-        let run = run.with_context(|| format!("the run failed{}", running.last_words()))?;
+        let run = plan.measure(running.address, &running.pids());
+        let mut run = run.with_context(|| format!("the run failed{}", running.last_words()))?;
+        if plan.many < self.many {
+            run.doubts.push(format!("{} sessions at most: `ulimit -Hn` allows no more", plan.many));
+        }
         Ok(Run { settings: running.settings.clone(), ..run })
+    }
+
+    /// With as many sessions as a peer with so many descriptors can have.
+    fn within(self, allowed: u64) -> Result<Self> {
+        let many = u64::from(self.many).min(allowed.saturating_sub(SPARE) / 2) as u32;
+        ensure!(many >= 2 * self.few, "{allowed} descriptors are too few (`ulimit -Hn`)");
+        Ok(Self { many, ..self })
     }
 
     fn measure(self, address: SocketAddr, pids: &[Pid]) -> Result<Run> {
@@ -103,15 +113,23 @@ fn resident_pages(pid: Pid) -> Result<u64> {
     pages.with_context(|| format!("{path} has an unknown form"))
 }
 
-/// For this process and those it starts. Beyond the hard limit only root may go.
-fn allow_descriptors(count: u64) -> Result<()> {
+/// What a peer of so many sessions needs.
+fn descriptors(sessions: u32) -> u64 {
+    2 * u64::from(sessions) + SPARE
+}
+
+/// For this process and those it starts: so many, or as many as the hard limit allows. Says how many it came to.
+fn allow_descriptors(count: u64) -> Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft >= count {
-        return Ok(());
+        return Ok(soft);
     }
-    setrlimit(Resource::RLIMIT_NOFILE, count, hard.max(count)).with_context(|| {
-        format!("{count} descriptors are needed and {hard} allowed (`ulimit -n` as root, or --quick)")
-    })
+    // Some may raise the hard limit too.
+    if setrlimit(Resource::RLIMIT_NOFILE, count, hard.max(count)).is_ok() {
+        return Ok(count);
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("cannot raise the limit of descriptors")?;
+    Ok(hard)
 }
 
 #[cfg(test)]
@@ -125,6 +143,14 @@ mod tests {
 
         let added = resident_kib(&[Pid::this()]).unwrap() - before;
         assert!(added >= 30 << 10, "{added} KiB for {} bytes", used.len());
+    }
+
+    #[test]
+    fn there_are_as_many_sessions_as_descriptors_allow() {
+        let plan = Plan { few: 1_000, many: 10_000 };
+        assert_eq!(plan.within(descriptors(10_000)).unwrap().many, 10_000);
+        assert_eq!(plan.within(20_000).unwrap().many, 9_750);
+        assert!(plan.within(1_024).is_err());
     }
 
     #[test]

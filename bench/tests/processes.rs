@@ -78,6 +78,25 @@ fn a_short_run_is_measured_and_reported() {
 }
 
 #[test]
+fn every_kind_of_work_over_tcp_is_measured() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kinds-{}.json", std::process::id()));
+    let arguments = "compare --case up --case bulk --case churn --case latency --pairs 1 --seconds 0.1 --warm-up 0.02 --json";
+    let arguments: Vec<_> = arguments.split(' ').chain([file.to_str().unwrap()]).collect();
+
+    let output = bench(&arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    let cases = report["cases"].as_array().unwrap();
+    let units: Vec<_> = cases.iter().map(|case| case["unit"].as_str().unwrap()).collect();
+    assert_eq!(units, ["round trip", "MB", "session", "round trip"]);
+    for case in cases {
+        assert!(case["runs"][0]["latency_p50_us"].as_f64().unwrap() > 0.0, "{case}");
+    }
+}
+
+#[test]
 fn a_limit_that_cannot_be_measured_breaks_an_assertion() {
     let skipped = ["compare", "--case", "up", "--pairs", "1", "--pegloom", "/nonexistent/pegloom"];
     assert!(bench(&skipped).output().unwrap().status.success());
