@@ -3,13 +3,18 @@
 //! The only place where the machine's notices become lines. What can repeat for every source is limited to one line a
 //! second.
 
+use std::slice::EscapeAscii;
+
 use proto::{
-    id::{RouteIndex, SessionId},
+    id::{DestinationIndex, RouteIndex, SessionId},
     ingress::{Ending, Notice, Refusal, WorkerName},
     wire::VERSION,
 };
 use runtime::{clock::Clock, telemetry::RateLimited};
 use tracing::{debug, error, info, warn};
+
+/// Bytes of what was said that a line shows.
+const SHOWN: usize = 64;
 
 /// Names of a route and of its destinations.
 #[derive(Clone, Debug)]
@@ -49,6 +54,28 @@ impl Log {
                     sent_frames = sent.frames, sent_bytes = sent.bytes,
                     "session ended"
                 );
+            }
+            Notice::Diverged { session, route, destination, divergence, request, left_out } => {
+                let destination = self.named(*route, *destination);
+                warn!(
+                    %session, route = self.route(*route), destination,
+                    finding = divergence.finding.name(),
+                    request = %shown(request),
+                    primary = %shown(&divergence.primary),
+                    secondary = %shown(&divergence.secondary),
+                    offset = divergence.offset,
+                    left_out,
+                    "replies diverge"
+                );
+            }
+            Notice::Asked { session, route, destination, frame, left_out } => {
+                let (route, destination) = (self.route(*route), self.named(*route, *destination));
+                debug!(%session, route, destination, frame = %shown(frame), left_out, "ask passed on to the source");
+            }
+            Notice::AskedAgain { session, route, destination, frame, answer, left_out } => {
+                let (route, destination) = (self.route(*route), self.named(*route, *destination));
+                let answer = answer.as_deref().map(|answer| shown(answer).to_string());
+                debug!(%session, route, destination, frame = %shown(frame), answer, left_out, "ask not repeated");
             }
             Notice::WorkerLinked { worker, settings_differ } => self.tell_linked(worker, *settings_differ),
             Notice::WorkerDraining { worker } => {
@@ -94,8 +121,17 @@ impl Log {
     }
 
     fn destination(&self, worker: &WorkerName) -> &str {
-        &self.names[worker.route.0 as usize].destinations[worker.destination.0 as usize]
+        self.named(worker.route, worker.destination)
     }
+
+    fn named(&self, route: RouteIndex, destination: DestinationIndex) -> &str {
+        &self.names[route.0 as usize].destinations[destination.0 as usize]
+    }
+}
+
+/// The beginning of what was said, as text that harms no terminal.
+fn shown(bytes: &[u8]) -> EscapeAscii<'_> {
+    bytes[..bytes.len().min(SHOWN)].escape_ascii()
 }
 
 fn tell_refusal(worker: &str, destination: &str, why: Refusal) {

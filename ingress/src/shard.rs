@@ -60,7 +60,7 @@ impl Shard {
     pub fn new(settings: Settings, router: Router, clock: Clock) -> Rc<Self> {
         let names = settings.routes.iter().map(|route| RouteNames {
             route: route.name.clone(),
-            destinations: route.destinations.iter().map(|(name, _)| name.clone()).collect(),
+            destinations: route.destinations.iter().map(|destination| destination.name.clone()).collect(),
         });
         let log = Log::new(names.collect(), clock, settings.is_local);
         let router = Rc::new(router);

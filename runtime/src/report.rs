@@ -90,6 +90,8 @@ pub struct Source {
     pub sent: Tally,
     /// Frames of sources longer than `max_frame`.
     pub oversized: u64,
+    /// Things said that the ledger forgot before their time, because one session said too many.
+    pub forgotten: u64,
 }
 
 /// What was counted of a destination.
@@ -125,6 +127,52 @@ pub struct DestinationReport {
     pub moved: u64,
     /// Times it joined a `raw` stream that knew no pause, between two reads.
     pub forced_joins: u64,
+    /// What became of what it said; nothing at a worker.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+}
+
+/// What became of what a destination said: of a secondary's replies against the primary's, and of what it began by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Replies that were the primary's as well.
+    pub matched: u64,
+    /// Replies of the primary's it did not give.
+    pub missing: u64,
+    /// Replies only it gave.
+    pub extra: u64,
+    /// Replies it gave instead of the primary's.
+    pub different: u64,
+    /// Replies of the primary's it was not held against.
+    pub uncompared: u64,
+    /// What it began by itself and the source was told.
+    pub asks: u64,
+    /// What another had said before, and was not said again.
+    pub suppressed: u64,
+    /// What it began, and no place was found for in time.
+    pub asks_shed: u64,
+    /// What may not reach the source.
+    pub filtered: u64,
+    /// Frames longer than `max_frame`.
+    pub oversized: u64,
+    /// The part of `accepted` that is the source's answers to what others had asked.
+    pub injected: Tally,
+}
+
+impl Said {
+    fn add(&mut self, other: &Self) {
+        self.matched += other.matched;
+        self.missing += other.missing;
+        self.extra += other.extra;
+        self.different += other.different;
+        self.uncompared += other.uncompared;
+        self.asks += other.asks;
+        self.suppressed += other.suppressed;
+        self.asks_shed += other.asks_shed;
+        self.filtered += other.filtered;
+        self.oversized += other.oversized;
+        self.injected += other.injected;
+    }
 }
 
 /// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
@@ -188,6 +236,9 @@ impl DestinationReport {
         self.outages = self.outages.max(other.outages);
         self.moved += other.moved;
         self.forced_joins += other.forced_joins;
+        if let (Some(mine), Some(theirs)) = (&mut self.said, &other.said) {
+            mine.add(theirs);
+        }
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }
@@ -206,6 +257,7 @@ impl RouteReport {
             mine.received += theirs.received;
             mine.sent += theirs.sent;
             mine.oversized += theirs.oversized;
+            mine.forgotten += theirs.forgotten;
         }
         for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
             mine.add(theirs);

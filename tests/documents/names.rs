@@ -9,7 +9,7 @@ use proto::{
 };
 use runtime::{
     exit::Exit,
-    report::{DestinationReport, Report, RouteReport, Sessions, Source},
+    report::{DestinationReport, Report, RouteReport, Said, Sessions, Source},
 };
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
         listen: Some(String::new()),
         sessions: Some(Sessions::default()),
         source: Some(Source::default()),
-        destinations: vec![DestinationReport::default()],
+        destinations: vec![DestinationReport { said: Some(Said::default()), ..DestinationReport::default() }],
         ..RouteReport::default()
     };
     let links = [("counter".to_owned(), 1)].into();

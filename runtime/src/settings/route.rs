@@ -12,7 +12,7 @@ use super::{
     key::{Key, nearest},
     layers::{Layers, Row, keep},
     problem::Problem,
-    value,
+    talk, value,
 };
 
 const MAX_ROUTES: usize = 256;
@@ -49,6 +49,7 @@ pub(super) fn routes(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option
         let layers = Layers { table: table.1, ..*layers };
         check_window(&layers, problems);
         check_backoff(&layers, problems);
+        talk::check(&draft.destinations, &layers, problems);
         draft.assemble(&layers, problems)
     });
     // All of them, for their problems, before asking whether all are there.
@@ -124,7 +125,10 @@ impl Draft {
         refuse_unknown(
             layers.table,
             Route::KEYS,
-            &[("above the first [[route]]", super::Settings::KEYS)],
+            &[
+                ("above the first [[route]]", super::Settings::KEYS),
+                ("in a destination's table", Destination::KEYS),
+            ],
             problems,
         );
         let own = |key| if is_alone { layers.find(key) } else { layers.table.find(key).cloned() };
@@ -132,11 +136,8 @@ impl Draft {
         let listen = listen.and_then(|given| stated(address::listen, given, problems));
         let items = own("destinations").unwrap_or_else(|| nothing(at, "destinations"));
         let items = list(&items, problems);
-        let destinations: Vec<_> = items
-            .iter()
-            .zip(0..)
-            .filter_map(|(item, index)| destination(item, index, layers, problems))
-            .collect();
+        let destinations: Vec<_> =
+            items.iter().zip(0..).filter_map(|(item, index)| destination(item, index, problems)).collect();
         Self {
             name: name(layers.table, at, &format!("route-{number}"), problems),
             listen,

@@ -4,8 +4,12 @@
 //! lane first and then, in whole frames, to the secondaries'. What the primary says goes to the source. Files by who
 //! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`.
 
+mod answering;
+mod asking;
+mod comparing;
 mod ending;
 mod handing_over;
+mod hearing;
 pub(super) mod lane;
 pub(super) mod moving;
 mod source;
@@ -23,6 +27,7 @@ use super::{
 };
 use crate::{
     codec::Framer,
+    conversation::{Conversation, opening::Opening},
     counters::Tally,
     credit::{Chunk, Keep},
     id::{DestinationIndex, RouteIndex, SessionId},
@@ -56,12 +61,26 @@ struct Source {
     is_paused: bool,
     /// It has said something since the primary last did.
     spoke_last: bool,
-    /// Said by the primary, not yet taken by the source's socket. Bounded by the lane's window.
-    backlog: VecDeque<Bytes>,
+    /// Said to it and not yet taken by its socket. Bounded by the primary's window, and one ask.
+    backlog: VecDeque<(Bytes, From)>,
+    /// Bytes its socket took, and those that and the backlog make.
+    written: u64,
+    queued: u64,
+    /// How much it had been given when the first byte of its frame in progress was read.
+    heard_before_frame: u64,
     /// How much of that an earlier attempt said: it is no part of the present one's positions.
     older: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
+}
+
+/// Whose words the source gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    /// The primary's, which take up its window until they are written.
+    Primary,
+    /// A secondary's ask.
+    Ask,
 }
 
 #[derive(Debug)]
@@ -80,6 +99,8 @@ pub(super) struct Session {
     is_oversized: bool,
     pub(super) primary: PrimaryLane,
     pub(super) secondaries: Box<[SecondaryLane]>,
+    /// What is made of what destinations say; not kept where that makes no difference.
+    conversation: Option<Box<Conversation>>,
     connect_by: Option<Instant>,
     quiet_at: Option<Instant>,
     active_at: Instant,
@@ -92,18 +113,37 @@ pub(super) struct Session {
     sent: Tally,
 }
 
+impl Source {
+    fn backlog_of_primary(&self) -> u64 {
+        let of_primary = self.backlog.iter().filter(|(_, from)| *from == From::Primary);
+        of_primary.map(|(bytes, _)| bytes.len() as u64).sum()
+    }
+}
+
 impl Session {
     pub(super) fn new(id: SessionId, route: RouteIndex, core: &Core, now: Instant) -> Self {
         let settings = &core.routes[route.0 as usize].settings;
         let (codec, max_frame, window) = (&settings.codec, settings.max_frame, u64::from(settings.window));
         let keep = if core.settings.is_local { Keep::Nothing } else { Keep::FrameStart(window) };
-        let secondaries = (1..settings.destinations.len())
+        let secondaries: Box<[_]> = (1..settings.destinations.len())
             .map(|index| {
                 let (destination, window) =
                     (DestinationIndex(index as u16), settings.secondary_window.into());
-                SecondaryLane::new(destination, codec, max_frame, window, keep)
+                SecondaryLane::new(
+                    destination,
+                    codec,
+                    max_frame,
+                    window,
+                    keep,
+                    settings.destinations[index].rejoin,
+                )
             })
             .collect();
+        let mut primary = PrimaryLane::new(codec, max_frame, window, keep);
+        let is_kept = !secondaries.is_empty() || settings.destinations[0].is_filtered();
+        primary.lane.voice = is_kept.then(Box::default);
+        let opening =
+            Opening::new(settings.destinations.iter().map(|destination| destination.rejoin), window);
         Self {
             id,
             route,
@@ -113,8 +153,9 @@ impl Session {
             partial: Vec::new(),
             is_clean_start: true,
             is_oversized: false,
-            primary: PrimaryLane::new(codec, max_frame, window, keep),
+            primary,
             secondaries,
+            conversation: is_kept.then(|| Box::new(Conversation::new(settings.talk.dedup_window, opening))),
             connect_by: None,
             quiet_at: None,
             active_at: now,
@@ -137,7 +178,7 @@ impl Session {
         let fence = self.primary.lane.fenced_until;
         self.primary.place_at = (fence > turn.now).then_some(fence);
         self.connect_by.get_or_insert(fence.max(turn.now) + timeout);
-        self.source.older = self.source.backlog.iter().map(|bytes| bytes.len() as u64).sum();
+        self.source.older = self.source.backlog_of_primary();
         let held = self.source.older;
         let lane = &mut self.primary.lane;
         lane.link = match self.primary.place_at {
@@ -156,9 +197,10 @@ impl Session {
 
     /// Asks a worker for a connection to a secondary that holds nothing, from here on.
     fn open_secondary(&mut self, index: usize, patience: Patience, turn: &mut Turn<'_, impl Shell>) {
+        self.stop_comparing(index, turn);
         let secondary = &mut self.secondaries[index];
         debug_assert!(secondary.lane.outbound.in_flight().is_zero());
-        let position = secondary.lane.reopen();
+        let position = secondary.reopen();
         self.open_secondary_at(index, position, patience, turn);
     }
 
@@ -306,6 +348,7 @@ impl Session {
             self.primary.place_at = None;
             self.place_primary(turn);
         }
+        self.on_conversation_time(turn);
         match self.phase {
             Phase::Connecting | Phase::Open if self.connect_by.is_some_and(|at| at <= turn.now) => {
                 self.end(By::Primary, Ending::ConnectTimeout, self.phase != Phase::Connecting, turn);
@@ -333,6 +376,7 @@ impl Session {
             .chain(place_at)
             .chain(self.connect_by)
             .chain(self.quiet_at)
+            .chain(self.conversation_deadline(core))
             .min()
             .unwrap_or(Instant::NEVER)
     }

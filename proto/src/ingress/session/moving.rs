@@ -54,6 +54,8 @@ impl Session {
         if lane.replies.is_mid_frame() && !turn.core.route(self.route).settings.codec.ends_by_silence() {
             return self.end(By::Ingress, Ending::TornReply, true, turn);
         }
+        self.end_reply(DestinationIndex::PRIMARY, turn);
+        self.stop_comparing_all(turn);
         let Some((position, replayed)) = self.primary.lane.restart() else {
             return self.end(By::Ingress, Ending::TornRequest, true, turn);
         };
@@ -94,7 +96,10 @@ impl Session {
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
         let link = turn.core.links.place(self.route, destination);
-        if let Some((position, replayed)) = link.and_then(|_| secondary.lane.restart()) {
+        let restarted = link.and_then(|_| secondary.restart());
+        self.stop_comparing(index, turn);
+        let secondary = &mut self.secondaries[index];
+        if let Some((position, replayed)) = restarted {
             secondary.lane.link = link;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);

@@ -15,6 +15,7 @@ use crate::{
     codec::Codec,
     counters::ShedReason,
     id::{Attempt, Incarnation},
+    policy::{Destination, Talk},
     spell,
     wire::{Bye, Cause, Cuts, Frame, Greeting, Phase, Standing},
 };
@@ -78,6 +79,24 @@ fn spell_notice(notice: Notice) -> String {
     match notice {
         Notice::SessionOpened { session, .. } => format!("{session} opened"),
         Notice::SessionEnded { session, by, ending, .. } => format!("{session} ended by {by}: {ending}"),
+        Notice::Diverged { session, destination, divergence, request, left_out, .. } => {
+            let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+            let (primary, secondary) = (text(&divergence.primary), text(&divergence.secondary));
+            let finding = divergence.finding.name();
+            format!(
+                "{session} d{}: {finding}: {} -> {primary} / {secondary} at {:?} +{left_out}",
+                destination.0,
+                text(&request),
+                divergence.offset
+            )
+        }
+        Notice::Asked { session, destination, frame, .. } => {
+            format!("{session} d{} asks {}", destination.0, frame.escape_ascii())
+        }
+        Notice::AskedAgain { session, destination, frame, answer, .. } => {
+            let answer = answer.map_or("nothing".to_owned(), |answer| answer.escape_ascii().to_string());
+            format!("{session} d{} asks {} again, gets {answer}", destination.0, frame.escape_ascii())
+        }
         Notice::WorkerLinked { worker, .. } => format!("linked {}", worker.name),
         Notice::WorkerDraining { worker } => format!("draining {}", worker.name),
         Notice::WorkerLost { worker, why, sessions } => format!("lost {}: {why}, {sessions}", worker.name),
@@ -114,7 +133,8 @@ impl Rig {
         let route = Route {
             name: "r".to_owned(),
             codec,
-            destinations: (0..destinations).map(|index| (format!("d{index}"), 0)).collect(),
+            destinations: (0..destinations).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
+            talk: Talk::default(),
             connect_timeout: CONNECT_TIMEOUT,
             linger: LINGER,
             quiet_gap: Duration::from_millis(100),
