@@ -3,7 +3,7 @@
 //! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that
 //! thread.
 
-use std::{net::TcpListener, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use fanout::Absence;
 use proto::id::Incarnation;
@@ -105,7 +105,7 @@ struct Plan {
     stats: Option<String>,
     context: Context,
     incarnation: Incarnation,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ingress::Listener>,
 }
 
 impl Plan {
@@ -166,6 +166,11 @@ impl Tenant for ReportingShard {
     }
 
     fn report(&self) -> Report {
-        ingress::report("up", &self.ingress, &self.settings, &self.addresses)
+        let mut report = ingress::report("up", &self.ingress, &self.settings, &self.addresses);
+        let destinations = report.routes.iter_mut().flat_map(|route| &mut route.destinations);
+        for (destination, worker) in destinations.zip(&self.workers) {
+            destination.refusals = Some(worker.look(|machine| machine.counters().refusals));
+        }
+        report
     }
 }

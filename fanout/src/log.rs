@@ -9,6 +9,7 @@ use proto::{
     wire::{Bye, VERSION},
     worker::Notice,
 };
+use runtime::{clock::Clock, telemetry::RateLimited};
 use tracing::{debug, error, info, warn};
 
 /// How many shards of this process find one destination away. Each notices by itself; an outage is told once.
@@ -36,10 +37,28 @@ pub(crate) struct Log {
     pub(crate) address: String,
     /// Within one process links come and go with the process: nobody wants to read of them.
     pub(crate) is_local: bool,
+    pub(crate) clock: Clock,
+    pub(crate) refusals: RateLimited,
+    pub(crate) failures: RateLimited,
 }
 
 impl Log {
-    pub(crate) fn tell(&self, notice: &Notice) {
+    /// A destination may refuse every datagram: one line a second is enough of that.
+    fn tell_refusal(&mut self) {
+        if let Some(left_out) = self.refusals.admit(self.clock.now()) {
+            let (destination, address) = (&self.destination, &self.address);
+            warn!(destination, address, left_out, "destination refuses datagrams");
+        }
+    }
+
+    fn tell_unsendable(&mut self, datagrams: u64) {
+        if let Some(left_out) = self.failures.admit(self.clock.now()) {
+            let (destination, address) = (&self.destination, &self.address);
+            warn!(destination, address, datagrams, left_out, "datagrams cannot be sent");
+        }
+    }
+
+    pub(crate) fn tell(&mut self, notice: &Notice) {
         let (worker, destination, address) = (&self.worker, &self.destination, &self.address);
         match *notice {
             Notice::Linked { link } if self.is_local => debug!(worker, destination, %link, "linked"),
@@ -61,6 +80,8 @@ impl Log {
                     warn!(destination, address, %cause, "destination is away");
                 }
             }
+            Notice::Refusing => self.tell_refusal(),
+            Notice::Unsendable { datagrams } => self.tell_unsendable(datagrams),
             Notice::Back => {
                 if self.absence.ends() {
                     info!(destination, address, "destination is back");

@@ -14,4 +14,5 @@ pub mod shard;
 pub mod signals;
 pub mod tcp;
 pub mod telemetry;
+pub mod udp;
 pub mod zeromq;

@@ -92,6 +92,12 @@ pub struct Source {
     pub oversized: u64,
     /// Things said that the ledger forgot before their time, because one session said too many.
     pub forgotten: u64,
+    /// Datagrams of sources that the kernel dropped, because they were not fetched in time.
+    #[serde(default)]
+    pub kernel_drops: u64,
+    /// Datagrams to sources that the kernel would not send.
+    #[serde(default)]
+    pub unsent: u64,
 }
 
 /// What was counted of a destination.
@@ -127,6 +133,9 @@ pub struct DestinationReport {
     pub moved: u64,
     /// Times it joined a `raw` stream that knew no pause, between two reads.
     pub forced_joins: u64,
+    /// Times its machine said that nobody takes our datagrams there; not at an `ingress`, whose workers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u64>,
     /// What became of what it said; nothing at a worker.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
@@ -236,6 +245,9 @@ impl DestinationReport {
         self.outages = self.outages.max(other.outages);
         self.moved += other.moved;
         self.forced_joins += other.forced_joins;
+        if let (Some(mine), Some(theirs)) = (&mut self.refusals, other.refusals) {
+            *mine += theirs;
+        }
         if let (Some(mine), Some(theirs)) = (&mut self.said, &other.said) {
             mine.add(theirs);
         }
@@ -258,6 +270,8 @@ impl RouteReport {
             mine.sent += theirs.sent;
             mine.oversized += theirs.oversized;
             mine.forgotten += theirs.forgotten;
+            mine.kernel_drops += theirs.kernel_drops;
+            mine.unsent += theirs.unsent;
         }
         for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
             mine.add(theirs);

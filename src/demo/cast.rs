@@ -5,7 +5,7 @@
 use std::{cell::Cell, io, rc::Rc, time::Duration};
 
 use runtime::{
-    settings::Listen,
+    settings::{Listen, Transport},
     tcp::{Listeners, listen},
 };
 use tokio::{
@@ -70,7 +70,7 @@ impl Drop for Stage {
 
 fn open(port: u16) -> io::Result<(TcpListener, u16)> {
     let host = Some("127.0.0.1".to_owned());
-    let Listeners { mut sockets, address } = listen(&Listen { host, port }, 1)?;
+    let Listeners { mut sockets, address } = listen(&Listen { transport: Transport::Tcp, host, port }, 1)?;
     let socket = sockets.pop().ok_or(io::ErrorKind::AddrNotAvailable)?;
     Ok((TcpListener::from_std(socket)?, address.port()))
 }

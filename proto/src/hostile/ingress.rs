@@ -40,6 +40,13 @@ impl Shell for World {
         taken
     }
 
+    fn write_datagrams(&mut self, session: SessionId, _: &[u8], ends: &[u32]) -> usize {
+        assert!(self.sources.contains(&session), "{session} is closed");
+        let taken = ends.len().min(self.room);
+        self.room -= taken;
+        taken
+    }
+
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
         let batch = Batch::decode(&batch).expect("what we send can be decoded");
         self.sent.insert(peer, batch.header);
@@ -88,6 +95,7 @@ fn settings(script: &mut Script<'_>) -> Settings {
         connect_timeout: Duration::from_secs(5),
         linger: Duration::from_secs(10),
         quiet_gap: Duration::from_millis(100),
+        idle_timeout: Duration::from_secs(60),
         max_frame: 300,
         window: 1000,
         secondary_window: 1000,

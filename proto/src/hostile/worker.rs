@@ -12,7 +12,7 @@ use crate::{
     id::{Attempt, ConnectionId, Epoch, Incarnation, LinkIndex, SessionId},
     time::Instant,
     wire::{Batch, BatchWriter, Frame, Header, Standing},
-    worker::{Effect, Settings, Shell, Worker},
+    worker::{Effect, Sent, Settings, Shell, Worker},
 };
 
 const LINKS: usize = 2;
@@ -38,6 +38,13 @@ impl Shell for World {
         let taken = bytes.len().min(self.room);
         self.room -= taken;
         taken
+    }
+
+    fn write_datagrams(&mut self, connection: ConnectionId, _: &[u8], ends: &[u32], _: Instant) -> Sent {
+        assert!(self.open.contains_key(&connection), "{connection} is not open");
+        let done = ends.len().min(self.room);
+        self.room -= done;
+        Sent { done, ..Sent::default() }
     }
 
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool {
@@ -96,6 +103,7 @@ fn settings() -> Settings {
         incarnation: Incarnation(1),
         destination: "r/d".to_owned(),
         fingerprint: 0,
+        has_datagrams: false,
         max_connections: 5,
         max_window: 1 << 20,
         backoff_min: Duration::from_millis(100),

@@ -241,6 +241,32 @@ mod tests {
                 "98 05 cf0000000100000007 02 40 01 01 c40400000002 c405610a626364",
             ),
             (
+                Frame::Data {
+                    session: SESSION,
+                    attempt: ATTEMPT,
+                    position: 64,
+                    written: 1,
+                    starts: true,
+                    ends: true,
+                    cuts: Cuts::default(),
+                    payload: b"",
+                },
+                "98 05 cf0000000100000007 02 40 01 03 c400 c400",
+            ),
+            (
+                Frame::Data {
+                    session: SESSION,
+                    attempt: ATTEMPT,
+                    position: 128,
+                    written: 1,
+                    starts: true,
+                    ends: true,
+                    cuts: Cuts::parse(&[0, 0, 0, 1], 3).unwrap(),
+                    payload: &[0xff, 0xfe, 0],
+                },
+                "98 05 cf0000000100000007 02 cc80 01 03 c40400000001 c403fffe00",
+            ),
+            (
                 Frame::Grant { session: SESSION, attempt: ATTEMPT, taken: 1, written: 2, limit: 3 },
                 "96 06 cf0000000100000007 02 01 02 03",
             ),
@@ -256,6 +282,10 @@ mod tests {
             (Frame::Pong, "91 0a"),
             (Frame::Drain, "91 0b"),
             (Frame::Bye { reason: Bye::Superseded, version: 1 }, "93 0c 01 01"),
+            (
+                Frame::Shed { session: SESSION, attempt: ATTEMPT, frames: 2, bytes: 300 },
+                "95 0d cf0000000100000007 02 02 cd012c",
+            ),
         ]
     }
 

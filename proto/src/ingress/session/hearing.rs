@@ -60,7 +60,7 @@ impl Session {
         let is_free = !self.is_guarded(turn);
         if is_free {
             self.count_passed(frames, turn);
-            self.write_to_source(payload, From::Primary, turn);
+            self.give_all(payload, ends, turn);
         }
         for piece in pieces(payload, ends) {
             self.begin_frame(DestinationIndex::PRIMARY, piece.bytes, turn);
@@ -188,7 +188,7 @@ impl Session {
             self.give(frame, turn);
         } else {
             said.filtered += 1;
-            self.consume(DestinationIndex::PRIMARY, frame.len() as u64, turn);
+            self.withhold(frame, turn);
         }
     }
 
@@ -204,7 +204,7 @@ impl Session {
         if !is_admitted || is_repeat {
             said.filtered += u64::from(!is_admitted);
             said.suppressed += u64::from(is_admitted);
-            self.consume(by, frame.len() as u64, turn);
+            self.withhold(frame, turn);
         } else if is_held {
             self.give(frame, turn);
         }
@@ -220,6 +220,21 @@ impl Session {
         let is_one =
             || self.conversation.as_ref().is_some_and(|conversation| conversation.asks.is_one(frame));
         !heard.passes && !heard.is_new && is_one()
+    }
+
+    /// Gives the source what the primary said, in which the frames at `ends` end.
+    pub(super) fn give_all(&mut self, payload: &[u8], ends: &[u32], turn: &mut Turn<'_, impl Shell>) {
+        if self.has_datagrams() {
+            self.send_to_source(payload, ends, From::Primary, turn);
+        } else {
+            self.write_to_source(payload, From::Primary, turn);
+        }
+    }
+
+    /// The source does not get a whole frame of the primary's.
+    fn withhold(&mut self, frame: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        let units = self.units_of(frame.len());
+        self.consume(DestinationIndex::PRIMARY, units, turn);
     }
 
     /// Gives the source a whole frame of the primary's.

@@ -1,8 +1,9 @@
 //! An ingress with a route of some destinations, a worker for each, and a shell that does as the test says. Files by table
 //! of docs/states.md: `acceptor` (links), `session`, `secondary`; `moving` has what becomes of sessions when links come
-//! and go, `flow` windows and turns.
+//! and go, `flow` windows and turns, `datagram` what sessions of datagrams do differently.
 
 mod acceptor;
+mod datagram;
 mod flow;
 mod moving;
 mod secondary;
@@ -33,6 +34,7 @@ const SPARE_SECONDARY: Peer = Peer(11);
 const WINDOW: u32 = 1000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A step of the clock.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -53,6 +55,19 @@ impl Shell for Scripted {
         self.room -= taken;
         self.written.push_str(&String::from_utf8_lossy(&bytes[..taken]));
         taken
+    }
+
+    fn write_datagrams(&mut self, _: SessionId, bytes: &[u8], ends: &[u32]) -> usize {
+        let mut from = 0;
+        for (count, &end) in ends.iter().enumerate() {
+            let datagram = &bytes[from..end as usize];
+            if datagram.len() >= self.room {
+                return count;
+            }
+            (self.room, from) = (self.room - datagram.len() - 1, end as usize);
+            self.written.push_str(&format!("[{}]", String::from_utf8_lossy(datagram)));
+        }
+        ends.len()
     }
 
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
@@ -138,6 +153,7 @@ impl Rig {
             connect_timeout: CONNECT_TIMEOUT,
             linger: LINGER,
             quiet_gap: Duration::from_millis(100),
+            idle_timeout: IDLE_TIMEOUT,
             max_frame: 300,
             window: WINDOW,
             secondary_window: WINDOW,
