@@ -41,7 +41,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Measures a peer at a rate. A unit is a datagram of a source, however often it is copied.
+    /// Measures a peer at a rate. A unit is a datagram of a source that arrived, however often
+    /// it is copied.
     pub(crate) fn run(&self, peer: Peer, programs: &Programs, rate: u64) -> Result<Run> {
         let receivers = Receivers::start(self.receivers)?;
         let front = Front::new(Protocol::Datagrams, receivers.addresses.clone());
@@ -76,11 +77,13 @@ impl Bout<'_> {
         let elapsed = self.sources.run_for(timing.seconds, rate)?;
         let received = self.settle()?;
         let sent = self.sources.sent().since(sent_before);
-        let mut run = meter.stop(sent.datagrams as f64, elapsed)?;
-
         let since = |(now, before): (&Tally, &Tally)| now.since(*before);
         let arrived: Vec<_> = received.tallies.iter().zip(&received_before.tallies).map(since).collect();
-        run.lost = Some(lost(sent, &arrived));
+        let lost = lost(sent, &arrived);
+        // What was thrown away cost nothing, and must not make the rest look cheap.
+        let mut run = meter.stop(sent.datagrams as f64 * (1.0 - lost), elapsed)?;
+        run.lost = Some(lost);
+        run.doubts.extend((lost > 0.0).then(|| format!("{:.2} % of the datagrams were lost", lost * 100.0)));
         run.doubts.extend(arrived.iter().filter_map(|tally| tally.disagreement(sent)));
         run.doubts.extend(overflow_doubt(received.overflowed));
         Ok(run)

@@ -1,4 +1,4 @@
-//! The search for the highest rate without loss: rising steps until one loses something twice. No socket, no clock.
+//! The search for the highest rate without loss: rising steps until one fails twice. No socket, no clock.
 
 /// Datagrams a second, to begin with and at most.
 const LOWEST: u64 = 10_000;
@@ -25,9 +25,10 @@ impl Search {
         self.best
     }
 
-    /// A step that lost something is tried once more: one hiccup of the machine is no limit of the peer.
-    pub(crate) fn observe(&mut self, is_lossless: bool) {
-        self.next = match (is_lossless, self.is_second_try) {
+    /// A step that is clean lost nothing, and was sent as fast as it was to be. One that is not is tried once more: one hiccup
+    /// of the machine is no limit of the peer.
+    pub(crate) fn observe(&mut self, is_clean: bool) {
+        self.next = match (is_clean, self.is_second_try) {
             (true, _) => {
                 self.best = self.next;
                 self.next.map(higher).filter(|rate| *rate <= HIGHEST)
@@ -35,12 +36,7 @@ impl Search {
             (false, false) => self.next,
             (false, true) => None,
         };
-        self.is_second_try = !is_lossless;
-    }
-
-    /// The sources cannot send at this rate, so there is nothing to learn from higher ones.
-    pub(crate) fn give_up(&mut self) {
-        self.next = None;
+        self.is_second_try = !is_clean;
     }
 }
 
