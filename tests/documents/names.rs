@@ -63,6 +63,7 @@ fn the_endings_are_those_that_are_logged() {
     let endings = [
         Ending::Closed,
         Ending::Linger,
+        Ending::Idle,
         Ending::Reset,
         Ending::Refused(cause),
         Ending::ConnectTimeout,
@@ -87,7 +88,7 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
         listen: Some(String::new()),
         sessions: Some(Sessions::default()),
         source: Some(Source::default()),
-        destinations: vec![DestinationReport::default()],
+        destinations: vec![DestinationReport { refusals: Some(0), ..DestinationReport::default() }],
         ..RouteReport::default()
     };
     let links = [("counter".to_owned(), 1)].into();
