@@ -149,6 +149,32 @@ fn replies_leave_from_the_address_that_was_spoken_to(shape: Shape) {
     }
 }
 
+/// Fails if a session of datagrams cannot be taken up by another worker.
+#[test]
+fn a_session_goes_on_when_its_worker_is_killed() {
+    let (primary, secondary) = (DatagramDestination::echo(), DatagramDestination::silent());
+    let plan = Fabric::shaped(Shape::Tcp).datagrams(ANY_PORT).forward_to(primary.address()).replicas(2);
+    let fabric = plan.forward_to(secondary.address()).start();
+    let sources: Vec<_> = (0..4).map(|_| DatagramSource::new(fabric.address())).collect();
+    for source in &sources {
+        source.send(b"before");
+        assert_eq!(source.hear(), b"before");
+    }
+
+    fabric.worker("primary-0").process.kill9();
+    let pause = Duration::from_millis(50);
+    for source in &sources {
+        eventually("it is answered again", || {
+            source.send(b"");
+            source.hear_within(pause).is_some_and(|reply| reply.is_empty())
+        });
+    }
+
+    let report = fabric.report();
+    assert_eq!(report.balanced().sessions("live"), 4);
+    assert_eq!(report.count("primary", "moved"), 2);
+}
+
 /// Fails if a shard does not listen, or a source is served by two.
 fn two_shards_serve_one_port(shape: Shape) {
     let (primary, secondary) = (DatagramDestination::echo(), DatagramDestination::silent());
