@@ -23,6 +23,7 @@ mod problem;
 mod route;
 mod source;
 mod toml_file;
+mod transport;
 mod value;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -30,7 +31,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proto::codec::Codec;
 
 pub use self::{
-    address::{Address, Listen, Transport},
+    address::{Address, Listen},
     args::{EXAMPLES, RouteArgs},
     describe::describe,
     document::{settings_document, template_replicate},
@@ -38,6 +39,7 @@ pub use self::{
     given::Origin,
     key::Key,
     problem::{Problem, Problems},
+    transport::Transport,
     value::ByteCount,
 };
 use self::{

@@ -7,13 +7,14 @@ use proto::codec::Codec;
 
 use super::{
     ByteCount, Destination, Route, address,
-    address::{Listen, Transport},
+    address::Listen,
     conflict,
     destination::{destination, list, name},
     given::{Given, Origin, Raw, Table},
     key::{Key, nearest},
     layers::{Layers, Row, keep},
     problem::Problem,
+    transport::Transport,
     value,
     value::Show as _,
 };

@@ -10,6 +10,7 @@ mod ending;
 mod handing_over;
 pub(super) mod lane;
 pub(super) mod moving;
+mod primary;
 mod source;
 mod worker;
 
@@ -18,7 +19,8 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 pub(in crate::ingress) use datagram::Said;
 pub use ending::{By, Ending};
-use lane::{Lane, Primary, PrimaryState, SecondaryLane, SecondaryState};
+use lane::{Lane, SecondaryLane, SecondaryState};
+use primary::{Primary, PrimaryState};
 
 use super::{
     Effect, Shell,
