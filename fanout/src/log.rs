@@ -1,4 +1,4 @@
-//! What a worker tells its operator.
+//! What a worker tells its operator, in lines, and of outages in events too.
 
 use std::sync::{
     Arc,
@@ -9,7 +9,11 @@ use proto::{
     wire::{Bye, VERSION},
     worker::Notice,
 };
-use runtime::{clock::Clock, telemetry::RateLimited};
+use runtime::{
+    clock::Clock,
+    event::{Event, Events, Outage},
+    telemetry::RateLimited,
+};
 use tracing::{debug, error, info, warn};
 
 /// How many shards of this process find one destination away. Each notices by itself; an outage is told once.
@@ -28,11 +32,21 @@ impl Absence {
     }
 }
 
+/// Who else hears of outages: the other shards of the process, and whoever listens to its events.
+#[derive(Clone, Debug, Default)]
+pub struct Ears {
+    /// Shared by the shards.
+    pub absence: Absence,
+    /// Of this shard.
+    pub events: Events,
+}
+
 /// Turns notices into lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
-    pub(crate) absence: Absence,
+    pub(crate) ears: Ears,
     pub(crate) worker: String,
+    pub(crate) route: String,
     pub(crate) destination: String,
     pub(crate) address: String,
     /// Within one process links come and go with the process: nobody wants to read of them.
@@ -76,18 +90,26 @@ impl Log {
                 warn!(worker, destination, %link, connections, "no word from the ingress, connections aborted");
             }
             Notice::Away { cause } => {
-                if self.absence.begins() {
+                if self.ears.absence.begins() {
                     warn!(destination, address, %cause, "destination is away");
+                    self.ears.events.tell(|| Event::Away(self.outage(Some(cause.to_string()))));
                 }
             }
             Notice::Refusing => self.tell_refusal(),
             Notice::Unsendable { datagrams } => self.tell_unsendable(datagrams),
             Notice::Back => {
-                if self.absence.ends() {
+                if self.ears.absence.ends() {
                     info!(destination, address, "destination is back");
+                    self.ears.events.tell(|| Event::Back(self.outage(None)));
                 }
             }
         }
+    }
+
+    fn outage(&self, cause: Option<String>) -> Outage {
+        let [route, destination, address] =
+            [&self.route, &self.destination, &self.address].map(String::clone);
+        Outage { route, destination, address, cause }
     }
 }
 

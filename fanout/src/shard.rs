@@ -30,7 +30,7 @@ use tracing::warn;
 
 use crate::{
     links::Links,
-    log::{Absence, Log},
+    log::{Ears, Log},
     shell::{Connected, Hands, Socket},
 };
 
@@ -56,13 +56,15 @@ impl Shard {
         address: Address,
         context: Context,
         is_local: bool,
-        absence: Absence,
+        ears: Ears,
         clock: Clock,
     ) -> Rc<Self> {
+        let (route, destination) = settings.destination.split_once('/').unwrap_or_default();
         let log = Log {
-            absence,
+            ears,
             worker: settings.name.clone(),
-            destination: settings.destination.split_once('/').map_or("", |(_, name)| name).to_owned(),
+            route: route.to_owned(),
+            destination: destination.to_owned(),
             address: address.to_string(),
             is_local,
             clock,

@@ -1,8 +1,10 @@
 //! The ingress node: ends the sources' connections, decides what each destination gets, and counts it.
 //!
 //! `proto::ingress` decides; here are its sockets. Reading order: `node` (the process), `shard` (one thread), `shell`
-//! (what the machine has done for it), `visitors` (sources of datagrams), `log`, `report`. `pegloom up` uses [`Shard`] with workers on the same thread.
+//! (what the machine has done for it), `visitors` (sources of datagrams), `log`, `event`, `report`. `pegloom up` uses [`Shard`]
+//! with workers on the same thread.
 
+mod event;
 mod log;
 mod node;
 mod report;

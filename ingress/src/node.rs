@@ -14,6 +14,7 @@ use std::{
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
+    event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
     report::{Report, publish},
@@ -44,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
     pub bind: String,
 
-    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -219,7 +220,9 @@ impl Plan {
             }
         };
         let _ = bound.send(Ok(router.endpoint().to_owned()));
-        let shard = Shard::new(machine(&self.settings, self.incarnation, false), router, Clock::start());
+        let events = Events::new(self.stats.is_some());
+        let machine = machine(&self.settings, self.incarnation, false);
+        let shard = Shard::new(machine, router, events.clone(), Clock::start());
         let Ok(ports) = ports.await else { return };
         shard.set_ports(ports);
         let (settings, addresses) = (self.settings, self.addresses);
@@ -230,9 +233,15 @@ impl Plan {
         }
         let tenant = Rc::new(tenant);
         let (node, published) = ("ingress".to_owned(), Rc::clone(&tenant));
-        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
-            published.report()
-        }));
+        tasks.spawn_local(publish(
+            self.context,
+            self.stats,
+            node,
+            self.incarnation,
+            self.index,
+            events,
+            move || published.report(),
+        ));
         attend(commands, &*tenant).await;
     }
 }

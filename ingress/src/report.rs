@@ -3,12 +3,13 @@
 //! It copies and names, and computes nothing: what must add up was counted by the machine.
 
 use proto::{
+    conversation::comparing::Finding,
     counters::Tally,
     id::RouteIndex,
-    ingress::{DestinationCounters, RouteCounters},
+    ingress::{DestinationCounters, RouteCounters, SaidCounters},
 };
 use runtime::{
-    report::{DestinationReport, Report, RouteReport, Sessions, Source},
+    report::{DestinationReport, Report, RouteReport, Said, Sessions, Source},
     settings::{Destination, Route, Settings},
 };
 
@@ -53,6 +54,7 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDo
             received: counters.received,
             sent: counters.sent,
             oversized: counters.oversized,
+            forgotten: counters.forgotten,
             kernel_drops: at_door.dropped,
             unsent: at_door.unsent,
         }),
@@ -74,7 +76,25 @@ fn of_destination(settings: &Destination, index: usize, counters: &DestinationCo
         outages: counters.outages,
         moved: counters.moved,
         forced_joins: counters.forced_joins,
+        said: Some(said(&counters.said)),
         ..DestinationReport::default()
     }
     .with_account(&counters.account)
+}
+
+fn said(counters: &SaidCounters) -> Said {
+    let found = |finding: Finding| counters.found[finding as usize];
+    Said {
+        matched: counters.matched,
+        missing: found(Finding::Missing),
+        extra: found(Finding::Extra),
+        different: found(Finding::Different),
+        uncompared: counters.uncompared,
+        asks: counters.asks,
+        suppressed: counters.suppressed,
+        asks_shed: counters.asks_shed,
+        filtered: counters.filtered,
+        oversized: counters.oversized,
+        injected: counters.injected,
+    }
 }

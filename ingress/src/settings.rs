@@ -6,8 +6,9 @@
 use proto::{
     id::Incarnation,
     ingress::{Route, Settings as Machine},
+    policy::{Destination, Talk},
 };
-use runtime::settings::{Route as RouteSettings, Settings};
+use runtime::settings::{Destination as DestinationSettings, Route as RouteSettings, Settings, Transport};
 
 /// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
 /// keeps up must not be shed to for being a little later than the primary.
@@ -29,13 +30,8 @@ fn route(route: &RouteSettings) -> Route {
     Route {
         name: route.name.clone(),
         codec: route.codec.clone(),
-        destinations: route
-            .destinations
-            .iter()
-            .map(|destination| {
-                (destination.name.clone(), destination.address.fingerprint(route.listen.transport))
-            })
-            .collect(),
+        destinations: route.destinations.iter().map(|it| destination(it, route.listen.transport)).collect(),
+        talk: talk(route),
         connect_timeout: route.connect_timeout,
         linger: route.linger,
         quiet_gap: route.quiet_gap,
@@ -43,5 +39,27 @@ fn route(route: &RouteSettings) -> Route {
         max_frame: route.max_frame,
         window: route.window,
         secondary_window: route.window.saturating_mul(SECONDARY_WINDOWS),
+    }
+}
+
+fn destination(settings: &DestinationSettings, transport: Transport) -> Destination {
+    Destination {
+        name: settings.name.clone(),
+        fingerprint: settings.address.fingerprint(transport),
+        asks: settings.asks,
+        allow: settings.allow.clone(),
+        deny: settings.deny.clone(),
+        rejoin: settings.rejoin,
+    }
+}
+
+fn talk(route: &RouteSettings) -> Talk {
+    Talk {
+        replies: route.replies,
+        dedup_window: route.dedup_window,
+        reply_timeout: route.reply_timeout,
+        hold: route.hold,
+        answer: route.answer.clone(),
+        ignore: route.ignore.clone(),
     }
 }

@@ -19,6 +19,7 @@ use proto::{
 };
 use runtime::{
     clock::Clock,
+    event::Events,
     pulse::{Beat, Pulse},
     tcp::{Endpoint, Owner, ReadBuffer},
     telemetry::RateLimited,
@@ -34,7 +35,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    log::{Log, RouteNames},
+    log::{Log, Names, RouteNames},
     node::Listener,
     shell::Hands,
     visitors::{AtDoor, Visitor, Visitors},
@@ -61,13 +62,13 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard that speaks to its workers through `router`.
-    pub fn new(settings: Settings, router: Router, clock: Clock) -> Rc<Self> {
+    /// A shard that speaks to its workers through `router`, and tells `events` what happens.
+    pub fn new(settings: Settings, router: Router, events: Events, clock: Clock) -> Rc<Self> {
         let names = settings.routes.iter().map(|route| RouteNames {
             route: route.name.clone(),
-            destinations: route.destinations.iter().map(|(name, _)| name.clone()).collect(),
+            destinations: route.destinations.iter().map(|destination| destination.name.clone()).collect(),
         });
-        let log = Log::new(names.collect(), clock, settings.is_local);
+        let log = Log::new(Names(names.collect()), clock, events, settings.is_local);
         let router = Rc::new(router);
         let machine = Ingress::new(settings, clock.now());
         Rc::new_cyclic(|owner| {

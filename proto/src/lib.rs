@@ -15,12 +15,15 @@
 //! 2. [`codec`]: where frames end. [`credit`]: positions, and the two ends of a direction.
 //! 3. [`wire`]: frames and batches as bytes. [`link`]: what both ends of a link keep.
 //! 4. [`backoff`] and [`outage`]: how long to wait, and whose turn it is to try.
-//! 5. [`worker`], the simpler machine; then [`ingress`], with its sessions and their lanes.
+//! 5. [`pattern`] and [`policy`]: what a route makes of what destinations say.
+//! 6. [`conversation`]: what is a reply, what an ask, what was said before, and what differs.
+//! 7. [`worker`], the simpler machine; then [`ingress`], with its sessions and their lanes.
 //!
 //! docs/states.md has the machines as tables, docs/protocol.md what goes between them, docs/lexicon.md the words.
 
 pub mod backoff;
 pub mod codec;
+pub mod conversation;
 pub mod counters;
 pub mod credit;
 #[cfg(any(test, fuzzing))]
@@ -29,6 +32,8 @@ pub mod id;
 pub mod ingress;
 pub mod link;
 pub mod outage;
+pub mod pattern;
+pub mod policy;
 pub mod slab;
 #[cfg(test)]
 mod spell;

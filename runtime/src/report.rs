@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::unix_millis,
+    event::{Events, Speaker},
     zeromq::{Context, Publisher},
 };
 
@@ -90,6 +91,8 @@ pub struct Source {
     pub sent: Tally,
     /// Frames of sources longer than `max_frame`.
     pub oversized: u64,
+    /// Things said that the ledger forgot before their time, because one session said too many.
+    pub forgotten: u64,
     /// Datagrams of sources that the kernel dropped, because they were not fetched in time.
     #[serde(default)]
     pub kernel_drops: u64,
@@ -134,9 +137,55 @@ pub struct DestinationReport {
     /// Times its machine said that nobody takes our datagrams there; not at an `ingress`, whose workers know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusals: Option<u64>,
+    /// What became of what it said; nothing at a worker.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
 }
 
-/// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
+/// What became of what a destination said: of a secondary's replies against the primary's, and of what it began by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Replies that were the primary's as well.
+    pub matched: u64,
+    /// Replies of the primary's it did not give.
+    pub missing: u64,
+    /// Replies only it gave.
+    pub extra: u64,
+    /// Replies it gave instead of the primary's.
+    pub different: u64,
+    /// Replies of the primary's it was not held against.
+    pub uncompared: u64,
+    /// What it began by itself and the source was told.
+    pub asks: u64,
+    /// What another had said before, and was not said again.
+    pub suppressed: u64,
+    /// What it began, and no place was found for in time.
+    pub asks_shed: u64,
+    /// What may not reach the source.
+    pub filtered: u64,
+    /// Frames longer than `max_frame`.
+    pub oversized: u64,
+    /// The part of `accepted` that is the source's answers to what others had asked.
+    pub injected: Tally,
+}
+
+impl Said {
+    fn add(&mut self, other: &Self) {
+        self.matched += other.matched;
+        self.missing += other.missing;
+        self.extra += other.extra;
+        self.different += other.different;
+        self.uncompared += other.uncompared;
+        self.asks += other.asks;
+        self.suppressed += other.suppressed;
+        self.asks_shed += other.asks_shed;
+        self.filtered += other.filtered;
+        self.oversized += other.oversized;
+        self.injected += other.injected;
+    }
+}
+
+/// Publishes what `report` returns and what `events` are told, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
 /// are no reason not to run. A listener that is slow or gone costs nothing: PUB drops.
 pub async fn publish(
     context: Context,
@@ -144,6 +193,7 @@ pub async fn publish(
     node: String,
     incarnation: Incarnation,
     shard: u16,
+    events: Events,
     report: impl Fn() -> Report,
 ) {
     let Some(endpoint) = endpoint else { return };
@@ -153,8 +203,10 @@ pub async fn publish(
     };
     let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut speaker = Speaker::new(events, node.clone(), incarnation, shard, PUBLISH_INTERVAL);
     for sequence in 1.. {
         beat.tick().await;
+        speaker.beat(&publisher);
         let (node, time) = (node.clone(), unix_millis());
         let published = Published { node, incarnation, shard, sequence, time, report: report() };
         match rmp_serde::to_vec_named(&published) {
@@ -200,6 +252,9 @@ impl DestinationReport {
         if let (Some(mine), Some(theirs)) = (&mut self.refusals, other.refusals) {
             *mine += theirs;
         }
+        if let (Some(mine), Some(theirs)) = (&mut self.said, &other.said) {
+            mine.add(theirs);
+        }
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }
@@ -218,6 +273,7 @@ impl RouteReport {
             mine.received += theirs.received;
             mine.sent += theirs.sent;
             mine.oversized += theirs.oversized;
+            mine.forgotten += theirs.forgotten;
             mine.kernel_drops += theirs.kernel_drops;
             mine.unsent += theirs.unsent;
         }

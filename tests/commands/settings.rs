@@ -19,9 +19,54 @@ fn check_prints_every_value_with_its_origin_and_each_route_in_words() {
     for line in ["listen tcp://:7890 --listen", "codec lines --codec", "grace 10s default"] {
         assert!(squeezed.iter().any(|it| it == line), "{line:?} is not in:\n{}", checked.stdout);
     }
-    let sentence = "route-1: what a source sends to tcp://:7890 goes to primary (10.0.0.1:1234), which answers it; \
-                    a copy goes, in whole lines, to secondary-1 (localhost:2), whose answers never reach the source.";
-    assert!(checked.stdout.ends_with(&format!("\n{sentence}\n")), "{}", checked.stdout);
+    let sentence = "route-1: what a source sends to tcp://:7890 goes to primary (10.0.0.1:1234), which replies to it; \
+                    a copy goes, in whole lines, to secondary-1 (localhost:2), whose replies never reach the source.";
+    assert!(checked.stdout.contains(&format!("\n{sentence}\n")), "{}", checked.stdout);
+}
+
+/// Fails if what a route's destinations may say is not told, or a route is told of what is another's.
+#[test]
+fn check_says_what_destinations_may_say_below_their_route() {
+    let directory = tempfile::tempdir().unwrap();
+    let mirror = "{ name = 'mirror', address = 'b:2', deny = ['^REBOOT'], rejoin = 'first:2' }";
+    let talking = format!(
+        "[[route]]\nlisten = ':1'\ncodec = 'lines'\ndestinations = ['a:1', {mirror}]\nhold = '20ms'\n"
+    );
+    let alone = "[[route]]\nlisten = ':2'\ndestinations = ['c:1']\n";
+    fs::write(directory.path().join("two.toml"), talking + alone).unwrap();
+
+    let checked = run_in(directory.path(), "check --config two.toml");
+
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    let (_, told) = checked.stdout.split_once("\nroute-1: ").unwrap();
+    let (first, second) = told.split_once("\nroute-2: ").unwrap();
+    for sentence in [
+        "\n  If mirror says a line that is no reply, the source gets it, ",
+        "for at most 20ms.\n",
+        "\n  Of what mirror says, the source gets nothing that matches [\"^REBOOT\"].\n",
+        "\n  After an absence, mirror gets the session's first 2 lines again, ",
+    ] {
+        assert!(first.contains(sentence), "{sentence:?} is not in:\n{first}");
+    }
+    assert!(second.ends_with("no other destination gets a copy.\n"), "{second}");
+}
+
+/// Fails if a key that does nothing passes without a word, or a bad pattern without the engine's reason.
+#[test]
+fn check_tells_what_does_nothing_and_why_a_pattern_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let route = "[[route]]\nlisten = ':1'\n";
+    let check = |text: String| {
+        fs::write(directory.path().join("one.toml"), text).unwrap();
+        run_in(directory.path(), "check --config one.toml")
+    };
+
+    let idle = check(format!("{route}destinations = ['a:1']\nreplies = 'many'\n"));
+    assert!(idle.stdout.contains("\n  `replies` does nothing here: "), "{}", idle.stdout);
+    let bad = check(format!("{route}destinations = ['a:1', {{ address = 'b:1', deny = ['('] }}]\n"));
+    assert_eq!((bad.code, bad.stdout.as_str()), (Some(64), ""));
+    let refusal = "one.toml:3: deny[1]: `(` is not a pattern: unclosed group\n    try: a regular expression";
+    assert!(bad.stderr.contains(refusal), "{}", bad.stderr);
 }
 
 /// Fails if only the first problem is named, or one is on stdout.

@@ -8,14 +8,17 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod asks;
 mod delivery;
 mod ending;
 mod environment;
+mod events;
 mod lifecycle;
 mod link_port;
 mod outages;
 mod pressure;
 mod replicas;
+mod replies;
 mod udp;
 mod zombies;
 

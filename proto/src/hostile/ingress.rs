@@ -12,6 +12,7 @@ use crate::{
     codec::Codec,
     id::{Attempt, Epoch, Incarnation, Peer, RouteIndex, SessionId},
     ingress::{Effect, Ingress, Route, Settings, Shell},
+    policy::{Destination, Talk},
     time::Instant,
     wire::{Batch, BatchWriter, Frame, Greeting, Header},
 };
@@ -91,7 +92,8 @@ fn settings(script: &mut Script<'_>) -> Settings {
     let route = Route {
         name: "r".to_owned(),
         codec,
-        destinations: (0..3).map(|index| (format!("d{index}"), 0)).collect(),
+        destinations: (0..3).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
+        talk: Talk::default(),
         connect_timeout: Duration::from_secs(5),
         linger: Duration::from_secs(10),
         quiet_gap: Duration::from_millis(100),

@@ -8,11 +8,16 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 use super::{Effect, Notice, Shell, links::Links};
 use crate::{
     codec::Codec,
+    conversation::comparing::Finding,
     counters::{Account, Tally},
     id::{DestinationIndex, Incarnation, RouteIndex, SessionId},
     link::GRANT_LAG,
+    policy::{Destination, Talk},
     time::Instant,
 };
+
+/// Of one destination and kind, a notice is told at most so often.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an ingress shard is told at its start.
 #[derive(Clone, Debug)]
@@ -38,8 +43,10 @@ pub struct Route {
     pub name: String,
     /// How frames end.
     pub codec: Codec,
-    /// Its destinations' names and the fingerprints of their settings; the first is the primary.
-    pub destinations: Vec<(String, u64)>,
+    /// Its destinations; the first is the primary.
+    pub destinations: Vec<Destination>,
+    /// What it makes of what they say.
+    pub talk: Talk,
     /// How long the primary may take to connect, or to find a worker.
     pub connect_timeout: Duration,
     /// How long a half-closed or ended session may stay silent.
@@ -67,6 +74,8 @@ pub struct RouteCounters {
     pub turned_away: u64,
     /// Frames of sources longer than `max_frame`. They pass like any other.
     pub oversized: u64,
+    /// Things said that were forgotten before their time, because one session said too many.
+    pub forgotten: u64,
     /// Said by sources.
     pub received: Tally,
     /// Said to sources.
@@ -94,6 +103,31 @@ pub struct DestinationCounters {
     pub moved: u64,
     /// Lanes that joined again in the middle of a stream that knew no pause.
     pub forced_joins: u64,
+    /// What became of what it said.
+    pub said: SaidCounters,
+}
+
+/// What became of what one destination said (S7 to S10). What is about replies is of a secondary, against the primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SaidCounters {
+    /// Replies that were the primary's as well.
+    pub matched: u64,
+    /// Divergences, in the order of [`Finding::ALL`].
+    pub found: [u64; Finding::ALL.len()],
+    /// Replies of the primary it was not held against: it had not got the request, or its connection was lost.
+    pub uncompared: u64,
+    /// What it began by itself and the source was told.
+    pub asks: u64,
+    /// What another had said before it, and was not said again.
+    pub suppressed: u64,
+    /// What it began and the source was not told: there was no place for it in time, or too many waited.
+    pub asks_shed: u64,
+    /// What may not reach the source.
+    pub filtered: u64,
+    /// Frames longer than `max_frame`: passed or dropped as they came, and not looked at.
+    pub oversized: u64,
+    /// The part of `accepted` that is answers of the source to what others had asked.
+    pub injected: Tally,
 }
 
 impl DestinationCounters {
@@ -127,6 +161,51 @@ pub(super) struct Lagging {
 pub(super) struct RouteState {
     pub(super) settings: Route,
     pub(super) counters: RouteCounters,
+    /// What was told of each destination, and when.
+    pub(super) told: Vec<Told>,
+}
+
+/// At most one notice a second of each kind for each destination.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told([Limit; Subject::COUNT]);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Limit {
+    again_at: Instant,
+    left_out: u64,
+}
+
+/// What a notice about something a destination said is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Found(Finding),
+    Asked,
+    AskedAgain,
+}
+
+impl Subject {
+    const COUNT: usize = Finding::ALL.len() + 2;
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Found(finding) => finding as usize,
+            Self::Asked => Finding::ALL.len(),
+            Self::AskedAgain => Finding::ALL.len() + 1,
+        }
+    }
+}
+
+impl Told {
+    /// Whether to tell it now, and how many were left out since the last.
+    pub(super) fn admit(&mut self, subject: Subject, now: Instant) -> Option<u64> {
+        let limit = &mut self.0[subject.index()];
+        if limit.again_at > now {
+            limit.left_out += 1;
+            return None;
+        }
+        limit.again_at = now + TELL_INTERVAL;
+        Some(std::mem::take(&mut limit.left_out))
+    }
 }
 
 #[derive(Debug)]
@@ -208,7 +287,8 @@ impl Core {
 impl RouteState {
     fn new(settings: Route) -> Self {
         let destinations = vec![DestinationCounters::default(); settings.destinations.len()];
-        Self { settings, counters: RouteCounters { destinations, ..RouteCounters::default() } }
+        let told = vec![Told::default(); settings.destinations.len()];
+        Self { told, settings, counters: RouteCounters { destinations, ..RouteCounters::default() } }
     }
 }
 

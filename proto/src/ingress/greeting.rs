@@ -239,8 +239,8 @@ impl Ingress {
         let (route, destination) = name.split_once('/')?;
         let index = self.core.routes.iter().position(|known| known.settings.name == route)?;
         let destinations = &self.core.routes[index].settings.destinations;
-        let place = destinations.iter().position(|(known, _)| known == destination)?;
-        Some((RouteIndex(index as u16), DestinationIndex(place as u16), destinations[place].1))
+        let place = destinations.iter().position(|known| known.name == destination)?;
+        Some((RouteIndex(index as u16), DestinationIndex(place as u16), destinations[place].fingerprint))
     }
 
     fn refuse_worker(

@@ -20,13 +20,14 @@ use bytes::Bytes;
 pub use links::WorkerName;
 pub use session::{By, Ending};
 
-pub use self::core::{DestinationCounters, Route, RouteCounters, Settings};
+pub use self::core::{DestinationCounters, Route, RouteCounters, SaidCounters, Settings};
 use self::{
     core::{Core, Rank, Turn},
     links::LinkKey,
     session::Session,
 };
 use crate::{
+    conversation::comparing::Divergence,
     counters::Tally,
     id::{DestinationIndex, Peer, RouteIndex, SessionId},
     slab::Slab,
@@ -78,6 +79,33 @@ pub enum Notice {
         was_connecting: bool,
         received: Tally,
         sent: Tally,
+    },
+    /// A secondary's reply differs from the primary's. `request`: what was asked, if it is still known. At most one a second
+    /// for each destination and finding; so many were `left_out` since the last.
+    Diverged {
+        session: SessionId,
+        route: RouteIndex,
+        destination: DestinationIndex,
+        divergence: Divergence,
+        request: Vec<u8>,
+        left_out: u64,
+    },
+    /// The source was told what a destination began by itself. As often as that.
+    Asked {
+        session: SessionId,
+        route: RouteIndex,
+        destination: DestinationIndex,
+        frame: Vec<u8>,
+        left_out: u64,
+    },
+    /// A destination said what another had asked before; the source was not told again. `answer`: what it is sent instead.
+    AskedAgain {
+        session: SessionId,
+        route: RouteIndex,
+        destination: DestinationIndex,
+        frame: Vec<u8>,
+        answer: Option<Vec<u8>>,
+        left_out: u64,
     },
     /// A worker is linked. `settings_differ`: it was started with other settings for the destination.
     WorkerLinked { worker: WorkerName, settings_differ: bool },
@@ -320,10 +348,13 @@ impl Ingress {
         handle: impl FnOnce(&mut Session, &mut Turn<'_, S>) -> R,
     ) -> Option<R> {
         let session = self.sessions.at_mut(id.0)?;
-        let result = handle(session, &mut Turn { core: &mut self.core, shell, now });
-        session.arm(&mut self.core);
+        let mut turn = Turn { core: &mut self.core, shell, now };
+        let result = handle(session, &mut turn);
         if session.is_gone() {
+            session.conclude_comparing(&mut turn);
             self.sessions.remove(id.0);
+        } else {
+            session.arm(&mut self.core);
         }
         Some(result)
     }

@@ -27,7 +27,7 @@ use crate::{
     backoff::Backoff,
     counters::Tally,
     id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
-    outage::{Outage, Turn},
+    outage::{Change, Outage},
     slab::Slab,
     time::Instant,
     wire::{Bye, Cause, Frame, Patience},
@@ -202,7 +202,7 @@ impl Worker {
             attempt: order.attempt,
             limit,
         });
-        if self.outage.on_connected(begun_at, now) == Some(Turn::Back) {
+        if self.outage.on_connected(begun_at, now) == Some(Change::Back) {
             shell.effect(Effect::Notice(Notice::Back));
         }
         self.write(id, now, shell);
@@ -327,7 +327,7 @@ impl Worker {
 
     fn note_failure(&mut self, cause: Cause, since: Option<Instant>, now: Instant, shell: &mut impl Shell) {
         self.last_failure = cause;
-        if self.outage.on_failure(now, since, shell.random()) == Some(Turn::Away) {
+        if self.outage.on_failure(now, since, shell.random()) == Some(Change::Away) {
             self.counters.outages += 1;
             shell.effect(Effect::Notice(Notice::Away { cause }));
         }

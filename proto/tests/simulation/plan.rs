@@ -5,6 +5,7 @@ use std::time::Duration;
 use proto::{
     codec::{Codec, Counts, Endianness, LengthPrefix, Width},
     ingress::Route,
+    policy::{Destination, Talk},
     time::Instant,
 };
 
@@ -224,7 +225,10 @@ fn route(secondaries: usize, draw: &mut Random) -> Route {
     Route {
         name: "r".to_owned(),
         codec,
-        destinations: (0..=secondaries).map(|index| (format!("d{index}"), 0)).collect(),
+        destinations: (0..=secondaries)
+            .map(|index| Destination { asks: false, ..Destination::new(format!("d{index}"), 0) })
+            .collect(),
+        talk: Talk::default(),
         connect_timeout: millis(draw.within(500..=5_000)),
         linger: millis(draw.within(1_000..=5_000)),
         quiet_gap: millis(100),

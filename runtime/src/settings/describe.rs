@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn every_value_is_shown_with_who_said_it() {
-        let text = "shards = 3\n[[route]]\nname = 'devices'\nlisten = ':7890'\ndestinations = ['[::1]:1']\nwindow = '1MiB'";
+        let text = "shards = 3\n[[route]]\nname = 'devices'\nlisten = ':7890'\ndestinations = ['[::1]:1', { name = 'mirror', address = ':2', deny = 'x' }]\nwindow = '1MiB'";
         let table = toml_file::parse("pegloom.toml", text).unwrap();
         let environment = Environment::from_iter([("PEGLOOM_LINGER", "3s")]);
         let codec = Given::new(Raw::Words("delimiter:\\r\\n".to_owned()), "codec", Origin::Flag("--codec"));
@@ -74,6 +74,13 @@ process
 route devices
   listen           tcp://:7890         pegloom.toml:4
   primary          [::1]:1             pegloom.toml:5
+  primary.allow    []                  default
+  primary.deny     []                  default
+  mirror           localhost:2         pegloom.toml:5
+  mirror.asks      true                default
+  mirror.allow     []                  default
+  mirror.deny      [\"x\"]             pegloom.toml:5
+  mirror.rejoin    next                default
   codec            delimiter:\\r\\n      --codec
   connect_timeout  5s                  default
   linger           3s                  environment PEGLOOM_LINGER
@@ -83,6 +90,12 @@ route devices
   window           1MiB                pegloom.toml:6
   backoff_min      200ms               default
   backoff_max      10s                 default
+  replies          one                 default
+  reply_timeout    5s                  default
+  dedup_window     30s                 default
+  hold             50ms                default
+  answer           []                  default
+  ignore           []                  default
 ";
         // Column widths follow the longest value, which is the delimiter's here.
         let squeezed = |text: &str| {

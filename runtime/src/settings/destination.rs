@@ -2,13 +2,16 @@
 //!
 //! Names that clash, and addresses that would lead back to a listener, are the business of `conflict`.
 
+use std::collections::BTreeMap;
+
 use super::{
     Destination, Route, address,
+    environment::Environment,
     given::{Given, Origin, Raw, Table},
     layers::{Layers, keep},
     problem::Problem,
     route::{Stated, refuse_unknown, stated},
-    value,
+    talk, value,
 };
 
 const MAX_DESTINATIONS: usize = 64;
@@ -53,7 +56,6 @@ pub(super) fn list(given: &Given, problems: &mut Vec<Problem>) -> Vec<Given> {
 pub(super) fn destination(
     given: &Given,
     index: usize,
-    layers: &Layers<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Stated<Destination>> {
     let empty = Table::default();
@@ -69,14 +71,23 @@ pub(super) fn destination(
         None
     });
     let address = address.and_then(|address| keep(address::destination(&address), problems));
-    let layers = Layers { table, ..*layers };
-    let value = Destination::assemble(name.map(|name| name.value), address, vec![], &layers, problems)?;
+    // A flag or a variable cannot say which destination it means.
+    let layers = Layers { flags: &BTreeMap::new(), environment: &Environment::default(), table };
+    let mut value = Destination::assemble(name.map(|name| name.value), address, vec![], &layers, problems)?;
+    if index == 0 {
+        talk::refuse_for_primary(table, problems);
+        value.rows.retain(|row| !talk::FOR_SECONDARIES.contains(&row.key.as_str()));
+    }
     Some(Stated { value, given: given.clone() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Settings, tests::refusals};
+    use super::super::{
+        Environment, Settings,
+        tests::{refusals, resolved},
+        toml_file,
+    };
 
     #[test]
     fn destinations_are_named_by_their_place_unless_they_have_a_name() {
@@ -88,6 +99,16 @@ mod tests {
         let shown: Vec<_> =
             route.destinations.iter().map(|it| format!("{} {}", it.name, it.address)).collect();
         assert_eq!(shown, ["primary a:1", "mirror b:1", "secondary-2 localhost:2"]);
+    }
+
+    #[test]
+    fn no_variable_says_what_a_destination_may() {
+        let table = toml_file::parse("f", "[[route]]\nlisten = ':1'\ndestinations = ['a:1', 'b:1']").unwrap();
+        let environment = Environment::from_iter([("PEGLOOM_ASKS", "false"), ("PEGLOOM_DENY", "(")]);
+
+        let settings = resolved(&environment, &table, Vec::new()).unwrap();
+
+        assert!(settings.routes[0].destinations[1].asks);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub fn settings_document() -> String {
 
 fn row(key: &Key) -> String {
     let variable = if has_variable(key) { format!("`{}`", key.variable()) } else { String::new() };
-    let default = if key.in_environment { format!("`{}`", key.default) } else { key.default.to_owned() };
+    let is_literal = key.default != "required" && !key.default.starts_with('`');
+    let default = if is_literal { format!("`{}`", key.default) } else { key.default.to_owned() };
     let help = key.help_line().replace('|', "\\|");
     format!("| `{}` | {default} | {variable} | {help} |\n", key.name)
 }

@@ -80,9 +80,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// `value` as a TOML file spells it: numbers and what is already TOML bare, the rest quoted.
+/// `value` as a TOML file spells it: numbers, true, false and what is already TOML bare, the rest quoted.
 pub(super) fn toml_literal(value: &str) -> String {
-    let bare = value.starts_with(['[', '{', '"']) || value.parse::<i64>().is_ok();
+    let is_plain = value.parse::<i64>().is_ok() || value.parse::<bool>().is_ok();
+    let bare = is_plain || value.starts_with(['[', '{', '"']);
     if bare { value.to_owned() } else { format!("\"{}\"", value.escape_default()) }
 }
 
@@ -103,6 +104,7 @@ pub(super) enum Raw {
     /// A TOML string, which is never taken for a number.
     Text(String),
     Integer(i64),
+    Boolean(bool),
     List(Vec<Given>),
     Table(Table),
     /// A kind that no key takes, with its article.
@@ -173,6 +175,7 @@ impl Raw {
         match self {
             Self::Words(_) | Self::Text(_) => "a text",
             Self::Integer(_) => "a number",
+            Self::Boolean(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Other(kind) => kind,

@@ -50,8 +50,8 @@ pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
 
 /// Defines a struct of settings and the table of its keys.
 ///
-/// `own` fields are filled by hand; `keys` have a default and a reader. `assemble` reads every key, so that all
-/// problems are found, and makes the struct if there were none.
+/// `own` fields are filled by hand; `keys` have a default and a reader, and the environment may set them or not.
+/// `assemble` reads every key, so that all problems are found, and makes the struct if there were none.
 macro_rules! keyed {
     (
         $(#[$meta:meta])*
@@ -59,7 +59,7 @@ macro_rules! keyed {
             own {
                 $( $(#[doc = $own_help:literal])+ pub $own:ident: $own_type:ty, $own_key:literal, $own_default:literal; )*
             }
-            keys {
+            keys in_environment = $in_environment:literal {
                 $( $(#[doc = $help:literal])+ pub $field:ident: $type:ty = $default:literal => $read:path; )*
             }
         }
@@ -79,12 +79,12 @@ macro_rules! keyed {
                     name: $own_key, help: concat!($($own_help, "\n"),+), default: $own_default, in_environment: false,
                 }, )*
                 $( $crate::settings::key::Key {
-                    name: stringify!($field), help: concat!($($help, "\n"),+), default: $default, in_environment: true,
+                    name: stringify!($field), help: concat!($($help, "\n"),+), default: $default,
+                    in_environment: $in_environment,
                 }, )*
             ];
 
             /// Reads every key; the struct, if all could be read.
-            #[allow(unused_variables, unused_mut, clippy::ptr_arg, reason = "a table may have no keys that are read from layers")]
             pub(in crate::settings) fn assemble(
                 $( $own: Option<$own_type>, )*
                 mut rows: Vec<$crate::settings::layers::Row>,

@@ -4,8 +4,8 @@
 //! to the other and reports all [`Problems`] at once. A flag beats the environment, which beats the file, which beats
 //! the default, and every value remembers which it was (`describe`).
 //!
-//! Reading order: `key` (one definition of a key), `given` (raw values), `layers` (precedence), `value`, `address` and
-//! `codec` (readers), `source`, `toml_file` and `dotenv` (where raw values come from), `route` and `conflict`.
+//! Reading order: `key` (one definition of a key), `given` (raw values), `layers` (precedence), `value`, `address`,
+//! `codec` and `talk` (readers), `source`, `toml_file` and `dotenv` (where raw values come from), `route` and `conflict`.
 
 mod address;
 mod args;
@@ -22,13 +22,18 @@ mod layers;
 mod problem;
 mod route;
 mod source;
+mod talk;
 mod toml_file;
 mod transport;
 mod value;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use proto::codec::Codec;
+use proto::{
+    codec::Codec,
+    pattern::Patterns,
+    policy::{Rejoin, Replies},
+};
 
 pub use self::{
     address::{Address, Listen},
@@ -56,7 +61,7 @@ keyed! {
             /// What is served: one `[[route]]` table for each listener, at least one.
             pub routes: Vec<Route>, "route", "required";
         }
-        keys {
+        keys in_environment = true {
             /// Threads that carry traffic, each with sockets and sessions of its own: a number, or `cores` for one
             /// per core.
             pub shards: usize = "cores" => value::shards;
@@ -85,7 +90,7 @@ keyed! {
             /// primary, the others are secondaries.
             pub destinations: Vec<Destination>, "destinations", "required";
         }
-        keys {
+        keys in_environment = true {
             /// How frames are told apart: `raw`, `lines`, `delimiter:\r\n` (or `delimiter:hex:0d0a`),
             /// `length-prefixed:width=2,endianness=big`, to which may be added
             /// `,offset=0,counts=payload,trailer=0`. A length counts what follows it (`payload`) but for a `trailer`
@@ -113,6 +118,25 @@ keyed! {
             pub backoff_min: Duration = "200ms" => value::duration;
             /// The longest such pause.
             pub backoff_max: Duration = "10s" => value::duration;
+            /// How many frames of a destination answer one frame of the source: `one`; `many`, all that come within
+            /// `reply_timeout`; or `none`, if destinations never answer. A frame that answers nothing starts a
+            /// conversation.
+            pub replies: Replies = "one" => talk::replies;
+            /// How long a reply is awaited. One that is later starts a conversation; a secondary that has not said
+            /// by then what the primary said counts as missing it.
+            pub reply_timeout: Duration = "5s" => value::duration;
+            /// How long a frame of one destination that reached the source keeps the same frame of another from
+            /// reaching it again.
+            pub dedup_window: Duration = "30s" => value::duration;
+            /// How long the primary's bytes are held back at most while they may still become what a secondary has
+            /// just asked; shorter than `dedup_window`.
+            pub hold: Duration = "50ms" => value::duration;
+            /// Which of the source's frames answer a conversation that a destination started: a pattern, or a list
+            /// of them; if there is none, the next frame does.
+            pub answer: Patterns = "[]" => talk::patterns;
+            /// What comparing leaves out of replies, such as times and serial numbers: patterns. Not with `raw`,
+            /// whose replies are compared as one stream.
+            pub ignore: Patterns = "[]" => talk::patterns;
         }
     }
 }
@@ -127,7 +151,20 @@ keyed! {
             /// Where it is: `HOST:PORT`, `[IPV6]:PORT`, or `:PORT` for this machine.
             pub address: Address, "address", "required";
         }
-        keys {}
+        keys in_environment = false {
+            /// Whether it may start a conversation with the source, as a secondary; if `false`, whatever it says
+            /// counts as replies, and none of it reaches the source. Not for the primary, which always may.
+            pub asks: bool = "true" => value::boolean;
+            /// What of it may reach the source: patterns; if there are none, everything that is not denied.
+            pub allow: Patterns = "[]" => talk::patterns;
+            /// What of it may not reach the source, even if allowed: patterns. What is kept back is still compared,
+            /// and counted. A primary with one of these lists is passed on frame by frame.
+            pub deny: Patterns = "[]" => talk::patterns;
+            /// Where it goes on after an absence, as a secondary: with the `next` frame; or, for protocols that log
+            /// in, with the session's first N frames again and then the next, `first:1` to `first:64`. Not with
+            /// `raw`, which has no frames to repeat.
+            pub rejoin: Rejoin = "next" => talk::rejoin;
+        }
     }
 }
 

@@ -14,9 +14,9 @@ use super::{
     key::{Key, nearest},
     layers::{Layers, Row, keep},
     problem::Problem,
+    talk,
     transport::Transport,
-    value,
-    value::Show as _,
+    value::{self, Show as _},
 };
 
 const MAX_ROUTES: usize = 256;
@@ -54,6 +54,7 @@ pub(super) fn routes(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option
         check_window(&layers, problems);
         draft.check_datagrams(&layers, problems);
         check_backoff(&layers, problems);
+        talk::check(&draft.destinations, &layers, problems);
         draft.assemble(&layers, problems)
     });
     // All of them, for their problems, before asking whether all are there.
@@ -129,7 +130,10 @@ impl Draft {
         refuse_unknown(
             layers.table,
             Route::KEYS,
-            &[("above the first [[route]]", super::Settings::KEYS)],
+            &[
+                ("above the first [[route]]", super::Settings::KEYS),
+                ("in a destination's table", Destination::KEYS),
+            ],
             problems,
         );
         let own = |key| if is_alone { layers.find(key) } else { layers.table.find(key).cloned() };
@@ -137,11 +141,8 @@ impl Draft {
         let listen = listen.and_then(|given| stated(address::listen, given, problems));
         let items = own("destinations").unwrap_or_else(|| nothing(at, "destinations"));
         let items = list(&items, problems);
-        let destinations: Vec<_> = items
-            .iter()
-            .zip(0..)
-            .filter_map(|(item, index)| destination(item, index, layers, problems))
-            .collect();
+        let destinations: Vec<_> =
+            items.iter().zip(0..).filter_map(|(item, index)| destination(item, index, problems)).collect();
         Self {
             name: name(layers.table, at, &format!("route-{number}"), problems),
             listen,

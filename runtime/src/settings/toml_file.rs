@@ -55,7 +55,12 @@ impl Lines {
     fn syntax_problem(&self, error: &toml::de::Error) -> Problem {
         let origin = self.origin(error.span().map_or(0, |span| span.start));
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        Problem::new(origin, message, "`pegloom init replicate` shows how a settings file is written")
+        let advice = if message.contains("escape") {
+            r"single quotes, between which a \ stands for itself, as in '\d+'"
+        } else {
+            "`pegloom init replicate` shows how a settings file is written"
+        };
+        Problem::new(origin, message, advice)
     }
 
     fn table(&self, table: &DeTable<'_>) -> Table {
@@ -72,7 +77,7 @@ impl Lines {
             DeValue::String(text) => Raw::Text(text.to_string()),
             DeValue::Integer(number) => integer(number),
             DeValue::Float(_) => Raw::Other("a fraction"),
-            DeValue::Boolean(_) => Raw::Other("true or false"),
+            DeValue::Boolean(value) => Raw::Boolean(*value),
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Table(table) => Raw::Table(self.table(table)),
             DeValue::Array(items) => {
@@ -123,6 +128,14 @@ mod tests {
 
         assert_eq!(lines, [1, 3, 4]);
         assert!(problems.as_slice().iter().all(|problem| !problem.what.contains('\n')));
+    }
+
+    #[test]
+    fn a_backslash_that_spells_nothing_is_shown_where_it_would_do() {
+        let problems = parse("f", r#"a = "\d+""#).unwrap_err();
+
+        assert!(problems.as_slice()[0].advice.starts_with("single quotes"), "{problems}");
+        assert!(parse("f", r"a = '\d+'").is_ok());
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Reading and showing the plain kinds of values: durations, sizes, counts and names.
+//! Reading and showing the plain kinds of values: durations, sizes, counts, names, true and false.
 //!
 //! Every reader takes what was said and gives the value or the problem with it. Nothing is ever rounded or clamped
 //! silently, and nothing that could overflow a clock or a counter later is let in.
@@ -70,6 +70,12 @@ impl Show for usize {
 impl Show for Duration {
     fn show(&self) -> String {
         humantime::format_duration(*self).to_string()
+    }
+}
+
+impl Show for bool {
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -175,6 +181,18 @@ fn counted(given: &Given, max: usize) -> Read<usize> {
     }
 }
 
+/// `true` or `false`.
+pub(super) fn boolean(given: &Given) -> Read<bool> {
+    match &given.raw {
+        Raw::Boolean(value) => Ok(*value),
+        Raw::Words(text) => {
+            let refuse = |_| given.refuse(format_args!("`{text}` is neither true nor false"), "true");
+            Ok(text.trim().parse().map_err(refuse)?)
+        }
+        _ => Err(given.refuse_kind("true or false", "true").into()),
+    }
+}
+
 /// A name of a route or destination, which must do as a label and as a part of a path.
 pub(super) fn name(given: &Given) -> Read<String> {
     let text = given.text().ok_or_else(|| given.refuse_kind("a name", "mirror"))?;
@@ -228,7 +246,7 @@ mod tests {
             assert_eq!(refusal(duration(&flag(text))), refused);
         }
         assert_eq!(refusal(duration(&toml(Raw::Integer(30)))), "key: 30 has no unit / key = \"30s\"");
-        let refused = refusal(duration(&toml(Raw::Other("true or false"))));
+        let refused = refusal(duration(&toml(Raw::Boolean(true))));
         assert_eq!(refused, "key: true or false where a duration belongs / key = \"10s\"");
     }
 
@@ -273,6 +291,14 @@ mod tests {
         assert_eq!(shards(&flag("cores")), Ok(cores()));
         assert_eq!(shards(&flag("3")), Ok(3));
         assert_eq!(refusal(shards(&flag("1025"))), "1025 is not between 1 and 1024 / --key 4");
+    }
+
+    #[test]
+    fn true_and_false_are_words_without_quotes() {
+        assert_eq!((boolean(&toml(Raw::Boolean(false))), boolean(&flag("true"))), (Ok(false), Ok(true)));
+        assert_eq!(refusal(boolean(&flag("yes"))), "`yes` is neither true nor false / --key true");
+        let quoted = refusal(boolean(&toml(Raw::Text("true".to_owned()))));
+        assert_eq!(quoted, "key: a text where true or false belongs / key = true");
     }
 
     #[test]

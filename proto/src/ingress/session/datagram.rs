@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::{Phase, Primary, Session, Shell, Turn, lane::Lane, worker::Fault};
+use super::{From, Phase, Primary, Session, Shell, Turn, lane::Lane, worker::Fault};
 use crate::{
     counters::Tally,
     credit::{Accept, Chunk, FRAME_COST, datagram_chunks},
@@ -35,6 +35,11 @@ pub(super) struct Taken<'a> {
     pub(super) payload: &'a [u8],
 }
 
+/// The units that so many datagrams take, with so many bytes in all.
+const fn units(datagrams: usize, bytes: usize) -> u64 {
+    datagrams as u64 * FRAME_COST + bytes as u64
+}
+
 impl Lane {
     /// Datagrams: those that are new, and at `ends` where they end. Who sends less than a whole one breaks the protocol.
     pub(super) fn take_datagrams<'a>(
@@ -45,7 +50,7 @@ impl Lane {
         let Said { position, cuts, payload, .. } = said;
         ends.clear();
         ends.extend(cuts.iter().chain([payload.len() as u32]));
-        let cost = |datagrams: usize, bytes: usize| datagrams as u64 * FRAME_COST + bytes as u64;
+        let cost = units;
         let units = cost(ends.len(), payload.len());
         let skip = match self.inbound.accept(position, units) {
             Accept::Take { skip } if said.starts && said.ends => skip,
@@ -83,6 +88,7 @@ impl Session {
         }
         self.active_at = turn.now;
         self.source.spoke_last = true;
+        self.source.heard_before_frame = self.source.written;
         let tally = Tally::new(ends.len() as u64, bytes.len() as u64);
         self.received += tally;
         turn.core.route(self.route).counters.received += tally;
@@ -94,6 +100,7 @@ impl Session {
             }
         }
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
+        self.bring_answers(turn);
     }
 
     /// To the secondaries; S1: before the primary is connected they wait here.
@@ -105,6 +112,7 @@ impl Session {
             chunk.compact();
             return self.partial.push(chunk);
         }
+        self.note_source_frames(std::slice::from_ref(&chunk), turn);
         for index in 0..self.secondaries.len() {
             self.offer(index, std::slice::from_ref(&chunk), 0, turn);
         }
@@ -119,38 +127,48 @@ impl Session {
         }
     }
 
-    /// Passes on the datagrams that end at `core.ends` in `payload`; what the source does not take now is kept.
-    pub(super) fn send_to_source(&mut self, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
-        let ends = std::mem::take(&mut turn.core.ends);
+    /// Passes on the datagrams that end at `ends` in `payload`; what the source does not take now is kept.
+    pub(super) fn send_to_source(
+        &mut self,
+        payload: &[u8],
+        ends: &[u32],
+        from: From,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        self.source.queued += units(ends.len(), payload.len());
         let is_behind = !self.source.backlog.is_empty();
-        let sent = if is_behind { 0 } else { turn.shell.write_datagrams(self.id, payload, &ends) };
-        let mut from = ends[..sent].last().map_or(0, |&end| end as usize);
-        self.count_written(sent, from, turn);
+        let sent = if is_behind { 0 } else { turn.shell.write_datagrams(self.id, payload, ends) };
+        let mut at = ends[..sent].last().map_or(0, |&end| end as usize);
+        self.count_written(units(sent, at), at, from, turn);
         for &end in &ends[sent..] {
-            self.source.backlog.push_back(Bytes::copy_from_slice(&payload[from..end as usize]));
-            from = end as usize;
+            self.source.backlog.push_back((Bytes::copy_from_slice(&payload[at..end as usize]), from));
+            at = end as usize;
         }
-        turn.core.ends = ends;
         self.note_progress(DestinationIndex::PRIMARY, turn);
     }
 
     /// The source's socket takes datagrams again.
     pub(super) fn send_kept(&mut self, turn: &mut Turn<'_, impl Shell>) {
-        while let Some(datagram) = self.source.backlog.front() {
-            let len = datagram.len();
+        while let Some((datagram, from)) = self.source.backlog.front() {
+            let (len, from) = (datagram.len(), *from);
             if turn.shell.write_datagrams(self.id, datagram, &[len as u32]) == 0 {
                 break;
             }
             self.source.backlog.pop_front();
-            self.count_written(1, len, turn);
+            self.count_written(units(1, len), len, from, turn);
         }
         self.note_progress(DestinationIndex::PRIMARY, turn);
     }
 
-    /// The units that wait for the source's socket.
+    /// The units of the primary's that wait for the source's socket.
     pub(super) fn backlog_units(&self) -> u64 {
-        let each = if self.has_datagrams() { FRAME_COST } else { 0 };
-        self.source.backlog.iter().map(|bytes| each + bytes.len() as u64).sum()
+        let of_primary = self.source.backlog.iter().filter(|(_, from)| *from == From::Primary);
+        of_primary.map(|(bytes, _)| self.units_of(bytes.len())).sum()
+    }
+
+    /// The units that a frame of a destination takes, or a part of one of a stream.
+    pub(super) fn units_of(&self, len: usize) -> u64 {
+        units(usize::from(self.has_datagrams()), len)
     }
 
     /// When a session that nobody ends is over.

@@ -110,6 +110,7 @@ impl Session {
         self.quiet_at = None;
         self.end_primary(ending, abort, turn);
         self.drop_partial(turn);
+        self.drop_asks(turn);
         for index in 0..self.secondaries.len() {
             self.finish_secondary(index, turn);
         }

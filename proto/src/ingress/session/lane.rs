@@ -4,12 +4,16 @@
 //! everything, and the session stops reading the source. A [`SecondaryLane`] has no way to wait: a frame is admitted whole
 //! or shed with a reason. That difference is S4 by type.
 
+use bytes::Bytes;
+
 use crate::{
     codec::{Codec, Framer},
+    conversation::{comparing::Comparison, voice::Voice},
     counters::{Account, ShedReason, Tally},
     credit::{Chunk, FRAME_COST, Inbound, Keep, Outbound, Takes},
     id::{Attempt, DestinationIndex, SessionId},
     ingress::links::LinkKey,
+    policy::Rejoin,
     time::Instant,
     wire::{Frame, Patience},
 };
@@ -30,6 +34,8 @@ pub(in crate::ingress) struct Lane {
     pub(in crate::ingress) outbound: Outbound,
     pub(in crate::ingress) inbound: Inbound,
     pub(in crate::ingress) replies: Framer,
+    /// What it says and owes; not kept where that makes no difference.
+    pub(in crate::ingress) voice: Option<Box<Voice>>,
     /// Its worker has said that it is connected.
     pub(in crate::ingress) is_opened: bool,
     pub(in crate::ingress) has_closed: bool,
@@ -57,6 +63,7 @@ impl Lane {
             outbound: if codec.is_datagram() { outbound.of_datagrams() } else { outbound },
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
+            voice: None,
             is_opened: false,
             has_closed: false,
             window,
@@ -94,12 +101,39 @@ impl Lane {
 
     /// Where a lane that holds nothing would go on.
     pub(in crate::ingress) fn reopen(&mut self) -> u64 {
+        self.break_off();
         self.outbound.reopen(self.window)
     }
 
     /// See [`Outbound::restart`].
     pub(in crate::ingress) fn restart(&mut self) -> Option<(u64, Tally)> {
-        self.outbound.restart(self.window)
+        let restarted = self.outbound.restart(self.window);
+        if let (Some((_, replayed)), Some(voice)) = (&restarted, &mut self.voice) {
+            voice.take_over(replayed.frames);
+        }
+        restarted
+    }
+
+    /// Frames that are queued here will be owed once they are written.
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        if let Some(voice) = &mut self.voice {
+            voice.send(chunk.frames());
+        }
+        self.outbound.push(chunk);
+    }
+
+    /// Queues a frame that is not the source's next: an answer it gave before, or a frame once more.
+    pub(in crate::ingress) fn push_unnumbered(&mut self, frame: Chunk) {
+        if let Some(voice) = &mut self.voice {
+            voice.debts.send(None, 1);
+        }
+        self.outbound.push(frame);
+    }
+
+    fn break_off(&mut self) {
+        if let Some(voice) = &mut self.voice {
+            voice.break_off();
+        }
     }
 
     pub(super) const fn room(&self) -> u64 {
@@ -146,6 +180,12 @@ pub(in crate::ingress) struct SecondaryLane {
     skipping: Option<ShedReason>,
     /// When to ask for a worker again, after one was full.
     pub(in crate::ingress) retry_at: Option<Instant>,
+    /// How many of the session's first frames a new connection gets first.
+    repeats: u32,
+    /// Its connection has not got those yet.
+    lacks_opening: bool,
+    /// What it replies, held against what the primary replies.
+    pub(in crate::ingress) comparison: Comparison,
 }
 
 impl SecondaryLane {
@@ -155,9 +195,43 @@ impl SecondaryLane {
         max_frame: u32,
         window: u64,
         keep: Keep,
+        rejoin: Rejoin,
     ) -> Self {
-        let lane = Lane::new(destination, codec, max_frame, window, keep);
-        Self { lane, state: SecondaryState::Idle, skipping: None, retry_at: None }
+        let mut lane = Lane::new(destination, codec, max_frame, window, keep);
+        lane.voice = Some(Box::default());
+        let comparison = Comparison::new(codec.ends_by_silence());
+        let repeats = match rejoin {
+            Rejoin::Next => 0,
+            Rejoin::First(frames) => frames,
+        };
+        let (state, lacks_opening) = (SecondaryState::Idle, false);
+        Self { lane, state, skipping: None, retry_at: None, repeats, lacks_opening, comparison }
+    }
+
+    /// Where it would go on over a new connection, holding nothing.
+    pub(in crate::ingress) fn reopen(&mut self) -> u64 {
+        self.lacks_opening = self.repeats > 0;
+        self.lane.reopen()
+    }
+
+    /// Another worker takes over what it holds, if it need not get the session's first frames before.
+    pub(in crate::ingress) fn restart(&mut self) -> Option<(u64, Tally)> {
+        if self.repeats > 0 { None } else { self.lane.restart() }
+    }
+
+    /// It may take the next frame: its connection gets the session's `opening` before.
+    fn offer_opening(&mut self, opening: &[Bytes], account: &mut Account) {
+        let takes = matches!(self.state, SecondaryState::Opening | SecondaryState::Live);
+        if !self.lacks_opening || !takes {
+            return;
+        }
+        self.lacks_opening = false;
+        let offered = self.lane.voice.as_ref().map_or(0, |voice| voice.offered());
+        for frame in opening.iter().take(offered.min(self.repeats.into()) as usize) {
+            let chunk = Chunk::new(frame.clone(), true, true, Vec::new());
+            account.replay(chunk.tally());
+            self.lane.push_unnumbered(chunk);
+        }
     }
 
     /// Offers a stretch of the stream. Its first frame, if it starts here, has `first_cost` units in all and begins after a
@@ -167,6 +241,7 @@ impl SecondaryLane {
         chunk: &Chunk,
         first_cost: u64,
         is_clean: bool,
+        opening: &[Bytes],
         now: Instant,
         account: &mut Account,
     ) -> Offer {
@@ -174,6 +249,7 @@ impl SecondaryLane {
         if chunk.starts() {
             self.skipping = None;
             self.join(is_clean, now, &mut offer);
+            self.offer_opening(opening, account);
         }
         let takes = matches!(self.state, SecondaryState::Opening | SecondaryState::Live);
         let whole_cost = if chunk.starts() { chunk.cost().max(first_cost) } else { chunk.cost() };
@@ -190,7 +266,7 @@ impl SecondaryLane {
     fn offer_by_frame(&mut self, chunk: &Chunk, first_cost: u64, account: &mut Account, offer: &mut Offer) {
         let (end, fate) = self.judge(chunk, first_cost, offer);
         if let (true, Some(reason)) = (end == chunk.len(), fate) {
-            return account.refuse(chunk.tally(), reason);
+            return self.refuse(chunk, reason, account);
         }
         let mut first = chunk.clone();
         let mut rest = (end < first.len()).then(|| first.split_off(end));
@@ -206,9 +282,16 @@ impl SecondaryLane {
 
     fn settle(&mut self, run: Chunk, fate: Option<ShedReason>, account: &mut Account) {
         match fate {
-            Some(reason) => account.refuse(run.tally(), reason),
+            Some(reason) => self.refuse(&run, reason, account),
             None => self.admit(run, account),
         }
+    }
+
+    fn refuse(&mut self, run: &Chunk, reason: ShedReason, account: &mut Account) {
+        if let Some(voice) = &mut self.lane.voice {
+            voice.miss(run.frames());
+        }
+        account.refuse(run.tally(), reason);
     }
 
     /// What becomes of the chunk's first frame, and how far the frames behind it share that. `cost` is what the first
@@ -239,7 +322,7 @@ impl SecondaryLane {
 
     fn admit(&mut self, chunk: Chunk, account: &mut Account) {
         account.accept(chunk.tally());
-        self.lane.outbound.push(chunk);
+        self.lane.push(chunk);
     }
 
     fn join(&mut self, is_clean: bool, now: Instant, offer: &mut Offer) {
@@ -256,6 +339,11 @@ impl SecondaryLane {
         self.absence().or_else(|| (cost > room).then_some(ShedReason::WindowFull))
     }
 
+    /// Why it would not take this frame.
+    pub(in crate::ingress) fn refusal_of(&self, frame: &Chunk) -> Option<ShedReason> {
+        self.refusal(frame.cost(), self.lane.room())
+    }
+
     const fn absence(&self) -> Option<ShedReason> {
         match self.state {
             SecondaryState::Opening | SecondaryState::Live => None,
@@ -268,6 +356,7 @@ impl SecondaryLane {
     /// The connection is gone: what was on its way is shed, and so is the rest of a frame in progress.
     pub(in crate::ingress) fn give_up(&mut self, reason: ShedReason, account: &mut Account) {
         account.give_up(self.lane.outbound.discard(), reason);
+        self.lane.break_off();
         self.skipping.get_or_insert(reason);
     }
 
@@ -290,14 +379,14 @@ fn frames_of(chunk: &Chunk) -> impl Iterator<Item = (usize, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
 
     /// A secondary in this state, with so much room.
     fn lane(state: SecondaryState, window: u64) -> SecondaryLane {
-        let mut lane = SecondaryLane::new(DestinationIndex(1), &Codec::Lines, 64, window, Keep::Untaken);
+        let mut lane =
+            SecondaryLane::new(DestinationIndex(1), &Codec::Lines, 64, window, Keep::Untaken, Rejoin::Next);
         lane.state = state;
         lane
     }
@@ -326,10 +415,10 @@ mod tests {
             let (mut of_together, mut of_apart) = (Account::default(), Account::default());
 
             let whole = read(&lengths);
-            together.offer(&whole, whole.cost_of(lengths[0]), true, Instant::ZERO, &mut of_together);
+            together.offer(&whole, whole.cost_of(lengths[0]), true, &[], Instant::ZERO, &mut of_together);
             for &length in &lengths {
                 let frame = read(&[length]);
-                apart.offer(&frame, frame.cost(), true, Instant::ZERO, &mut of_apart);
+                apart.offer(&frame, frame.cost(), true, &[], Instant::ZERO, &mut of_apart);
             }
 
             prop_assert_eq!(of_together, of_apart);

@@ -5,9 +5,13 @@
 //! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`;
 //! `datagram` is what a session of datagrams does differently.
 
+mod answering;
+mod asking;
+mod comparing;
 mod datagram;
 mod ending;
 mod handing_over;
+mod hearing;
 pub(super) mod lane;
 pub(super) mod moving;
 mod primary;
@@ -28,6 +32,7 @@ use super::{
 };
 use crate::{
     codec::Framer,
+    conversation::{Conversation, opening::Opening},
     counters::Tally,
     credit::{Chunk, Keep},
     id::{DestinationIndex, RouteIndex, SessionId},
@@ -61,12 +66,26 @@ struct Source {
     is_paused: bool,
     /// It has said something since the primary last did.
     spoke_last: bool,
-    /// Said by the primary, not yet taken by the source's socket; of datagrams, each by itself. Bounded by the lane's window.
-    backlog: VecDeque<Bytes>,
+    /// Said to it and not yet taken by its socket; of datagrams, each by itself. Bounded by the primary's window, and one ask.
+    backlog: VecDeque<(Bytes, From)>,
+    /// Units its socket took, and those that and the backlog make.
+    written: u64,
+    queued: u64,
+    /// How much it had been given when the first byte of its frame in progress was read.
+    heard_before_frame: u64,
     /// How many units of that an earlier attempt said: they are no part of the present one's positions.
     older: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
+}
+
+/// Whose words the source gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    /// The primary's, which take up its window until they are written.
+    Primary,
+    /// A secondary's ask.
+    Ask,
 }
 
 #[derive(Debug)]
@@ -86,6 +105,8 @@ pub(super) struct Session {
     is_oversized: bool,
     pub(super) primary: Primary,
     pub(super) secondaries: Box<[SecondaryLane]>,
+    /// What is made of what destinations say; not kept where that makes no difference.
+    conversation: Option<Box<Conversation>>,
     connect_by: Option<Instant>,
     quiet_at: Option<Instant>,
     active_at: Instant,
@@ -103,13 +124,25 @@ impl Session {
         let settings = &core.routes[route.0 as usize].settings;
         let (codec, max_frame, window) = (&settings.codec, settings.max_frame, u64::from(settings.window));
         let keep = if core.settings.is_local { Keep::Nothing } else { Keep::FrameStart(window) };
-        let secondaries = (1..settings.destinations.len())
+        let secondaries: Box<[_]> = (1..settings.destinations.len())
             .map(|index| {
                 let (destination, window) =
                     (DestinationIndex(index as u16), settings.secondary_window.into());
-                SecondaryLane::new(destination, codec, max_frame, window, keep)
+                SecondaryLane::new(
+                    destination,
+                    codec,
+                    max_frame,
+                    window,
+                    keep,
+                    settings.destinations[index].rejoin,
+                )
             })
             .collect();
+        let mut primary = Primary::new(codec, max_frame, window, keep);
+        let is_kept = !secondaries.is_empty() || settings.destinations[0].is_filtered();
+        primary.lane.voice = is_kept.then(Box::default);
+        let opening =
+            Opening::new(settings.destinations.iter().map(|destination| destination.rejoin), window);
         Self {
             id,
             route,
@@ -119,8 +152,9 @@ impl Session {
             partial: Vec::new(),
             is_clean_start: true,
             is_oversized: false,
-            primary: Primary::new(codec, max_frame, window, keep),
+            primary,
             secondaries,
+            conversation: is_kept.then(|| Box::new(Conversation::new(settings.talk.dedup_window, opening))),
             connect_by: None,
             quiet_at: None,
             active_at: now,
@@ -161,9 +195,10 @@ impl Session {
 
     /// Asks a worker for a connection to a secondary that holds nothing, from here on.
     fn open_secondary(&mut self, index: usize, patience: Patience, turn: &mut Turn<'_, impl Shell>) {
+        self.stop_comparing(index, turn);
         let secondary = &mut self.secondaries[index];
         debug_assert!(secondary.lane.outbound.in_flight().is_zero());
-        let position = secondary.lane.reopen();
+        let position = secondary.reopen();
         self.open_secondary_at(index, position, patience, turn);
     }
 
@@ -311,6 +346,7 @@ impl Session {
             self.primary.place_at = None;
             self.place_primary(turn);
         }
+        self.on_conversation_time(turn);
         match self.phase {
             Phase::Connecting | Phase::Open if self.connect_by.is_some_and(|at| at <= turn.now) => {
                 self.end(By::Primary, Ending::ConnectTimeout, self.phase != Phase::Connecting, turn);
@@ -343,6 +379,7 @@ impl Session {
             .chain(place_at)
             .chain(self.connect_by)
             .chain(self.quiet_at)
+            .chain(self.conversation_deadline(core))
             .min()
             .unwrap_or(Instant::NEVER)
     }

@@ -54,6 +54,8 @@ impl Session {
         if lane.replies.is_mid_frame() && !turn.core.route(self.route).settings.codec.ends_by_silence() {
             return self.end(By::Ingress, Ending::TornReply, true, turn);
         }
+        self.end_reply(DestinationIndex::PRIMARY, turn);
+        self.stop_comparing_all(turn);
         let Some((position, replayed)) = self.primary.lane.restart() else {
             return self.end(By::Ingress, Ending::TornRequest, true, turn);
         };
@@ -63,6 +65,8 @@ impl Session {
         // A deadline that already runs goes on: workers that come and go must not keep a source waiting.
         self.open_primary(position, turn);
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
+        // No reply is awaited any more that an ask would have to wait for.
+        self.place_asks(turn);
     }
 
     fn move_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
@@ -94,7 +98,10 @@ impl Session {
         let (destination, is_finishing) =
             (secondary.lane.destination, secondary.state == SecondaryState::Finishing);
         let link = turn.core.links.place(self.route, destination);
-        if let Some((position, replayed)) = link.and_then(|_| secondary.lane.restart()) {
+        let restarted = link.and_then(|_| secondary.restart());
+        self.stop_comparing(index, turn);
+        let secondary = &mut self.secondaries[index];
+        if let Some((position, replayed)) = restarted {
             secondary.lane.link = link;
             let counters = turn.core.destination(self.route, destination);
             counters.account.replay(replayed);

@@ -81,7 +81,7 @@ impl PrimaryLane {
     /// Takes a chunk, always.
     pub(in crate::ingress) fn admit(&mut self, chunk: Chunk, account: &mut Account) {
         account.accept(chunk.tally());
-        self.0.lane.outbound.push(chunk);
+        self.0.lane.push(chunk);
     }
 
     /// Whether another unit would go beyond the window.
@@ -104,7 +104,7 @@ impl DatagramLane {
             account.refuse(chunk.split_off(fits).tally(), ShedReason::WindowFull);
         }
         account.accept(chunk.tally());
-        lane.outbound.push(chunk.clone());
+        lane.push(chunk.clone());
         Some(chunk)
     }
 }

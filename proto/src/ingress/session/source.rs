@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{By, Effect, Ending, Phase, Primary, SecondaryState, Session, Shell, Turn};
+use super::{By, Effect, Ending, From, Phase, Primary, SecondaryState, Session, Shell, Turn};
 use crate::{
     counters::Tally,
     credit::{Chunk, FRAME_COST},
@@ -25,8 +25,9 @@ impl Session {
         self.source.spoke_last = true;
         // With `raw`, one side's speaking ends the other's burst.
         if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
-            self.primary.lane.replies.finish();
+            self.end_reply(DestinationIndex::PRIMARY, turn);
         }
+        self.begin_source_frame(turn);
         let chunk = self.frame(bytes, turn);
         self.received += chunk.tally();
         turn.core.route(self.route).counters.received += chunk.tally();
@@ -42,6 +43,7 @@ impl Session {
         if let Some(chunk) = for_secondaries {
             self.gather(chunk, turn);
         }
+        self.bring_answers(turn);
         self.pause_source_if_full(turn);
     }
 
@@ -51,7 +53,7 @@ impl Session {
         let ends = &mut turn.core.ends;
         ends.clear();
         self.framer.scan(&bytes, ends);
-        let RouteState { settings, counters } = &mut turn.core.routes[self.route.0 as usize];
+        let RouteState { settings, counters, .. } = &mut turn.core.routes[self.route.0 as usize];
         if before + bytes.len() as u64 > settings.max_frame.into() {
             counters.oversized += longer_than(settings.max_frame, before, ends);
         }
@@ -104,6 +106,7 @@ impl Session {
                 &gathered[..]
             }
         };
+        self.note_source_frames(stretch, turn);
         let Some((last, before)) = stretch.split_last() else { return };
         let before_bytes: usize = before.iter().map(Chunk::len).sum();
         let first_cost = FRAME_COST + (before_bytes + first_end.unwrap_or(last.len())) as u64;
@@ -127,8 +130,10 @@ impl Session {
         for chunk in stretch {
             let counters = turn.core.destination(self.route, destination);
             let is_clean = self.is_clean_start;
+            let opening = self.conversation.as_ref().map_or(&[][..], |it| it.opening.frames());
+            let secondary = &mut self.secondaries[index];
             let offer =
-                self.secondaries[index].offer(chunk, first_cost, is_clean, turn.now, &mut counters.account);
+                secondary.offer(chunk, first_cost, is_clean, opening, turn.now, &mut counters.account);
             counters.forced_joins += u64::from(offer.is_forced);
             is_torn |= offer.is_torn;
         }
@@ -161,6 +166,7 @@ impl Session {
             self.framer.finish();
             self.primary.lane.outbound.end_frame();
             self.offer_end(turn);
+            self.bring_answers(turn);
         }
         self.is_clean_start = true;
         self.is_oversized = false;
@@ -210,44 +216,54 @@ impl Session {
     /// The source's socket takes bytes again.
     pub(in crate::ingress) fn on_source_writable(&mut self, turn: &mut Turn<'_, impl Shell>) {
         if self.has_datagrams() {
-            return self.send_kept(turn);
+            self.send_kept(turn);
+            return self.place_asks(turn);
         }
-        while let Some(mut bytes) = self.source.backlog.pop_front() {
+        while let Some((mut bytes, from)) = self.source.backlog.pop_front() {
             let taken = turn.shell.write(self.id, &bytes);
-            self.count_written(0, taken, turn);
+            self.count_written(taken as u64, taken, from, turn);
             if taken < bytes.len() {
                 let _ = bytes.split_to(taken);
-                self.source.backlog.push_front(bytes);
+                self.source.backlog.push_front((bytes, from));
                 break;
             }
         }
         self.note_progress(DestinationIndex::PRIMARY, turn);
+        self.place_asks(turn);
         self.shut_source_if_done(turn);
     }
 
-    /// Passes on what the primary said; what the source does not take now is kept.
-    pub(super) fn write_to_source(&mut self, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
+    /// Passes on a datagram, or some octets of a stream; what the source does not take now is kept.
+    pub(super) fn write_to_source(&mut self, payload: &[u8], from: From, turn: &mut Turn<'_, impl Shell>) {
         if self.has_datagrams() {
-            return self.send_to_source(payload, turn);
+            return self.send_to_source(payload, &[payload.len() as u32], from, turn);
         }
+        self.source.queued += payload.len() as u64;
         let taken = if self.source.backlog.is_empty() { turn.shell.write(self.id, payload) } else { 0 };
-        self.count_written(0, taken, turn);
+        self.count_written(taken as u64, taken, from, turn);
         if taken < payload.len() {
-            self.source.backlog.push_back(Bytes::copy_from_slice(&payload[taken..]));
+            self.source.backlog.push_back((Bytes::copy_from_slice(&payload[taken..]), from));
         }
         self.note_progress(DestinationIndex::PRIMARY, turn);
     }
 
-    /// The source's socket took so many bytes, in so many datagrams if it has them.
-    pub(super) fn count_written(&mut self, datagrams: usize, bytes: usize, turn: &mut Turn<'_, impl Shell>) {
-        let units = datagrams as u64 * FRAME_COST + bytes as u64;
-        if units > 0 {
-            self.active_at = turn.now;
+    /// The source's socket took so many units, with so many bytes.
+    pub(super) fn count_written(
+        &mut self,
+        units: u64,
+        bytes: usize,
+        from: From,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        self.source.written += units;
+        // An ask is no sign of life of the primary: it must not keep a session that would end.
+        if from == From::Primary {
+            self.active_at = if units > 0 { turn.now } else { self.active_at };
+            let older = self.source.older.min(units);
+            self.source.older -= older;
+            self.primary.lane.inbound.widen(older);
+            self.primary.lane.inbound.wrote(units - older);
         }
-        let older = self.source.older.min(units);
-        self.source.older -= older;
-        self.primary.lane.inbound.widen(older);
-        self.primary.lane.inbound.wrote(units - older);
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
     }

@@ -162,26 +162,42 @@ impl Session {
             if is_of_datagrams { lane.take_datagrams(said, ends) } else { lane.take_octets(said, ends) };
         let Some(Taken { frames, units, payload }) = taken? else { return Ok(()) };
         turn.core.destination(self.route, destination).received += Tally::new(frames, payload.len() as u64);
+        let ends = std::mem::take(&mut turn.core.ends);
         if destination.is_primary() {
-            self.on_primary_bytes(frames, payload, turn);
+            self.on_primary_bytes(frames, payload, &ends, turn);
         } else {
             self.consume(destination, units, turn);
+            self.hear_secondary(destination, payload, &ends, turn);
         }
+        turn.core.ends = ends;
         Ok(())
     }
 
-    fn on_primary_bytes(&mut self, frames: u64, payload: &[u8], turn: &mut Turn<'_, impl Shell>) {
+    fn on_primary_bytes(
+        &mut self,
+        frames: u64,
+        payload: &[u8],
+        ends: &[u32],
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
         self.active_at = turn.now;
         self.source.spoke_last = false;
         if self.framer.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_burst(turn);
         }
-        self.sent += Tally::new(frames, 0);
-        turn.core.route(self.route).counters.sent += Tally::new(frames, 0);
-        self.write_to_source(payload, turn);
+        if self.conversation.is_some() {
+            return self.hear_primary(frames, payload, ends, turn);
+        }
+        self.count_passed(frames, turn);
+        self.give_all(payload, ends, turn);
     }
 
-    fn consume(&mut self, destination: DestinationIndex, units: u64, turn: &mut Turn<'_, impl Shell>) {
+    pub(super) fn consume(
+        &mut self,
+        destination: DestinationIndex,
+        units: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
         if let Some(lane) = self.lane(destination) {
             lane.inbound.wrote(units);
         }
@@ -201,8 +217,10 @@ impl Session {
             Accept::Seen => return Ok(()),
             Accept::Gap | Accept::BeyondLimit => return Err(Fault),
         }
-        lane.has_closed = true;
-        lane.replies.finish();
+        self.end_reply(destination, turn);
+        if let Some(lane) = self.lane(destination) {
+            lane.has_closed = true;
+        }
         if destination.is_primary() {
             self.active_at = turn.now;
             self.note_progress(destination, turn);
@@ -245,6 +263,7 @@ impl Session {
             turn.core.links.settle(key, settled);
         }
         turn.core.destination(self.route, destination).account.deliver(delivered);
+        self.on_frames_written(destination, delivered.frames, turn);
         self.make_ready(destination, turn.core);
         if destination.is_primary() {
             self.resume_source_if_room(turn);
@@ -273,6 +292,7 @@ impl Session {
         reason: ShedReason,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        self.stop_comparing(index, turn);
         let secondary = &mut self.secondaries[index];
         let (unwritten, link) = (secondary.lane.outbound.unwritten(), secondary.lane.link);
         let account = &mut turn.core.destination(self.route, secondary.lane.destination).account;

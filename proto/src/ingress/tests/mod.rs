@@ -1,13 +1,17 @@
 //! An ingress with a route of some destinations, a worker for each, and a shell that does as the test says. Files by table
 //! of docs/states.md: `acceptor` (links), `session`, `secondary`; `moving` has what becomes of sessions when links come
-//! and go, `flow` windows and turns, `datagram` what sessions of datagrams do differently.
+//! and go, `flow` windows and turns, `datagram` what sessions of datagrams do differently. What destinations say: `asking`, `comparing`, `filtering`, told in the words of `talk`.
 
 mod acceptor;
+mod asking;
+mod comparing;
 mod datagram;
+mod filtering;
 mod flow;
 mod moving;
 mod secondary;
 mod session;
+mod talk;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,6 +20,7 @@ use crate::{
     codec::Codec,
     counters::ShedReason,
     id::{Attempt, Incarnation},
+    policy::{self, Destination},
     spell,
     wire::{Bye, Cause, Cuts, Frame, Greeting, Phase, Standing},
 };
@@ -93,6 +98,24 @@ fn spell_notice(notice: Notice) -> String {
     match notice {
         Notice::SessionOpened { session, .. } => format!("{session} opened"),
         Notice::SessionEnded { session, by, ending, .. } => format!("{session} ended by {by}: {ending}"),
+        Notice::Diverged { session, destination, divergence, request, left_out, .. } => {
+            let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+            let (primary, secondary) = (text(&divergence.primary), text(&divergence.secondary));
+            let finding = divergence.finding.name();
+            format!(
+                "{session} d{}: {finding}: {} -> {primary} / {secondary} at {:?} +{left_out}",
+                destination.0,
+                text(&request),
+                divergence.offset
+            )
+        }
+        Notice::Asked { session, destination, frame, .. } => {
+            format!("{session} d{} asks {}", destination.0, frame.escape_ascii())
+        }
+        Notice::AskedAgain { session, destination, frame, answer, .. } => {
+            let answer = answer.map_or("nothing".to_owned(), |answer| answer.escape_ascii().to_string());
+            format!("{session} d{} asks {} again, gets {answer}", destination.0, frame.escape_ascii())
+        }
         Notice::WorkerLinked { worker, .. } => format!("linked {}", worker.name),
         Notice::WorkerDraining { worker } => format!("draining {}", worker.name),
         Notice::WorkerLost { worker, why, sessions } => format!("lost {}: {why}, {sessions}", worker.name),
@@ -126,18 +149,10 @@ impl Rig {
     }
 
     fn with(codec: Codec, destinations: usize, link_window: u64, is_local: bool) -> Self {
-        let route = Route {
-            name: "r".to_owned(),
-            codec,
-            destinations: (0..destinations).map(|index| (format!("d{index}"), 0)).collect(),
-            connect_timeout: CONNECT_TIMEOUT,
-            linger: LINGER,
-            quiet_gap: Duration::from_millis(100),
-            idle_timeout: IDLE_TIMEOUT,
-            max_frame: 300,
-            window: WINDOW,
-            secondary_window: WINDOW,
-        };
+        Self::on(route(codec, destinations), link_window, is_local)
+    }
+
+    fn on(route: Route, link_window: u64, is_local: bool) -> Self {
         let incarnation = Incarnation(70);
         let routes = vec![route];
         let settings =
@@ -301,6 +316,23 @@ impl Rig {
     /// Frames shed for a destination, by reason.
     fn shed(&self, index: usize, reason: ShedReason) -> u64 {
         self.destination(index).account.shed[reason as usize].frames
+    }
+}
+
+/// A route whose destinations are `d0`, `d1` and so on.
+fn route(codec: Codec, destinations: usize) -> Route {
+    Route {
+        name: "r".to_owned(),
+        codec,
+        destinations: (0..destinations).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
+        talk: policy::Talk::default(),
+        connect_timeout: CONNECT_TIMEOUT,
+        linger: LINGER,
+        quiet_gap: Duration::from_millis(100),
+        idle_timeout: IDLE_TIMEOUT,
+        max_frame: 300,
+        window: WINDOW,
+        secondary_window: WINDOW,
     }
 }
 

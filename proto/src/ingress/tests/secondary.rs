@@ -215,7 +215,7 @@ fn its_fin_closes_it_until_the_next_frame() {
 }
 
 #[test]
-fn what_it_says_is_consumed_and_counted_and_never_reaches_the_source() {
+fn what_it_replies_is_consumed_and_counted_and_never_reaches_the_source() {
     let unknown = |state, attempt| format!("{state}; RESET s0 {attempt} unknown session or attempt");
     assert_row(
         |rig| rig.say(SECONDARY, &[reply(attempt(rig), 0, "lies\n")]),
@@ -231,7 +231,8 @@ fn what_it_says_is_consumed_and_counted_and_never_reaches_the_source() {
         ],
     );
     let mut rig = in_state("Live");
-    rig.say(SECONDARY, &[reply(A1, 0, "lies\n")]);
+    rig.source_says("q\n");
+    rig.say(SECONDARY, &[wrote(A1, 66), reply(A1, 0, "lies\n")]);
     assert_eq!((rig.written().as_str(), rig.destination(1).received), ("", Tally::new(1, 5)));
 }
 

@@ -1,7 +1,9 @@
 //! `pegloom check`: what settings mean, where each came from, and what each route will do, in words.
 //!
 //! Nothing is started and nobody is connected to. The sentences are for whoever wants to know, before it runs, what
-//! goes where and in which pieces.
+//! goes where and in which pieces; `talk` has those about what destinations say.
+
+mod talk;
 
 use proto::codec::{Codec, Endianness, LengthPrefix};
 use runtime::{
@@ -31,9 +33,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let settings = Settings::load(&args.routes, &Environment::of_process())?;
     let parts = std::iter::once(settings::describe(&settings));
-    let parts = parts.chain(settings.routes.iter().map(|route| format!("{}\n", sentence(route))));
+    let parts = parts.chain(settings.routes.iter().map(in_words));
     exit::print(&parts.collect::<Vec<_>>().join("\n"))?;
     Ok(Exit::Clean)
+}
+
+/// What the route will do, and below it what its destinations may say, a line each.
+fn in_words(route: &Route) -> String {
+    let more = talk::sentences(route).into_iter().map(|sentence| format!("  {sentence}\n"));
+    std::iter::once(format!("{}\n", sentence(route))).chain(more).collect()
 }
 
 /// What the route will do.
@@ -43,13 +51,13 @@ fn sentence(route: &Route) -> String {
     let copies = match secondaries {
         [] => "no other destination gets a copy".to_owned(),
         _ => format!(
-            "a copy goes, {}, to {}, whose answers never reach the source",
+            "a copy goes, {}, to {}, whose replies never reach the source",
             frames(route),
-            list(secondaries)
+            list(secondaries.iter().map(called).collect(), "and")
         ),
     };
     format!(
-        "{name}: what a source sends to {listen} goes to {}, which answers it; {copies}.",
+        "{name}: what a source sends to {listen} goes to {}, which replies to it; {copies}.",
         called(primary)
     )
 }
@@ -59,11 +67,10 @@ fn called(destination: &Destination) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn list(destinations: &[Destination]) -> String {
-    let mut words: Vec<_> = destinations.iter().map(called).collect();
+fn list(mut words: Vec<String>, conjunction: &str) -> String {
     match words.pop() {
         Some(last) if words.is_empty() => last,
-        Some(last) => format!("{} and {last}", words.join(", ")),
+        Some(last) => format!("{} {conjunction} {last}", words.join(", ")),
         None => String::new(),
     }
 }
@@ -102,7 +109,7 @@ mod tests {
     fn a_route_of_one_destination_is_said_to_copy_nothing() {
         assert_eq!(
             sentence_of("'a:1'", ""),
-            "route-1: what a source sends to tcp://:7890 goes to primary (a:1), which answers it; \
+            "route-1: what a source sends to tcp://:7890 goes to primary (a:1), which replies to it; \
              no other destination gets a copy."
         );
     }
@@ -113,8 +120,8 @@ mod tests {
 
         assert_eq!(
             sentence,
-            "route-1: what a source sends to tcp://:7890 goes to primary (a:1), which answers it; a copy goes, \
-             in whole lines, to mirror (b:2) and secondary-2 (localhost:3), whose answers never reach the source."
+            "route-1: what a source sends to tcp://:7890 goes to primary (a:1), which replies to it; a copy goes, \
+             in whole lines, to mirror (b:2) and secondary-2 (localhost:3), whose replies never reach the source."
         );
     }
 
