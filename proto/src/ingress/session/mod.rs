@@ -6,6 +6,7 @@
 
 mod answering;
 mod asking;
+mod auditing;
 mod comparing;
 mod ending;
 mod handing_over;
