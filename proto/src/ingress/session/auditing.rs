@@ -9,7 +9,8 @@ use crate::{
 impl Session {
     /// See `Ingress::audit`. `max_frame`: of its route.
     pub(in crate::ingress) fn audit(&self, max_frame: u32) {
-        if matches!(self.phase, Phase::Connecting | Phase::Open) {
+        // A primary that is placed nowhere begins with a window of its own.
+        if matches!(self.phase, Phase::Connecting | Phase::Open) && self.primary.lane.link.is_some() {
             self.audit_primary_credit();
         }
         for lane in self.lanes().skip(1).map(|lane| &lane.inbound) {
