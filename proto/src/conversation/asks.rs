@@ -188,7 +188,8 @@ impl Asks {
             return true;
         }
         let is_over = |ask: &Ask| ask.has_primary && !ask.is_waiting();
-        let oldest = self.all.iter().position(is_over).or_else(|| self.all.iter().position(|ask| !ask.is_waiting()));
+        let oldest =
+            self.all.iter().position(is_over).or_else(|| self.all.iter().position(|ask| !ask.is_waiting()));
         oldest.is_some_and(|index| {
             self.forget(index);
             true

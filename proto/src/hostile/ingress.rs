@@ -117,7 +117,8 @@ fn destination(script: &mut Script<'_>, index: usize) -> Destination {
 }
 
 fn talk(script: &mut Script<'_>) -> Talk {
-    let mut talk = Talk { replies: [Replies::One, Replies::Many, Replies::None][script.below(3)], ..Talk::default() };
+    let mut talk =
+        Talk { replies: [Replies::One, Replies::Many, Replies::None][script.below(3)], ..Talk::default() };
     match script.below(4) {
         0 => talk.answer = pattern("^xx"),
         1 => talk.ignore = pattern("xx"),

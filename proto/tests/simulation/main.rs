@@ -78,7 +78,8 @@ fn secondaries_that_agree_never_diverge_and_ask_nothing() {
     let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
     for &seed in &seeds {
         match run(seed, Plan::of_agreement(seed), is_replay()) {
-            Ok(fabric) => failures.extend(fabric.disagreement().map(|said| format!("PEGLOOM_SIM_SEED={seed:#x}: {said}"))),
+            Ok(fabric) => failures
+                .extend(fabric.disagreement().map(|said| format!("PEGLOOM_SIM_SEED={seed:#x}: {said}"))),
             Err(failure) => failures.push(failure),
         }
     }

@@ -112,12 +112,14 @@ fn talking_route(draw: &mut Random) -> proto::ingress::Route {
 fn talker(index: usize, draw: &mut Random) -> DestinationPlan {
     let mut plan = DestinationPlan::well(draw);
     let manner = &mut plan.manners[0].1;
-    let answers = draw.weighted(&[(4, Answers::Echo), (1, Answers::Twice), (1, Answers::Lie), (1, Answers::Nothing)]);
+    let answers =
+        draw.weighted(&[(4, Answers::Echo), (1, Answers::Twice), (1, Answers::Lie), (1, Answers::Nothing)]);
     manner.reply = Reply::Frames(answers);
     if draw.chance(30) {
         manner.reply_micros = draw.within(10_000..=7_000_000);
     }
-    manner.closes = if index > 0 && draw.chance(10) { Closes::After(draw.size(0..=500)) } else { Closes::AtEnd };
+    manner.closes =
+        if index > 0 && draw.chance(10) { Closes::After(draw.size(0..=500)) } else { Closes::AtEnd };
     plan
 }
 
@@ -173,7 +175,11 @@ impl Fabric {
             return;
         }
         assert_eq!(counters.sent.frames, sums.heard, "frames that were told: {asks} asks, {primary:?}");
-        assert_eq!(primary.received.frames, counters.sent.frames - asks + primary.said.suppressed + primary.said.filtered, "a frame of the primary's is not accounted for");
+        assert_eq!(
+            primary.received.frames,
+            counters.sent.frames - asks + primary.said.suppressed + primary.said.filtered,
+            "a frame of the primary's is not accounted for"
+        );
         for destination in &counters.destinations {
             let said = destination.said;
             assert!(destination.account.accepted.frames >= said.injected.frames);
@@ -181,7 +187,10 @@ impl Fabric {
     }
 
     fn sockets_of(&self, source: usize, destination: usize) -> impl Iterator<Item = &Socket> {
-        self.world.sockets.iter().filter(move |socket| (socket.source, socket.destination) == (source, destination))
+        self.world
+            .sockets
+            .iter()
+            .filter(move |socket| (socket.source, socket.destination) == (source, destination))
     }
 
     /// The source heard its primary's frames in order but for those that others had said, and those between of others that ask.
@@ -189,12 +198,16 @@ impl Fabric {
         let route = &self.world.plan.route;
         let heard = frames(&route.codec, &self.world.sources[source].received);
         sums.heard += heard.len() as u64;
-        let of_primary: Vec<Vec<u8>> =
-            self.sockets_of(source, 0).flat_map(|socket| frames(&route.codec, &socket.said[..socket.read])).collect();
+        let of_primary: Vec<Vec<u8>> = self
+            .sockets_of(source, 0)
+            .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]))
+            .collect();
         let mut asked: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
         for destination in (1..3).filter(|&destination| route.destinations[destination].asks) {
             let mut counts: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-            let said = self.sockets_of(source, destination).flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]));
+            let said = self
+                .sockets_of(source, destination)
+                .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]));
             for frame in said.filter(|frame| route.destinations[destination].admits(frame)) {
                 *counts.entry(frame).or_default() += 1;
             }
@@ -210,7 +223,8 @@ impl Fabric {
                     next.push(place);
                 }
                 // What may have been left out of the primary's.
-                let is_left_out = |frame: &Vec<u8>| told.contains_key(&frame[..]) || !route.destinations[0].admits(frame);
+                let is_left_out =
+                    |frame: &Vec<u8>| told.contains_key(&frame[..]) || !route.destinations[0].admits(frame);
                 for at in place..of_primary.len() {
                     if of_primary[at] == *frame {
                         next.push(at + 1);
@@ -226,7 +240,9 @@ impl Fabric {
             places = next;
         }
         let is_denied = |frame: &&Vec<u8>| contains(frame, DENIED.as_bytes());
-        let who_may = (0..3).filter(|&index| route.destinations[index].deny.is_empty() && (index == 0 || route.destinations[index].asks));
+        let who_may = (0..3).filter(|&index| {
+            route.destinations[index].deny.is_empty() && (index == 0 || route.destinations[index].asks)
+        });
         assert!(who_may.count() > 0 || heard.iter().filter(is_denied).count() == 0, "S10");
         self.check_repetitions(source, &told, &of_primary);
     }
@@ -239,7 +255,9 @@ impl Fabric {
         }
         let is_one_window = route.talk.dedup_window >= Duration::from_secs(30);
         let all_stay = (0..3).all(|destination| self.sockets_of(source, destination).count() == 1);
-        for (frame, &count) in told.iter().filter(|(frame, _)| frame.windows(3).any(|window| window == b"ASK")) {
+        for (frame, &count) in
+            told.iter().filter(|(frame, _)| frame.windows(3).any(|window| window == b"ASK"))
+        {
             let said_by = |destination| {
                 self.sockets_of(source, destination)
                     .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]))
@@ -264,7 +282,10 @@ impl Fabric {
                 for frame in frames(codec, &socket.written) {
                     match said[next..].iter().position(|said| *said == frame) {
                         Some(ahead) => next += ahead + 1,
-                        None => assert!(said[..next].iter().any(|said| *said == frame), "{destination} is given what was not said"),
+                        None => assert!(
+                            said[..next].iter().any(|said| *said == frame),
+                            "{destination} is given what was not said"
+                        ),
                     }
                 }
             }
