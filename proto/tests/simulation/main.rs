@@ -140,3 +140,22 @@ fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
     }
     assert_none(&failures, seeds.len());
 }
+
+/// S4, with asks: the primary sees the same at the same times; the source too, but for asks, what they suppress and `hold`.
+#[test]
+fn asks_add_and_suppress_and_delay_by_no_more_than_hold() {
+    let mut failures = Vec::new();
+    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
+    for &seed in &seeds {
+        let [without, with] =
+            [false, true].map(|may_ask| run(seed, Plan::for_asking(seed, may_ask), is_replay()));
+        match (without, with) {
+            (Ok(without), Ok(with)) => {
+                let found = talking::compare_asking(&without, &with).err();
+                failures.extend(found.map(|what| format!("PEGLOOM_SIM_SEED={seed:#x}: {what}")));
+            }
+            (without, with) => failures.extend(without.err().into_iter().chain(with.err())),
+        }
+    }
+    assert_none(&failures, seeds.len());
+}

@@ -3,7 +3,7 @@
 //! What is looked at in the end is whole frames: what each source heard must be its primary's frames in order, some of them
 //! suppressed, with asks of secondaries between them; what each destination got, the source's frames and stored answers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use proto::{
     codec::{Codec, Framer},
@@ -58,6 +58,22 @@ impl Plan {
         }
         for source in &mut plan.sources {
             (source.bite, source.capacity) = (65_536, 65_536);
+        }
+        plan
+    }
+
+    /// A primary that pushes, and secondaries that push what it does and other things: the same with and without their asks. No
+    /// answer is stored, for the primary would get it, and sources take what they are given, for an ask takes room.
+    pub(crate) fn for_asking(seed: u64, may_ask: bool) -> Self {
+        let mut plan = Self::of_talk(seed);
+        plan.is_even = true;
+        let patterns = |pattern| Patterns::parse([pattern]).expect("it is a pattern");
+        plan.route.talk.answer = patterns("^nothing");
+        for destination in &mut plan.route.destinations[1..] {
+            destination.asks = may_ask;
+        }
+        for source in &mut plan.sources {
+            (source.bite, source.capacity, source.tick_micros) = (65_536, 1 << 20, 20);
         }
         plan
     }
@@ -150,7 +166,36 @@ fn pushes(route: &proto::ingress::Route, draw: &mut Random) -> Vec<Push> {
         .collect()
 }
 
+/// A frame, and when its last byte came.
+type Heard = (Vec<u8>, Instant);
+
 impl Fabric {
+    /// The frames each source heard.
+    pub(crate) fn heard(&self) -> Vec<Vec<Heard>> {
+        let codec = &self.world.plan.route.codec;
+        let of_source = |source: &Source| {
+            let mut end = 0;
+            let when =
+                |end: usize| source.transcript.iter().find(|(_, len, _)| *len >= end).map(|(at, _, _)| *at);
+            frames(codec, &source.received)
+                .into_iter()
+                .filter_map(|frame| {
+                    end += frame.len();
+                    Some((frame, when(end)?))
+                })
+                .collect()
+        };
+        self.world.sources.iter().map(of_source).collect()
+    }
+
+    /// What the primary was given, and when.
+    pub(crate) fn of_primary(&self) -> Vec<String> {
+        let primaries = self.world.sockets.iter().filter(|socket| socket.destination == 0);
+        primaries
+            .map(|socket| format!("{} {:?} {:?}", socket.source, socket.transcript, socket.written))
+            .collect()
+    }
+
     /// What secondaries that agree were found to have said.
     pub(crate) fn disagreement(&self) -> Option<String> {
         let said = self.ingresses[0].machine.as_ref()?.route_counters(RouteIndex(0));
@@ -193,6 +238,18 @@ impl Fabric {
             .filter(move |socket| (socket.source, socket.destination) == (source, destination))
     }
 
+    /// What of secondaries may have reached a source.
+    fn asked(&self, source: usize) -> BTreeSet<Vec<u8>> {
+        let route = &self.world.plan.route;
+        let may_ask = (1..3).filter(|&destination| route.destinations[destination].asks);
+        let said = may_ask.flat_map(|destination| {
+            let sockets = self.sockets_of(source, destination);
+            let said = sockets.flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]));
+            said.filter(move |frame| route.destinations[destination].admits(frame))
+        });
+        said.collect()
+    }
+
     /// The source heard its primary's frames in order but for those that others had said, and those between of others that ask.
     fn check_heard(&self, source: usize, sums: &mut Sums) {
         let route = &self.world.plan.route;
@@ -202,62 +259,29 @@ impl Fabric {
             .sockets_of(source, 0)
             .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]))
             .collect();
-        let mut asked: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
-        for destination in (1..3).filter(|&destination| route.destinations[destination].asks) {
-            let mut counts: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-            let said = self
-                .sockets_of(source, destination)
-                .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]));
-            for frame in said.filter(|frame| route.destinations[destination].admits(frame)) {
-                *counts.entry(frame).or_default() += 1;
-            }
-            counts.into_iter().for_each(|(frame, count)| asked.entry(frame).or_default().push(count));
-        }
-        let mut places = vec![0];
-        let mut told: BTreeMap<&[u8], usize> = BTreeMap::new();
-        for frame in &heard {
-            *told.entry(frame).or_default() += 1;
-            let mut next = Vec::new();
-            for &place in &places {
-                if asked.contains_key(frame) {
-                    next.push(place);
-                }
-                // What may have been left out of the primary's.
-                let is_left_out =
-                    |frame: &Vec<u8>| told.contains_key(&frame[..]) || !route.destinations[0].admits(frame);
-                for at in place..of_primary.len() {
-                    if of_primary[at] == *frame {
-                        next.push(at + 1);
-                    }
-                    if !is_left_out(&of_primary[at]) {
-                        break;
-                    }
-                }
-            }
-            next.sort_unstable();
-            next.dedup();
-            assert!(!next.is_empty(), "S3: source {source} hears {:?}", String::from_utf8_lossy(frame));
-            places = next;
-        }
+        let of_primary: Vec<Heard> = of_primary.into_iter().map(|frame| (frame, Instant::ZERO)).collect();
+        let timed: Vec<Heard> = heard.iter().map(|frame| (frame.clone(), Instant::ZERO)).collect();
+        let is_denied = |frame: &[u8]| !route.destinations[0].admits(frame);
+        let woven = check_woven(&timed, &of_primary, &self.asked(source), is_denied, |_, _, _| true);
+        assert_eq!(woven, Ok(()), "S3, S7 at source {source}");
         let is_denied = |frame: &&Vec<u8>| contains(frame, DENIED.as_bytes());
         let who_may = (0..3).filter(|&index| {
             route.destinations[index].deny.is_empty() && (index == 0 || route.destinations[index].asks)
         });
         assert!(who_may.count() > 0 || heard.iter().filter(is_denied).count() == 0, "S10");
-        self.check_repetitions(source, &told, &of_primary);
+        self.check_repetitions(source, &heard);
     }
 
     /// What was said n times by the one that said it most is heard n times at most, within one window.
-    fn check_repetitions(&self, source: usize, told: &BTreeMap<&[u8], usize>, of_primary: &[Vec<u8>]) {
+    fn check_repetitions(&self, source: usize, heard: &[Vec<u8>]) {
         let route = &self.world.plan.route;
         if self.world.sources[source].plan.frames.len() + self.world.plan.pushes.len() > MAX_ASKS {
             return;
         }
         let is_one_window = route.talk.dedup_window >= Duration::from_secs(30);
         let all_stay = (0..3).all(|destination| self.sockets_of(source, destination).count() == 1);
-        for (frame, &count) in
-            told.iter().filter(|(frame, _)| frame.windows(3).any(|window| window == b"ASK"))
-        {
+        for frame in heard.iter().filter(|frame| contains(frame, b"ASK")) {
+            let count = heard.iter().filter(|other| *other == frame).count();
             let said_by = |destination| {
                 self.sockets_of(source, destination)
                     .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]))
@@ -269,7 +293,6 @@ impl Fabric {
                 assert!(count <= most, "S7: source {source} hears {count} times what was said {most} times");
             }
         }
-        let _ = of_primary;
     }
 
     /// Whoever got something of the source got its frames in order, and answers it had given before.
@@ -291,6 +314,52 @@ impl Fabric {
             }
         }
     }
+}
+
+/// Whether a source heard its primary's frames in order and in time, but for those it may lack as it had been told the same, or
+/// as they are `denied`, and between them asks.
+fn check_woven(
+    heard: &[Heard],
+    of_primary: &[Heard],
+    asked: &BTreeSet<Vec<u8>>,
+    is_denied: impl Fn(&[u8]) -> bool,
+    is_in_time: impl Fn(Instant, Instant, u32) -> bool,
+) -> Result<(), String> {
+    let mut told: BTreeSet<&[u8]> = BTreeSet::new();
+    let (mut places, mut asks) = (BTreeSet::from([0]), 0);
+    for (frame, now) in heard {
+        let is_ask = asked.contains(frame);
+        let mut next = if is_ask { places.clone() } else { BTreeSet::new() };
+        for &place in &places {
+            let may_lack = |said: &Heard| told.contains(&said.0[..]) || is_denied(&said.0);
+            let lacked = of_primary[place..].iter().take_while(|&said| may_lack(said)).count();
+            let reached = of_primary.iter().enumerate().skip(place).take(lacked + 1);
+            let fits = reached.filter(|(_, (said, then))| said == frame && is_in_time(*then, *now, asks));
+            next.extend(fits.map(|(at, _)| at + 1));
+        }
+        asks += u32::from(is_ask);
+        told.insert(frame);
+        if next.is_empty() {
+            return Err(format!("{} is heard at {now}", String::from_utf8_lossy(frame)));
+        }
+        places = next;
+    }
+    Ok(())
+}
+
+/// Whether a source heard with asks what it heard without them, but for what was added and suppressed, and no later than `hold`
+/// for each ask before.
+pub(crate) fn compare_asking(without: &Fabric, with: &Fabric) -> Result<(), String> {
+    let hold = with.world.plan.route.talk.hold;
+    let is_in_time = |then, now, asks| then <= now && now <= then + hold * asks;
+    if without.of_primary() != with.of_primary() {
+        return Err("the primary sees something else".to_owned());
+    }
+    let is_denied = |frame: &[u8]| !with.world.plan.route.destinations[0].admits(frame);
+    let pairs = without.heard().into_iter().zip(with.heard()).enumerate();
+    pairs.into_iter().try_for_each(|(source, (without, heard))| {
+        check_woven(&heard, &without, &with.asked(source), is_denied, is_in_time)
+    })
 }
 
 #[derive(Debug, Default)]
