@@ -16,6 +16,7 @@ mod scripts;
 mod shells;
 mod sockets;
 mod sources;
+mod talking;
 mod trace;
 mod wires;
 mod world;
@@ -46,6 +47,11 @@ fn number(name: &str) -> Option<u64> {
     Some(parsed.unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
+/// Fails with all the runs that did.
+fn assert_none(failures: &[String], runs: usize) {
+    assert!(failures.is_empty(), "{} of {runs} runs failed:\n{}", failures.len(), failures.join("\n"));
+}
+
 fn seeds() -> Vec<u64> {
     match number("PEGLOOM_SIM_SEED") {
         Some(seed) => vec![seed],
@@ -62,13 +68,31 @@ fn whatever_goes_wrong_the_invariants_hold() {
     let seeds = seeds();
     let failures: Vec<String> =
         seeds.iter().filter_map(|&seed| run(seed, Plan::of_seed(seed), is_replay()).err()).collect();
-    assert!(
-        failures.is_empty(),
-        "{} of {} runs failed:\n{}",
-        failures.len(),
-        seeds.len(),
-        failures.join("\n")
-    );
+    assert_none(&failures, seeds.len());
+}
+
+/// S8: no false alarms, however fast everybody is and however the streams are cut.
+#[test]
+fn secondaries_that_agree_never_diverge_and_ask_nothing() {
+    let mut failures = Vec::new();
+    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
+    for &seed in &seeds {
+        match run(seed, Plan::of_agreement(seed), is_replay()) {
+            Ok(fabric) => failures
+                .extend(fabric.disagreement().map(|said| format!("PEGLOOM_SIM_SEED={seed:#x}: {said}"))),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    assert_none(&failures, seeds.len());
+}
+
+/// S7 to S10.
+#[test]
+fn whatever_destinations_say_the_source_hears_what_it_should() {
+    let seeds = seeds();
+    let failures: Vec<String> =
+        seeds.iter().filter_map(|&seed| run(seed, Plan::of_talk(seed), is_replay()).err()).collect();
+    assert_none(&failures, seeds.len());
 }
 
 #[test]
@@ -114,11 +138,24 @@ fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
             (well, ill) => failures.extend(well.err().into_iter().chain(ill.err())),
         }
     }
-    assert!(
-        failures.is_empty(),
-        "{} of {} runs failed:\n{}",
-        failures.len(),
-        seeds.len(),
-        failures.join("\n")
-    );
+    assert_none(&failures, seeds.len());
+}
+
+/// S4, with asks: the primary sees the same at the same times; the source too, but for asks, what they suppress and `hold`.
+#[test]
+fn asks_add_and_suppress_and_delay_by_no_more_than_hold() {
+    let mut failures = Vec::new();
+    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
+    for &seed in &seeds {
+        let [without, with] =
+            [false, true].map(|may_ask| run(seed, Plan::for_asking(seed, may_ask), is_replay()));
+        match (without, with) {
+            (Ok(without), Ok(with)) => {
+                let found = talking::compare_asking(&without, &with).err();
+                failures.extend(found.map(|what| format!("PEGLOOM_SIM_SEED={seed:#x}: {what}")));
+            }
+            (without, with) => failures.extend(without.err().into_iter().chain(with.err())),
+        }
+    }
+    assert_none(&failures, seeds.len());
 }

@@ -11,12 +11,11 @@ use crate::{
         debts::Reply,
         hash,
         ledger::{Heard, Members},
-        voice::{Kind, Tail, Voice},
+        voice::{Kind, Voice},
     },
     counters::Tally,
     id::DestinationIndex,
     ingress::core::RouteState,
-    policy::Replies,
 };
 
 /// A stretch of a frame, and whether the frame ends with it.
@@ -182,7 +181,7 @@ impl Session {
             conversation.passing = Passing::Undecided;
             conversation.hold_until = None;
         }
-        self.end_frame(DestinationIndex::PRIMARY, heard, !last.is_empty());
+        self.end_frame(DestinationIndex::PRIMARY, heard);
     }
 
     /// S12: what is too long to be looked at is counted, and passes unless its beginning is not admitted.
@@ -296,7 +295,7 @@ impl Session {
         } else {
             self.on_secondary_frame(destination, whole(&mut heard, last), turn);
         }
-        self.end_frame(destination, heard, !last.is_empty());
+        self.end_frame(destination, heard);
     }
 
     fn on_secondary_frame(&mut self, by: DestinationIndex, frame: &[u8], turn: &mut Turn<'_, impl Shell>) {
@@ -346,17 +345,14 @@ impl Session {
         let settings = &turn.core.routes[self.route.0 as usize].settings;
         let (talk, gap) = (&settings.talk, settings.codec.ends_by_silence().then_some(settings.quiet_gap));
         let Some(voice) = self.voice(by) else { return };
-        let before = voice.speak(gap, turn.now);
+        let before = gap.and_then(|gap| voice.speak(gap, turn.now));
         if voice.kind.is_some() {
             return;
         }
-        let paid = match before {
-            Some(Tail { kind: Kind::Reply(reply), is_cut: true }) => Some(reply),
-            _ => voice.debts.pay(talk.replies, talk.reply_timeout, turn.now),
-        };
+        let paid = voice.debts.pay(talk.replies, talk.reply_timeout, turn.now);
         let latest = voice.offered().checked_sub(1);
         let kind = match (paid, before) {
-            (Some(reply), _) | (None, Some(Tail { kind: Kind::Reply(reply), .. })) => Kind::Reply(reply),
+            (Some(reply), _) | (None, Some(Kind::Reply(reply))) => Kind::Reply(reply),
             _ if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
             _ => Kind::Ask,
         };
@@ -372,11 +368,11 @@ impl Session {
         }
     }
 
-    /// The frame in progress is over; its buffer is kept for the next. `is_cut`: by a byte of it, not by silence.
-    fn end_frame(&mut self, by: DestinationIndex, buffer: Vec<u8>, is_cut: bool) {
+    /// The frame in progress is over; its buffer is kept for the next.
+    fn end_frame(&mut self, by: DestinationIndex, buffer: Vec<u8>) {
         if let Some(voice) = self.voice(by) {
             voice.heard = buffer;
-            voice.finish(is_cut);
+            voice.finish();
         }
     }
 
@@ -413,9 +409,9 @@ impl Session {
             return;
         };
         for voice in self.secondaries.iter_mut().filter_map(|it| it.lane.voice.as_mut()) {
-            voice.debts.lapse(timeout, turn.now);
+            voice.lapse(timeout, turn.now);
         }
-        let lapsed = voice.debts.lapse(timeout, turn.now);
+        let lapsed = voice.lapse(timeout, turn.now);
         if lapsed == 0 {
             return;
         }
@@ -440,7 +436,7 @@ impl Session {
         }
         let Some(conversation) = self.conversation.as_ref().filter(|_| frames > 0) else { return };
         let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
-        let is_owed = talk.replies != Replies::None && !conversation.is_one_way();
+        let is_owed = conversation.awaits_replies();
         let due = turn.now + talk.reply_timeout;
         let Some(voice) = self.voice(destination) else { return };
         let reached = voice.deliver(frames, is_owed, turn.now);

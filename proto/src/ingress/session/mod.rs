@@ -7,6 +7,7 @@
 
 mod answering;
 mod asking;
+mod auditing;
 mod comparing;
 mod datagram;
 mod ending;
@@ -154,7 +155,7 @@ impl Session {
             is_oversized: false,
             primary,
             secondaries,
-            conversation: is_kept.then(|| Box::new(Conversation::new(settings.talk.dedup_window, opening))),
+            conversation: is_kept.then(|| Box::new(Conversation::new(&settings.talk, opening))),
             connect_by: None,
             quiet_at: None,
             active_at: now,
