@@ -15,6 +15,7 @@ mod handing_over;
 mod hearing;
 pub(super) mod lane;
 pub(super) mod moving;
+mod passing;
 mod primary;
 mod source;
 mod worker;
