@@ -55,8 +55,13 @@ fn assert_none(failures: &[String], runs: usize) {
 fn seeds() -> Vec<u64> {
     match number("PEGLOOM_SIM_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("PEGLOOM_SIM_SEEDS").unwrap_or(200)).collect(),
+        None => (0..number("PEGLOOM_SIM_SEEDS").unwrap_or(500)).collect(),
     }
+}
+
+/// One in five, for what takes two runs or finds little.
+fn some_seeds() -> Vec<u64> {
+    seeds().into_iter().step_by(5).collect()
 }
 
 fn is_replay() -> bool {
@@ -71,15 +76,15 @@ fn whatever_goes_wrong_the_invariants_hold() {
     assert_none(&failures, seeds.len());
 }
 
-/// S8: no false alarms, however fast everybody is and however the streams are cut.
+/// S8: no false alarms, and no lie that is not found, however fast everybody is and however the streams are cut.
 #[test]
-fn secondaries_that_agree_never_diverge_and_ask_nothing() {
+fn secondaries_that_agree_never_diverge_and_those_that_lie_do() {
     let mut failures = Vec::new();
-    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
+    let seeds = some_seeds();
     for &seed in &seeds {
         match run(seed, Plan::of_agreement(seed), is_replay()) {
             Ok(fabric) => failures
-                .extend(fabric.disagreement().map(|said| format!("PEGLOOM_SIM_SEED={seed:#x}: {said}"))),
+                .extend(fabric.misjudgement().map(|said| format!("PEGLOOM_SIM_SEED={seed:#x}: {said}"))),
             Err(failure) => failures.push(failure),
         }
     }
@@ -89,7 +94,7 @@ fn secondaries_that_agree_never_diverge_and_ask_nothing() {
 /// S7 to S10.
 #[test]
 fn whatever_destinations_say_the_source_hears_what_it_should() {
-    let seeds = seeds();
+    let seeds: Vec<u64> = seeds().into_iter().step_by(2).collect();
     let failures: Vec<String> =
         seeds.iter().filter_map(|&seed| run(seed, Plan::of_talk(seed), is_replay()).err()).collect();
     assert_none(&failures, seeds.len());
@@ -98,9 +103,11 @@ fn whatever_destinations_say_the_source_hears_what_it_should() {
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in 0..10 {
-        let [first, second] =
-            [(); 2].map(|()| run(seed, Plan::of_seed(seed), false).map(|fabric| fabric.world.trace.hash()));
-        assert_eq!(first, second, "seed {seed}");
+        for plan in [Plan::of_seed, Plan::of_talk] {
+            let [first, second] =
+                [(); 2].map(|()| run(seed, plan(seed), false).map(|fabric| fabric.world.trace.hash()));
+            assert_eq!(first, second, "seed {seed}");
+        }
     }
 }
 
@@ -118,8 +125,7 @@ fn transcripts(fabric: &Fabric) -> Vec<String> {
 #[test]
 fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
     let mut failures = Vec::new();
-    // A comparison takes two runs.
-    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
+    let seeds = some_seeds();
     for &seed in &seeds {
         let [well, ill] = [true, false].map(|is_well| {
             run(seed, Plan::for_comparison(seed, is_well), is_replay()).map(|fabric| transcripts(&fabric))
@@ -145,7 +151,7 @@ fn whatever_secondaries_do_source_and_primary_see_the_same_at_the_same_times() {
 #[test]
 fn asks_add_and_suppress_and_delay_by_no_more_than_hold() {
     let mut failures = Vec::new();
-    let seeds: Vec<u64> = seeds().into_iter().step_by(3).collect();
+    let seeds = some_seeds();
     for &seed in &seeds {
         let [without, with] =
             [false, true].map(|may_ask| run(seed, Plan::for_asking(seed, may_ask), is_replay()));
