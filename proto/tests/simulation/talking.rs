@@ -75,8 +75,7 @@ impl Plan {
     pub(crate) fn for_asking(seed: u64, may_ask: bool) -> Self {
         let mut plan = Self::of_talk(seed);
         plan.is_even = true;
-        let patterns = |pattern| Patterns::parse([pattern]).expect("it is a pattern");
-        plan.route.talk.answer = patterns("^nothing");
+        plan.route.talk.answer = Patterns::parse(["^nothing"]).expect("it is a pattern");
         for destination in &mut plan.route.destinations[1..] {
             destination.asks = may_ask;
         }
