@@ -51,6 +51,8 @@ impl Plan {
         plan.is_even = false;
         plan.route.secondary_window = 1 << 20;
         plan.route.window = 1 << 16;
+        // No debt lapses while the source is inside a long frame.
+        plan.route.talk.reply_timeout = millis(30_000);
         for destination in &mut plan.route.destinations {
             destination.asks = true;
         }
