@@ -33,6 +33,8 @@ pub(crate) struct Manner {
     pub(crate) tick_micros: u64,
     pub(crate) closes: Closes,
     pub(crate) resets_after: Option<usize>,
+    /// What it says comes in pieces of so many bytes, so many microseconds apart.
+    pub(crate) drips: Option<(usize, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ impl Manner {
         self.bite = 65_536;
         self.tick_micros = 20;
         self.resets_after = None;
+        self.drips = None;
         if self.reply == Reply::Flood {
             self.reply = Reply::Silence;
         }

@@ -271,7 +271,8 @@ impl Fabric {
             return;
         }
         if socket.read < socket.said.len() {
-            let end = socket.said.len().min(socket.read + 4_096);
+            let end =
+                socket.said.len().min(socket.read + socket.manner.drips.map_or(4_096, |(bytes, _)| bytes));
             let bytes = Bytes::copy_from_slice(&socket.said[socket.read..end]);
             socket.read = end;
             self.with_worker(worker, |worker, shell| worker.on_bytes(id, bytes, shell));

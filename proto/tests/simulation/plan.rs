@@ -358,6 +358,7 @@ impl Manner {
             tick_micros: 20,
             closes: Closes::AtEnd,
             resets_after: None,
+            drips: None,
         }
     }
 

@@ -213,7 +213,8 @@ impl World {
         let socket = &mut self.sockets[index];
         if socket.is_open() && !socket.is_paused && !socket.is_reading && socket.has_something_to_read() {
             socket.is_reading = true;
-            self.soon(10, Event::WorkerReads(index));
+            let pause = socket.manner.drips.map_or(10, |(_, micros)| micros);
+            self.soon(pause, Event::WorkerReads(index));
         }
     }
 
