@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
-    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
