@@ -56,6 +56,13 @@ impl Collector {
         json(&self.desk.summary())
     }
 
+    /// Takes events, as they are published, until there are no more.
+    pub(crate) async fn overhear(&self, mut events: mpsc::Receiver<Vec<u8>>) {
+        while let Some(event) = events.recv().await {
+            self.desk.hear_event(&event);
+        }
+    }
+
     /// Takes what ended shards have said last.
     pub(crate) async fn hear_last_words(&self, mut last_words: mpsc::Receiver<(u16, Report)>) {
         let mut round = self.rounds.lock().await;

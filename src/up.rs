@@ -3,15 +3,16 @@
 //! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that
 //! thread.
 
-use std::{net::TcpListener, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use fanout::Absence;
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
+    event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, default_node_name, publish},
+    report::{Audience, Report, default_node_name, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
     signals::Signals,
@@ -24,6 +25,9 @@ use tracing::error;
 
 use crate::collector::{Collector, LastWords};
 
+/// Events of all shards that may wait to be taken to the desk.
+const EVENTS_WAITING: usize = 1024;
+
 /// Flags of `pegloom up`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -31,7 +35,7 @@ pub struct Args {
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub routes: RouteArgs,
 
-    /// Where to publish reports: where a stats-node listens, `tcp://HOST:PORT`
+    /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -58,13 +62,17 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 async fn serve(settings: Settings, args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let mut office = Office::open("up", &args.shown)?;
-    let publishing = Publishing { endpoint: args.stats.clone(), node: args.node.clone() };
+    let (tap, events) = mpsc::channel(EVENTS_WAITING);
+    let audience = Audience { endpoint: args.stats.clone(), tap: Some(tap) };
+    let publishing = Publishing { audience, node: args.node.clone() };
     let mut fabric = Fabric::start(settings, publishing)?;
     let collector = Rc::new(Collector::new(&office, fabric.incarnation));
     let mut tasks = JoinSet::new();
     office.start(&mut tasks)?;
     let (regular, shards) = (Rc::clone(&collector), fabric.node.shards().to_vec());
     tasks.spawn_local(async move { regular.run(&shards).await });
+    let overhearing = Rc::clone(&collector);
+    tasks.spawn_local(async move { overhearing.overhear(events).await });
     let exit =
         fabric.node.serve_with(&mut signals, async |shards: &[Shard]| collector.line(shards).await).await;
     collector.hear_last_words(fabric.last_words).await;
@@ -72,11 +80,11 @@ async fn serve(settings: Settings, args: &Args) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Where reports are published, and under which name.
+/// Who hears reports and events, and under which name.
 #[derive(Clone, Debug, Default)]
 pub struct Publishing {
-    /// Nowhere, if there is none.
-    pub endpoint: Option<String>,
+    /// Who hears them.
+    pub audience: Audience,
     /// After the host and the port of the first route, if there is none.
     pub node: Option<String>,
 }
@@ -111,7 +119,7 @@ impl Fabric {
                 settings: Arc::clone(&settings),
                 addresses: Arc::clone(&addresses),
                 absences: Arc::clone(&absences),
-                stats: publishing.endpoint.clone(),
+                audience: publishing.audience.clone(),
                 node: name.clone(),
                 says_last: says_last.clone(),
                 context: context.clone(),
@@ -142,42 +150,54 @@ struct Plan {
     addresses: Arc<[String]>,
     /// By destination, in the order of the settings.
     absences: Arc<[Absence]>,
-    stats: Option<String>,
+    audience: Audience,
     /// What it is called in reports.
     node: String,
     says_last: LastWords,
     context: Context,
     incarnation: Incarnation,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ingress::Listener>,
 }
 
 impl Plan {
     async fn run(mut self, commands: Commands) {
-        let (tenant, mut tasks) = match self.furnish() {
+        let events = Events::new(self.audience.is_there());
+        let (tenant, mut tasks) = match self.furnish(&events) {
             Ok(furnished) => furnished,
             Err(error) => return error!(%error, "a shard cannot start"),
         };
         let (node, published) = (self.node, Rc::clone(&tenant));
-        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
-            published.report()
-        }));
+        tasks.spawn_local(publish(
+            self.context,
+            self.audience,
+            node,
+            self.incarnation,
+            self.index,
+            events,
+            move || published.report(),
+        ));
         attend(commands, &*tenant).await;
         // There is room for one of each shard.
         let _ = self.says_last.try_send((self.index, tenant.report()));
     }
 
     /// An ingress, a worker for every destination, and the links between them.
-    fn furnish(&mut self) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
+    fn furnish(
+        &mut self,
+        events: &Events,
+    ) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
         let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
         let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
         let router = Router::bind(&self.context, &endpoint)?;
-        let ingress = ingress::Shard::new(ingress::machine(&settings, self.incarnation, true), router, clock);
+        let machine = ingress::machine(&settings, self.incarnation, true);
+        let ingress = ingress::Shard::new(machine, router, events.clone(), clock);
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
         for ((route, destination), absence) in destinations(&settings).zip(&*self.absences) {
             let machine = fanout::machine(route, destination, "local".to_owned(), self.incarnation);
             let (address, context) = (destination.address.clone(), self.context.clone());
-            let worker = fanout::Shard::new(machine, address, context, true, absence.clone(), clock);
+            let ears = fanout::Ears { absence: absence.clone(), events: events.clone() };
+            let worker = fanout::Shard::new(machine, address, context, true, ears, clock);
             worker.start(&mut tasks);
             worker.dial(&endpoint)?;
             workers.push(worker);
@@ -215,6 +235,7 @@ impl Tenant for ReportingShard {
         let destinations = report.routes.iter_mut().flat_map(|route| &mut route.destinations);
         for (destination, worker) in destinations.zip(&self.workers) {
             destination.is_away = worker.is_away();
+            destination.refusals = Some(worker.look(|machine| machine.counters().refusals));
         }
         report
     }

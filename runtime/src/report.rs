@@ -10,9 +10,11 @@ use proto::{
     id::Incarnation,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::{
     clock::unix_millis,
+    event::{Events, Speaker},
     zeromq::{Context, Publisher},
 };
 
@@ -101,6 +103,12 @@ pub struct Source {
     pub oversized: u64,
     /// Things said that the ledger forgot before their time, because one session said too many.
     pub forgotten: u64,
+    /// Datagrams of sources that the kernel dropped, because they were not fetched in time.
+    #[serde(default)]
+    pub kernel_drops: u64,
+    /// Datagrams to sources that the kernel would not send.
+    #[serde(default)]
+    pub unsent: u64,
 }
 
 /// Messages of the Foo protocol between sources and the primary.
@@ -186,6 +194,9 @@ pub struct DestinationReport {
     pub moved: u64,
     /// Times it joined a `raw` stream that knew no pause, between two reads.
     pub forced_joins: u64,
+    /// Times its machine said that nobody takes our datagrams there; not at an `ingress`, whose workers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u64>,
     /// What became of what it said; nothing at a worker.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
@@ -234,34 +245,64 @@ impl Said {
     }
 }
 
-/// Publishes what `report` returns, for ever, and once more when it is dropped. Without an endpoint, or one that can be
-/// published to, it ends at once: reports are no reason not to run. A listener that is slow or gone costs nothing: PUB
-/// drops.
+/// Who hears what a shard has to say; nobody, if nothing is named.
+#[derive(Clone, Debug, Default)]
+pub struct Audience {
+    /// Where reports and events are published.
+    pub endpoint: Option<String>,
+    /// Who in this process hears the events, as they are published. What is not fetched in time is lost.
+    pub tap: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+impl Audience {
+    /// Whoever listens at the endpoint, if there is one.
+    pub fn at(endpoint: Option<String>) -> Self {
+        Self { endpoint, tap: None }
+    }
+
+    /// Whether there may be somebody.
+    pub fn is_there(&self) -> bool {
+        self.endpoint.is_some() || self.tap.is_some()
+    }
+}
+
+/// Publishes what `report` returns and what `events` are told, for ever, and once more when it is dropped. Without an
+/// audience, or an endpoint that can be published to, it ends at once: reports are no reason not to run. A listener that
+/// is slow or gone costs nothing: PUB drops.
 pub async fn publish(
     context: Context,
-    endpoint: Option<String>,
+    audience: Audience,
     node: String,
     incarnation: Incarnation,
     shard: u16,
+    events: Events,
     report: impl Fn() -> Report,
 ) {
-    let Some(endpoint) = endpoint else { return };
-    let publisher = match Publisher::connect(&context, &endpoint) {
-        Ok(publisher) => publisher,
-        Err(error) => return tracing::error!(%error, endpoint, "cannot publish reports"),
-    };
+    let Audience { endpoint, tap } = audience;
+    let publisher = endpoint.and_then(|endpoint| connect(&context, &endpoint));
+    if publisher.is_none() && tap.is_none() {
+        return;
+    }
     let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut reporter = Reporter { publisher, node, incarnation, shard, sequence: 0, report };
+    let speaker = Speaker::new(events, node.clone(), incarnation, shard, PUBLISH_INTERVAL);
+    let mut reporter = Reporter { publisher, tap, speaker, node, incarnation, shard, sequence: 0, report };
     loop {
         beat.tick().await;
         reporter.say(false);
     }
 }
 
-/// Says what a shard has counted, and when it goes, that it goes.
+fn connect(context: &Context, endpoint: &str) -> Option<Publisher> {
+    let publisher = Publisher::connect(context, endpoint);
+    publisher.inspect_err(|error| tracing::error!(%error, endpoint, "cannot publish reports")).ok()
+}
+
+/// Says what a shard has counted and been told, and when it goes, that it goes.
 struct Reporter<R: Fn() -> Report> {
-    publisher: Publisher,
+    publisher: Option<Publisher>,
+    tap: Option<mpsc::Sender<Vec<u8>>>,
+    speaker: Speaker,
     node: String,
     incarnation: Incarnation,
     shard: u16,
@@ -271,6 +312,8 @@ struct Reporter<R: Fn() -> Report> {
 
 impl<R: Fn() -> Report> Reporter<R> {
     fn say(&mut self, is_last: bool) {
+        self.speaker.beat(self.publisher.as_ref(), self.tap.as_ref());
+        let Some(publisher) = &self.publisher else { return };
         self.sequence += 1;
         let published = Published {
             node: self.node.clone(),
@@ -283,7 +326,7 @@ impl<R: Fn() -> Report> Reporter<R> {
         };
         match rmp_serde::to_vec_named(&published) {
             // Reports are cumulative: one that is dropped costs nothing.
-            Ok(body) => drop(self.publisher.try_send(TOPIC, &body)),
+            Ok(body) => drop(publisher.try_send(TOPIC, &body)),
             Err(error) => tracing::error!(%error, "a report cannot be encoded"),
         }
     }
@@ -340,6 +383,7 @@ impl DestinationReport {
         self.moved += other.moved;
         self.forced_joins += other.forced_joins;
         merge(&mut self.said, other.said.as_ref(), Said::add);
+        merge(&mut self.refusals, other.refusals.as_ref(), |mine, theirs| *mine += theirs);
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }
@@ -373,6 +417,8 @@ impl Source {
         self.sent += other.sent;
         self.oversized += other.oversized;
         self.forgotten += other.forgotten;
+        self.kernel_drops += other.kernel_drops;
+        self.unsent += other.unsent;
     }
 }
 

@@ -80,6 +80,7 @@ fn frames(route: &Route) -> String {
     match &route.codec {
         Codec::Raw => format!("in whole bursts that {:?} of silence end", route.quiet_gap),
         Codec::Lines => "in whole lines".to_owned(),
+        Codec::Datagram => "in whole datagrams".to_owned(),
         Codec::Delimiter(bytes) => format!("in whole frames that end with \"{}\"", bytes.escape_ascii()),
         Codec::LengthPrefixed(prefix) => format!("in whole frames whose length is {}", length(*prefix)),
     }

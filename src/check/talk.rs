@@ -40,6 +40,7 @@ fn unit(route: &Route) -> &'static str {
     match route.codec {
         Codec::Raw => "burst",
         Codec::Lines => "line",
+        Codec::Datagram => "datagram",
         Codec::Delimiter(_) | Codec::LengthPrefixed(_) => "frame",
     }
 }

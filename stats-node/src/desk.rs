@@ -69,8 +69,18 @@ impl Desk {
         self.statistics().observe(published, self.now());
     }
 
-    /// Takes an event, and passes it on the first time it is said.
-    pub fn tell(&self, told: &Told) {
+    /// Takes a report as it is published. False if it cannot be read.
+    pub fn hear_report(&self, body: &[u8]) -> bool {
+        rmp_serde::from_slice(body).map(|published| self.observe(published)).is_ok()
+    }
+
+    /// Takes an event as it is published. False if it cannot be read.
+    pub fn hear_event(&self, body: &[u8]) -> bool {
+        rmp_serde::from_slice(body).map(|told| self.tell(&told)).is_ok()
+    }
+
+    /// An event is passed on the first time it is said.
+    fn tell(&self, told: &Told) {
         if self.statistics().events.hear(told) {
             self.announce("event", told);
         }

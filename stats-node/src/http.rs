@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// What can be asked for.
-const PATHS: [&str; 6] = ["/stats", "/metrics", "/health", "/status", "/heartbeat", "/events"];
+pub const PATHS: [&str; 6] = ["/stats", "/metrics", "/health", "/status", "/heartbeat", "/events"];
 
 /// Answers, for ever.
 pub(crate) async fn serve(listener: TcpListener, desk: Arc<Desk>) {

@@ -22,6 +22,7 @@ mod teller;
 mod window;
 
 pub use desk::Desk;
+pub use http::PATHS;
 pub use metrics::{Family, families};
 pub use node::{Args, run};
 pub use office::{Office, Shown};

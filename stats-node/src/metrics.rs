@@ -245,6 +245,16 @@ fn of_routes(summary: &Summary) -> Vec<Family> {
             "Things said that were forgotten before dedup_window was over.",
             by_route(summary, |route| route.source.map(|source| source.forgotten)),
         ),
+        counter(
+            "pegloom_source_kernel_drops_total",
+            "Datagrams of sources that the kernel dropped.",
+            by_route(summary, |route| route.source.map(|source| source.kernel_drops)),
+        ),
+        counter(
+            "pegloom_source_unsent_total",
+            "Datagrams to sources that the kernel would not send.",
+            by_route(summary, |route| route.source.map(|source| source.unsent)),
+        ),
         family(
             "pegloom_reply_latency_seconds",
             Kind::Histogram,
@@ -362,6 +372,11 @@ fn connections(summary: &Summary) -> Vec<Family> {
             one(|destination| u64::from(destination.is_balanced())),
         ),
         counter("pegloom_destination_connections_total", "Connections made.", one(|of| of.connections)),
+        counter(
+            "pegloom_destination_refusals_total",
+            "Times a destination's machine said that nobody takes datagrams there.",
+            one(|of| of.refusals.unwrap_or_default()),
+        ),
         counter("pegloom_destination_outages_total", "Times a destination went away.", one(|of| of.outages)),
         counter("pegloom_destination_moved_total", "Sessions moved to another worker.", one(|of| of.moved)),
         counter(

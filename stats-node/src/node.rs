@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::{
+    event,
     exit::{Exit, Failure},
     node::{Stdout, json},
     report,
@@ -25,8 +26,6 @@ use crate::{
     office::{Office, Shown},
 };
 
-/// The topic events are published on.
-const EVENT_TOPIC: &[u8] = b"event";
 /// Reports taken before others have their turn.
 const REPORTS_A_TURN: usize = 64;
 /// A signal is answered when each living node has reported so many times more, or after so long.
@@ -60,7 +59,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 async fn serve(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let context = Context::new();
-    let subscriber = Subscriber::bind(&context, &args.bind, &[report::TOPIC, EVENT_TOPIC])
+    let subscriber = Subscriber::bind(&context, &args.bind, &[report::TOPIC, event::TOPIC])
         .map_err(|error| cannot_bind(&args.bind, &error))?;
     let mut office = Office::open("stats-node", &args.shown)?;
     let mut tasks = JoinSet::new();
@@ -129,8 +128,8 @@ async fn listen(subscriber: Subscriber, desk: Arc<Desk>) {
 fn hear(received: &Result<(Batch, Batch), Malformed>, desk: &Desk) -> bool {
     let Ok((topic, body)) = received else { return false };
     match &**topic {
-        report::TOPIC => rmp_serde::from_slice(body).map(|published| desk.observe(published)).is_ok(),
-        EVENT_TOPIC => rmp_serde::from_slice(body).map(|told| desk.tell(&told)).is_ok(),
+        report::TOPIC => desk.hear_report(body),
+        event::TOPIC => desk.hear_event(body),
         _ => false,
     }
 }

@@ -4,7 +4,12 @@
 
 use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
-use runtime::{clock::Clock, exit::Failure, settings::Listen, tcp::listen};
+use runtime::{
+    clock::Clock,
+    exit::Failure,
+    settings::{Listen, Transport},
+    tcp::listen,
+};
 use tokio::{
     task::{JoinSet, spawn_blocking},
     time::{MissedTickBehavior, interval},
@@ -23,7 +28,7 @@ const THIS_MACHINE: &str = "127.0.0.1";
 #[derive(Clone, Debug, clap::Args)]
 pub struct Shown {
     /// Where to show statistics over HTTP, `HOST:PORT`; without a host for this machine only
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = http_address)]
     pub http: Option<Listen>,
 
     /// A file to keep statistics in, so that a restart goes on with them; written once a second
@@ -33,6 +38,14 @@ pub struct Shown {
     /// How old that file may be to go on with it
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub recovery_max_age: Duration,
+}
+
+fn http_address(text: &str) -> Result<Listen, String> {
+    let listen: Listen = text.strip_prefix("http://").unwrap_or(text).parse()?;
+    match listen.transport {
+        Transport::Tcp => Ok(listen),
+        Transport::Udp => Err(format!("`{text}`: HTTP is not spoken over datagrams")),
+    }
 }
 
 /// The desk, and what is around it.
@@ -92,7 +105,7 @@ async fn write(desk: &Desk, recovery: &Arc<Recovery>) {
 
 fn bind(address: &Listen) -> Result<TcpListener, Failure> {
     let host = address.host.clone().unwrap_or_else(|| THIS_MACHINE.to_owned());
-    let address = Listen { host: Some(host), port: address.port };
+    let address = Listen { host: Some(host), ..address.clone() };
     let shown = address.to_string().replace("tcp://", "http://");
     let mut bound = listen(&address, 1).map_err(|error| {
         Failure::cannot(
@@ -113,7 +126,7 @@ mod tests {
     use super::*;
 
     fn address_of(text: &str) -> std::net::SocketAddr {
-        bind(&text.parse().unwrap()).unwrap().local_addr().unwrap()
+        bind(&http_address(text).unwrap()).unwrap().local_addr().unwrap()
     }
 
     #[test]

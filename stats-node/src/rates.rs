@@ -48,21 +48,27 @@ struct Route<W> {
 
 /// Messages a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "docs/operations.md has a word for each")]
 pub struct MessageRates {
+    /// Requests, over the last second.
     pub request_rate_1s: f64,
+    /// Requests, over the last ten.
     pub request_rate_10s: f64,
+    /// Responses, over the last second.
     pub response_rate_1s: f64,
+    /// Responses, over the last ten.
     pub response_rate_10s: f64,
 }
 
 /// Frames and bytes a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "docs/operations.md has a word for each")]
 pub struct FlowRates {
+    /// Frames, over the last second.
     pub frame_rate_1s: f64,
+    /// Frames, over the last ten.
     pub frame_rate_10s: f64,
+    /// Bytes, over the last second.
     pub byte_rate_1s: f64,
+    /// Bytes, over the last ten.
     pub byte_rate_10s: f64,
 }
 

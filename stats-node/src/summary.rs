@@ -109,12 +109,16 @@ pub struct DestinationSummary {
 
 /// What the workers of a destination counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "as in the report of a destination")]
 pub struct WorkersSummary {
+    /// Taken by their sockets.
     pub delivered: Tally,
+    /// What it said.
     pub received: Tally,
+    /// Delivered, but not confirmed when a connection was reset.
     pub unconfirmed: Tally,
+    /// Connections made.
     pub connections: u64,
+    /// Times it went away, as each worker saw it.
     pub outages: u64,
 }
 

@@ -20,6 +20,11 @@ impl Report {
         Self(value.unwrap_or_else(|error| panic!("a report is one line of JSON, not {line:?}: {error}")))
     }
 
+    /// All of it.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
     pub(crate) fn node(&self) -> &str {
         self.0["node"].as_str().unwrap_or_default()
     }
@@ -46,6 +51,12 @@ impl Report {
     #[track_caller]
     pub(crate) fn shed(&self, destination: &str, reason: &str) -> Volume {
         self.destination(destination)["shed"].get(reason).map(volume).unwrap_or_default()
+    }
+
+    /// A counter of what came from sources and went to them.
+    #[track_caller]
+    pub(crate) fn source_count(&self, counter: &str) -> u64 {
+        number(&self.route()["source"][counter])
     }
 
     #[track_caller]

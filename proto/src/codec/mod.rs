@@ -29,12 +29,19 @@ pub enum Codec {
     LengthPrefixed(LengthPrefix),
     /// Just past each of these 1 to [`MAX_DELIMITER`] bytes; with any other number of bytes, never.
     Delimiter(Box<[u8]>),
+    /// Nobody has to find them: a frame is what came in one piece.
+    Datagram,
 }
 
 impl Codec {
     /// Whether a quiet gap, or the other side speaking, ends a frame of this codec.
     pub fn ends_by_silence(&self) -> bool {
         matches!(self, Self::Raw)
+    }
+
+    /// Whether the route carries datagrams and not a stream.
+    pub const fn is_datagram(&self) -> bool {
+        matches!(self, Self::Datagram)
     }
 }
 
@@ -46,6 +53,7 @@ impl fmt::Display for Codec {
             Self::Lines => "lines",
             Self::LengthPrefixed(_) => "length-prefixed",
             Self::Delimiter(_) => "delimiter",
+            Self::Datagram => "datagram",
         })
     }
 }
@@ -113,6 +121,8 @@ enum Scanner {
     Lines(lines::Lines),
     LengthPrefixed(length_prefixed::LengthPrefixed),
     Delimiter(delimiter::Delimiter),
+    /// Whoever has a datagram knows its end.
+    Datagram,
 }
 
 impl Scanner {
@@ -124,6 +134,7 @@ impl Scanner {
                 Self::LengthPrefixed(length_prefixed::LengthPrefixed::new(*prefix))
             }
             Codec::Delimiter(bytes) => Self::Delimiter(delimiter::Delimiter::new(bytes)),
+            Codec::Datagram => Self::Datagram,
         }
     }
 }
@@ -135,6 +146,7 @@ impl Scan for Scanner {
             Self::Lines(lines) => lines.scan(in_progress, bytes, ends),
             Self::LengthPrefixed(prefixed) => prefixed.scan(in_progress, bytes, ends),
             Self::Delimiter(delimiter) => delimiter.scan(in_progress, bytes, ends),
+            Self::Datagram => ends.extend((!bytes.is_empty()).then_some(bytes.len() as u32)),
         }
     }
 
@@ -144,6 +156,7 @@ impl Scan for Scanner {
             Self::Lines(lines) => lines.reset(),
             Self::LengthPrefixed(prefixed) => prefixed.reset(),
             Self::Delimiter(delimiter) => delimiter.reset(),
+            Self::Datagram => {}
         }
     }
 }
@@ -173,7 +186,8 @@ mod tests {
     fn only_raw_ends_by_silence() {
         let prefix = reference::length_prefix([0, 2, 0, 0, 0]);
         assert!(Codec::Raw.ends_by_silence());
-        for codec in [Codec::Lines, Codec::LengthPrefixed(prefix), Codec::Delimiter(b"#".as_slice().into())] {
+        let delimiter = Codec::Delimiter(b"#".as_slice().into());
+        for codec in [Codec::Lines, Codec::LengthPrefixed(prefix), delimiter, Codec::Datagram] {
             assert!(!codec.ends_by_silence(), "{codec}");
         }
     }
@@ -185,6 +199,7 @@ mod tests {
         assert_eq!(Codec::Lines.to_string(), "lines");
         assert_eq!(Codec::LengthPrefixed(prefix).to_string(), "length-prefixed");
         assert_eq!(Codec::Delimiter(b"#".as_slice().into()).to_string(), "delimiter");
+        assert_eq!(Codec::Datagram.to_string(), "datagram");
         assert_eq!(format!("{:>6}", Codec::Raw), "   raw");
     }
 

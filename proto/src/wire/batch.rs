@@ -259,6 +259,42 @@ mod tests {
         ]
     }
 
+    /// An empty datagram, two in one frame, and two that could not be sent.
+    fn golden_datagrams() -> Vec<(Frame<'static>, &'static str)> {
+        vec![
+            (
+                Frame::Data {
+                    session: SESSION,
+                    attempt: ATTEMPT,
+                    position: 64,
+                    written: 1,
+                    starts: true,
+                    ends: true,
+                    cuts: Cuts::default(),
+                    payload: b"",
+                },
+                "98 05 cf0000000100000007 02 40 01 03 c400 c400",
+            ),
+            (
+                Frame::Data {
+                    session: SESSION,
+                    attempt: ATTEMPT,
+                    position: 128,
+                    written: 1,
+                    starts: true,
+                    ends: true,
+                    cuts: Cuts::parse(&[0, 0, 0, 1], 3).unwrap(),
+                    payload: &[0xff, 0xfe, 0],
+                },
+                "98 05 cf0000000100000007 02 cc80 01 03 c40400000001 c403fffe00",
+            ),
+            (
+                Frame::Shed { session: SESSION, attempt: ATTEMPT, frames: 2, bytes: 300 },
+                "95 0d cf0000000100000007 02 02 cd012c",
+            ),
+        ]
+    }
+
     fn hex(bytes: &[u8]) -> String {
         let digits = b"0123456789abcdef";
         let pair =
@@ -268,7 +304,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_frame_has_the_bytes_it_always_had() {
-        for (frame, bytes) in golden() {
+        for (frame, bytes) in golden().into_iter().chain(golden_datagrams()) {
             let batch = batch_of(std::slice::from_ref(&frame));
             assert_eq!(hex(&batch[HEADER..]), bytes.replace(' ', ""), "{frame:?}");
             assert_eq!(Batch::decode(&batch).unwrap().frames, [frame]);
@@ -288,7 +324,7 @@ mod tests {
 
     #[test]
     fn every_truncation_is_refused() {
-        let frames: Vec<_> = golden().into_iter().map(|(frame, _)| frame).collect();
+        let frames: Vec<_> = golden().into_iter().chain(golden_datagrams()).map(|(frame, _)| frame).collect();
         let batch = batch_of(&frames);
         for len in 0..batch.len() {
             assert!(Batch::decode(&batch[..len]).is_err(), "{len} of {} bytes", batch.len());
@@ -352,7 +388,7 @@ mod tests {
 
         #[test]
         fn a_damaged_batch_decodes_or_is_refused(at in 0usize..400, byte: u8) {
-            let frames: Vec<_> = golden().into_iter().map(|(frame, _)| frame).collect();
+            let frames: Vec<_> = golden().into_iter().chain(golden_datagrams()).map(|(frame, _)| frame).collect();
             let mut batch = batch_of(&frames);
             let at = at % batch.len();
             batch[at] = byte;

@@ -31,6 +31,7 @@ impl Show for Codec {
             Self::Lines => "lines".to_owned(),
             Self::Delimiter(bytes) => format!("delimiter:{}", escaped(bytes)),
             Self::LengthPrefixed(prefix) => show_prefix(*prefix),
+            Self::Datagram => "datagram".to_owned(),
         }
     }
 }
