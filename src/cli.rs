@@ -31,7 +31,7 @@ enum Command {
     Demo(demo::Args),
     /// Run everything in one process
     Up(up::Args),
-    /// Run an ingress: it ends the sources' connections and decides what each destination gets
+    /// Run an ingress: it ends the sources' connections and decides what goes where
     #[command(after_help = examples::INGRESS)]
     Ingress(ingress::Args),
     /// Run a fanout worker: it serves one destination of an ingress

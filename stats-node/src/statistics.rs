@@ -191,7 +191,11 @@ impl Statistics {
             version: SAVED_VERSION,
             time,
             base: self.base.clone(),
-            nodes: self.tellers.iter().map(|((node, start), teller)| teller.save(node, *start)).collect(),
+            nodes: self
+                .tellers
+                .iter()
+                .map(|((node, start), teller)| teller.save(node, *start, now))
+                .collect(),
             folded: self.folded.clone(),
             rates: self.rates.save(now),
         }

@@ -34,6 +34,8 @@ pub enum State {
 pub struct Teller {
     shards: BTreeMap<u16, Word>,
     heard_at: Instant,
+    /// How long it had been silent when it was taken up from a file.
+    silent_before: Duration,
     /// Reports taken.
     pub reports: u64,
     /// Reports that never came.
@@ -57,6 +59,7 @@ pub struct SavedTeller {
     /// Which start of it.
     pub incarnation: Incarnation,
     shards: BTreeMap<u16, Word>,
+    silent_millis: u64,
     reports: u64,
     lost: u64,
 }
@@ -81,6 +84,7 @@ impl Teller {
     ) -> Option<T> {
         let Published { incarnation, shard, sequence, time, report, is_last, .. } = published;
         self.heard_at = self.heard_at.max(now);
+        self.silent_before = Duration::ZERO;
         let before = self.shards.get(&shard);
         let last = before.map_or(0, |word| word.sequence);
         if sequence <= last {
@@ -110,7 +114,7 @@ impl Teller {
 
     /// How long nothing has been heard of it.
     pub fn silent_for(&self, now: Instant) -> Duration {
-        now.since(self.heard_at)
+        now.since(self.heard_at) + self.silent_before
     }
 
     /// How many of its shards have reported.
@@ -136,14 +140,23 @@ impl Teller {
     }
 
     /// As it is to be written down.
-    pub fn save(&self, node: &str, incarnation: Incarnation) -> SavedTeller {
-        let (shards, node) = (self.shards.clone(), node.to_owned());
-        SavedTeller { node, incarnation, shards, reports: self.reports, lost: self.lost }
+    pub fn save(&self, node: &str, incarnation: Incarnation, now: Instant) -> SavedTeller {
+        SavedTeller {
+            node: node.to_owned(),
+            incarnation,
+            shards: self.shards.clone(),
+            silent_millis: u64::try_from(self.silent_for(now).as_millis()).unwrap_or(u64::MAX),
+            reports: self.reports,
+            lost: self.lost,
+        }
     }
 
-    /// As it was written down. It is given the time to report again.
+    /// As it was written down. One that was heard at the time is given the time to report again.
     pub fn restore(saved: SavedTeller, now: Instant) -> Self {
-        Self { shards: saved.shards, heard_at: now, reports: saved.reports, lost: saved.lost }
+        let silent = Duration::from_millis(saved.silent_millis);
+        let silent_before = if silent < STALE_AFTER { Duration::ZERO } else { silent };
+        let (reports, lost) = (saved.reports, saved.lost);
+        Self { shards: saved.shards, heard_at: now, silent_before, reports, lost }
     }
 }
 
@@ -237,6 +250,22 @@ mod tests {
         assert_eq!(teller.state(at(3_100)), State::Live);
         teller.hear(Published { is_last: true, ..said(1, 2, 5) }, at(3_100), |_| ());
         assert_eq!(teller.state(at(9_000)), State::Gone);
+    }
+
+    /// Fails if a restart of the stats-node brings to life, and then finds silent, who has long been forgotten.
+    #[test]
+    fn who_was_silent_when_it_was_written_down_is_silent_still() {
+        let mut teller = Teller::default();
+        teller.hear(said(0, 1, 5), at(0), |_| ());
+        let restored = |millis| Teller::restore(teller.save("n", Incarnation(1), at(millis)), at(7));
+        assert_eq!(
+            (restored(2_999).state(at(7)), restored(700_000).state(at(7))),
+            (State::Live, State::Stale)
+        );
+        let mut forgotten = restored(700_000);
+        assert!(forgotten.silent_for(at(7)) >= FORGOTTEN_AFTER);
+        forgotten.hear(said(0, 2, 6), at(8), |_| ());
+        assert_eq!(forgotten.state(at(8)), State::Live);
     }
 
     /// Fails if what a dead node held stays in flight for ever, or the account no longer balances.

@@ -67,6 +67,7 @@ fn the_endings_are_those_that_are_logged() {
     let endings = [
         Ending::Closed,
         Ending::Linger,
+        Ending::Idle,
         Ending::Reset,
         Ending::Refused(cause),
         Ending::ConnectTimeout,
@@ -93,7 +94,11 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
         source: Some(Source::default()),
         foo: Some(Foo::default()),
         latency: Some(Latency::default()),
-        destinations: vec![DestinationReport { said: Some(Said::default()), ..DestinationReport::default() }],
+        destinations: vec![DestinationReport {
+            said: Some(Said::default()),
+            refusals: Some(0),
+            ..DestinationReport::default()
+        }],
         ..RouteReport::default()
     };
     let links = [("counter".to_owned(), 1)].into();
