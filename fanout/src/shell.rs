@@ -93,7 +93,7 @@ impl Shell for Hands {
     }
 
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool {
-        self.links.send(link, &batch)
+        self.links.send(link, batch)
     }
 
     fn random(&mut self) -> u64 {

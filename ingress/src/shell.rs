@@ -43,7 +43,7 @@ impl Shell for Hands {
     }
 
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
-        self.router.try_send(PeerId::ours(peer.0), &batch).is_ok()
+        self.router.try_send(PeerId::ours(peer.0), batch).is_ok()
     }
 
     fn effect(&mut self, effect: Effect) {

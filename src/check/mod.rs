@@ -126,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn a_route_of_datagrams_says_so() {
+        let text = "[[route]]\nlisten = 'udp://:7890'\ndestinations = ['a:1', 'b:1']";
+        let sentence = sentence(&Settings::from_toml("f", text).unwrap().routes[0]);
+
+        assert!(sentence.contains("sends to udp://:7890 goes to primary (a:1)"), "{sentence}");
+        assert!(sentence.contains(", in whole datagrams, "), "{sentence}");
+    }
+
+    #[test]
     fn every_codec_says_in_which_pieces_copies_go() {
         for (codec, words) in [
             ("'raw'", ", in whole bursts that 100ms of silence end, "),

@@ -189,14 +189,14 @@ fn of_routes(summary: &Summary) -> Vec<Family> {
             "pegloom_foo_messages_total",
             "Messages of the Foo protocol.",
             by_route_and(summary, "type", |route| {
-                route.foo.map(|foo| [("req", foo.req), ("ack", foo.ack), ("nak", foo.nak)])
+                route.foo.map(|of| [("req", of.req), ("ack", of.ack), ("nak", of.nak)])
             }),
         ),
         counter(
             "pegloom_foo_invalid_total",
             "Lines that are no messages of the Foo protocol.",
             by_route_and(summary, "from", |route| {
-                route.foo.map(|foo| [("source", foo.invalid_source), ("primary", foo.invalid_primary)])
+                route.foo.map(|of| [("source", of.invalid_source), ("primary", of.invalid_primary)])
             }),
         ),
         counter(
@@ -271,13 +271,13 @@ fn latencies(route: &RouteReport) -> Vec<Sample> {
         let name = ("route", route.route.clone());
         std::iter::once(name).chain(le.map(|le| ("le", le))).collect::<Vec<_>>()
     };
-    let mut below = 0;
-    let bucket = |(exponent, count): (usize, &u64)| {
+    let (mut below, mut limit) = (0, 0.5e-6);
+    let bucket = |count: &u64| {
         below += count;
-        let limit = 2_f64.powi(exponent as i32) / 1e6;
+        limit *= 2.0;
         Sample { suffix: "_bucket", labels: label(Some(limit.to_string())), value: float(below) }
     };
-    let mut samples: Vec<Sample> = buckets.iter().enumerate().map(bucket).collect();
+    let mut samples: Vec<Sample> = buckets.iter().map(bucket).collect();
     samples.push(Sample { suffix: "_bucket", labels: label(Some("+Inf".to_owned())), value: float(*count) });
     samples.push(Sample { suffix: "_sum", labels: label(None), value: float(*sum_micros) / 1e6 });
     samples.push(Sample { suffix: "_count", labels: label(None), value: float(*count) });

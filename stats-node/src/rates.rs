@@ -79,10 +79,10 @@ impl Rates {
         for (before, after) in step.routes() {
             let source = source_gain(before, after);
             received += source;
-            let foo = foo_gain(before, after);
-            self.messages.add(foo, step, now);
+            let messages = foo_gain(before, after);
+            self.messages.add(messages, step, now);
             let Some(route) = named(&mut self.routes, &after.route) else { continue };
-            route.messages.add(foo, step, now);
+            route.messages.add(messages, step, now);
             route.source.add(source, step, now);
             for (index, destination) in after.destinations.iter().enumerate() {
                 let known = before.and_then(|before| before.destinations.get(index));
@@ -97,7 +97,7 @@ impl Rates {
 
     /// Takes what a shard of a worker has counted since its last report.
     pub fn observe_worker(&mut self, node: &str, step: Step<'_>, now: Instant) {
-        let delivered = step.routes().flat_map(|(before, after)| {
+        let delivered = step.routes().filter_map(|(before, after)| {
             let before = before.and_then(|before| before.destinations.first());
             let before = before.map_or(Tally::ZERO, |before| before.delivered);
             after.destinations.first().map(|after| gain(before, after.delivered))

@@ -113,7 +113,9 @@ impl Statistics {
     pub fn tidy(&mut self, now: Instant) {
         let over: Vec<TellerKey> =
             self.known().filter(|known| known.is_over(now)).map(|known| known.key.clone()).collect();
-        over.iter().for_each(|key| self.fold(key));
+        for key in &over {
+            self.fold(key);
+        }
         while self.tellers.len() > MAX_TELLERS {
             let quietest = self.tellers.iter().max_by_key(|(_, teller)| teller.silent_for(now));
             let Some(quietest) = quietest.map(|(key, _)| key.clone()) else { return };
@@ -179,7 +181,7 @@ impl Statistics {
     /// Whether each of these has reported so many times since, or is no more.
     pub fn has_heard(&self, since: &BTreeMap<(TellerKey, u16), u64>, further: u64) -> bool {
         since.iter().all(|((key, shard), before)| {
-            let sequences = self.tellers.get(key).map(|teller| teller.sequences());
+            let sequences = self.tellers.get(key).map(Teller::sequences);
             let sequence = sequences.and_then(|mut all| all.find(|(of, _)| of == shard));
             sequence.is_none_or(|(_, sequence)| sequence >= before.saturating_add(further))
         })
@@ -214,7 +216,9 @@ impl Statistics {
     /// All who have reported are no more: what they had counted is the base now.
     pub fn bury(&mut self) {
         let all: Vec<TellerKey> = self.tellers.keys().cloned().collect();
-        all.iter().for_each(|key| self.fold(key));
+        for key in &all {
+            self.fold(key);
+        }
         self.folded.clear();
     }
 }

@@ -154,7 +154,7 @@ impl Summary {
     /// What is known now, as the node of this kind tells it.
     pub fn of(statistics: &Statistics, node: &str, now: Instant) -> Self {
         let totals = statistics.totals(now);
-        let foo = foo_of(&totals.fabric);
+        let messages = messages(&totals.fabric);
         let destinations = destinations(statistics, &totals.fabric, &totals.workers, now);
         let nodes: Vec<_> = statistics
             .known()
@@ -169,10 +169,10 @@ impl Summary {
         let routes = totals.fabric.routes.into_iter();
         Self {
             node: node.to_owned(),
-            msg_total: foo.req + foo.ack + foo.nak,
-            msg_req: foo.req,
-            msg_ack: foo.ack,
-            msg_nak: foo.nak,
+            msg_total: messages.req + messages.ack + messages.nak,
+            msg_req: messages.req,
+            msg_ack: messages.ack,
+            msg_nak: messages.nak,
             rates: statistics.rates.messages(now),
             problems: problems(&destinations, &nodes),
             routes: routes.map(|route| RouteSummary::of(route, &mut sights, statistics, now)).collect(),
@@ -196,11 +196,11 @@ impl Summary {
     }
 }
 
-fn foo_of(fabric: &Report) -> Foo {
-    fabric.routes.iter().filter_map(|route| route.foo).fold(Foo::default(), |sum, foo| Foo {
-        req: sum.req + foo.req,
-        ack: sum.ack + foo.ack,
-        nak: sum.nak + foo.nak,
+fn messages(fabric: &Report) -> Foo {
+    fabric.routes.iter().filter_map(|route| route.foo).fold(Foo::default(), |sum, of| Foo {
+        req: sum.req + of.req,
+        ack: sum.ack + of.ack,
+        nak: sum.nak + of.nak,
         ..sum
     })
 }

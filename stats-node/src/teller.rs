@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// A node that has been silent for so long is stale.
 pub(crate) const STALE_AFTER: Duration = Duration::from_secs(3);
 /// One that has been silent for so long is forgotten; what it counted is not.
-pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
+pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 /// What becomes of what a node held when it ended without a word.
 const LOST_WITH_NODE: &str = "node_lost";

@@ -88,17 +88,15 @@ fn the_endings_are_those_that_are_logged() {
 /// Fails if a field of the report is added, renamed or dropped, and the table is not.
 #[test]
 fn the_fields_of_a_report_are_those_that_are_printed() {
+    let destination =
+        DestinationReport { said: Some(Said::default()), refusals: Some(0), ..DestinationReport::default() };
     let route = RouteReport {
         listen: Some(String::new()),
         sessions: Some(Sessions::default()),
         source: Some(Source::default()),
         foo: Some(Foo::default()),
         latency: Some(Latency::default()),
-        destinations: vec![DestinationReport {
-            said: Some(Said::default()),
-            refusals: Some(0),
-            ..DestinationReport::default()
-        }],
+        destinations: vec![destination],
         ..RouteReport::default()
     };
     let links = [("counter".to_owned(), 1)].into();

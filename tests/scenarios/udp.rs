@@ -116,6 +116,11 @@ fn idle_sessions_give_their_sockets_back(shape: Shape) {
     let (primary, secondary) = (DatagramDestination::echo(), DatagramDestination::silent());
     let plan = Fabric::shaped(shape).datagrams(ANY_PORT).set("idle_timeout", "1s");
     let fabric = plan.forward_to(primary.address()).forward_to(secondary.address()).start();
+    // What a process opens for its first session stays.
+    let first = DatagramSource::new(fabric.address());
+    first.send(b"first");
+    assert_eq!(first.hear(), b"first");
+    fabric.at_rest();
     let descriptors: Vec<usize> = fabric.processes().map(Process::descriptors).collect();
 
     let sources: Vec<_> = (0..SOURCES).map(|_| DatagramSource::new(fabric.address())).collect();
@@ -123,11 +128,11 @@ fn idle_sessions_give_their_sockets_back(shape: Shape) {
         source.send(b"hello");
         assert_eq!(source.hear(), b"hello");
     }
-    eventually("the secondary heard all", || secondary.senders() == SOURCES);
+    eventually("the secondary heard all", || secondary.senders() == SOURCES + 1);
 
     let report = fabric.at_rest();
-    assert_eq!(report.sessions("ended"), SOURCES as u64);
-    assert_eq!(report.count("primary", "connections"), SOURCES as u64);
+    assert_eq!(report.sessions("ended"), SOURCES as u64 + 1);
+    assert_eq!(report.count("primary", "connections"), SOURCES as u64 + 1);
     eventually("the descriptors are back to what they were", || {
         fabric.processes().zip(&descriptors).all(|(process, &before)| process.descriptors() <= before)
     });
@@ -147,6 +152,32 @@ fn replies_leave_from_the_address_that_was_spoken_to(shape: Shape) {
         }
         assert_eq!(fabric.report().sessions("live"), 2);
     }
+}
+
+/// Fails if a session of datagrams cannot be taken up by another worker.
+#[test]
+fn a_session_goes_on_when_its_worker_is_killed() {
+    let (primary, secondary) = (DatagramDestination::echo(), DatagramDestination::silent());
+    let plan = Fabric::shaped(Shape::Tcp).datagrams(ANY_PORT).forward_to(primary.address()).replicas(2);
+    let fabric = plan.forward_to(secondary.address()).start();
+    let sources: Vec<_> = (0..4).map(|_| DatagramSource::new(fabric.address())).collect();
+    for source in &sources {
+        source.send(b"before");
+        assert_eq!(source.hear(), b"before");
+    }
+
+    fabric.worker("primary-0").process.kill9();
+    let pause = Duration::from_millis(50);
+    for source in &sources {
+        eventually("it is answered again", || {
+            source.send(b"");
+            source.hear_within(pause).is_some_and(|reply| reply.is_empty())
+        });
+    }
+
+    let report = fabric.report();
+    assert_eq!(report.balanced().sessions("live"), 4);
+    assert_eq!(report.count("primary", "moved"), 2);
 }
 
 /// Fails if a shard does not listen, or a source is served by two.

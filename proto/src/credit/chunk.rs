@@ -136,8 +136,16 @@ impl Chunk {
     }
 
     /// How many of its bytes its first frame has.
-    pub fn first_frame_len(&self) -> usize {
+    fn first_frame_len(&self) -> usize {
         self.cuts.first().map_or(self.len, |&cut| cut as usize)
+    }
+
+    /// How many of its bytes go in one piece if its frames are datagrams: as many of them as `quantum` holds, or the first
+    /// alone, however long.
+    pub fn datagrams_within(&self, permitted: u64, quantum: u64) -> Option<usize> {
+        let fits = self.whole_frames_within(permitted.min(quantum));
+        let first = || (self.first_frame_cost() <= permitted).then(|| self.first_frame_len());
+        Some(fits).filter(|&fits| fits > 0).or_else(first)
     }
 
     /// Cuts it in two: keeps the first `at` bytes, returns the rest. `at` lies strictly inside.

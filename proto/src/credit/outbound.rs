@@ -8,8 +8,7 @@
 //! ```
 //!
 //! It promises that nothing not yet taken is forgotten (unless told to keep nothing), that nothing is sent beyond the
-//! limit, and that `in_flight` is the sum of what is held for the receiver and not known to be written. Of datagrams it
-//! also promises that none is sent in two pieces.
+//! limit, that `in_flight` is the sum of what is held and not known to be written, and that no datagram is ever cut.
 
 use std::collections::VecDeque;
 
@@ -78,7 +77,7 @@ impl Outbound {
         }
     }
 
-    /// The same direction, of datagrams: each chunk is whole frames, and they stay whole. An empty one is a chunk of its own.
+    /// The same, of datagrams: each chunk is whole frames, and they stay whole. An empty one is a chunk of its own.
     pub fn of_datagrams(self) -> Self {
         Self { is_of_datagrams: true, ..self }
     }
@@ -122,7 +121,7 @@ impl Outbound {
         self.next < self.chunks.len() || self.fin == Fin::Queued
     }
 
-    /// Whether FIN is queued or sent: nothing may be pushed any more.
+    /// Whether nothing may be pushed any more.
     pub fn has_finished(&self) -> bool {
         self.fin != Fin::Open
     }
@@ -169,7 +168,7 @@ impl Outbound {
         let chunk = self.chunks.get_mut(self.next)?;
         if chunk.cost() > permitted.min(quantum) {
             let fits = if is_of_datagrams {
-                datagrams_within(chunk, permitted, quantum)
+                chunk.datagrams_within(permitted, quantum)
             } else {
                 Some(chunk.bytes_within(permitted.min(quantum))).filter(|&fits| fits > 0)
             }?;
@@ -386,13 +385,6 @@ impl Outbound {
         self.limit = self.end + window;
         self.end
     }
-}
-
-/// How many bytes of `chunk` go in one piece: as many datagrams as `quantum` holds, or the first alone, however long.
-fn datagrams_within(chunk: &Chunk, permitted: u64, quantum: u64) -> Option<usize> {
-    let fits = chunk.whole_frames_within(permitted.min(quantum));
-    let first = || (chunk.first_frame_cost() <= permitted).then(|| chunk.first_frame_len());
-    Some(fits).filter(|&fits| fits > 0).or_else(first)
 }
 
 fn chunk_tally(chunk: &Chunk, units: u64) -> Tally {

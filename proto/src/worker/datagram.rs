@@ -127,6 +127,14 @@ impl Worker {
         }
     }
 
+    /// The ingress has said its last word. A destination of datagrams cannot be told, and will not say so itself.
+    pub(super) fn shut_down(&mut self, id: ConnectionId, shell: &mut impl Shell) {
+        if self.settings.has_datagrams {
+            return self.on_fin(id);
+        }
+        shell.effect(Effect::ShutDown { connection: id });
+    }
+
     /// What was told as written, or is about to be, was not sent: the ingress hears both together.
     pub(super) fn on_unsendable(&mut self, id: ConnectionId, tally: Tally, shell: &mut impl Shell) {
         self.counters.unsendable += tally;

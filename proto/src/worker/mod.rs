@@ -8,6 +8,7 @@
 
 mod audit;
 mod connection;
+mod counters;
 mod datagram;
 mod flush;
 mod frames;
@@ -18,6 +19,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use connection::{Connection, State, Wrote};
+pub use counters::Counters;
 use link::Link;
 use rustc_hash::FxHashMap;
 
@@ -138,41 +140,6 @@ pub enum Notice {
     Refusing,
     /// The kernel would not send some datagrams.
     Unsendable { datagrams: u64 },
-}
-
-/// What a worker counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Written to the destination, in this worker's own count.
-    pub delivered: Tally,
-    /// Datagrams, and their bytes, that the kernel would not send.
-    pub unsendable: Tally,
-    /// Times the destination's machine said that nobody takes our datagrams there.
-    pub refusals: u64,
-    /// Bytes the destination said.
-    pub received_bytes: u64,
-    /// Datagrams the destination said.
-    pub received_datagrams: u64,
-    /// Connections made.
-    pub connections: u64,
-    /// Connects that failed.
-    pub connect_failures: u64,
-    /// Connections the destination reset.
-    pub resets: u64,
-    /// Outages begun.
-    pub outages: u64,
-    /// Bytes a reset destination had not acknowledged.
-    pub unconfirmed_bytes: u64,
-    /// Greetings sent.
-    pub greetings: u64,
-    /// Batches that were no batches.
-    pub malformed: u64,
-    /// Batches of another epoch, or received before.
-    pub stale: u64,
-    /// Frames before WELCOME.
-    pub early: u64,
-    /// Gaps, and frames that break the protocol.
-    pub faults: u64,
 }
 
 /// The machine.
@@ -392,14 +359,6 @@ impl Worker {
             self.on_unsendable(id, wrote.unsendable, shell);
         }
         self.close_if_over(id, now, shell);
-    }
-
-    /// The ingress has said its last word. A destination of datagrams cannot be told, and will not say so itself.
-    fn shut_down(&mut self, id: ConnectionId, shell: &mut impl Shell) {
-        if self.settings.has_datagrams {
-            return self.on_fin(id);
-        }
-        shell.effect(Effect::ShutDown { connection: id });
     }
 
     fn close_if_over(&mut self, id: ConnectionId, now: Instant, shell: &mut impl Shell) {

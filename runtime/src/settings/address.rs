@@ -9,7 +9,12 @@ use std::{
     str::FromStr,
 };
 
-use super::{given::Given, layers::Read, value::Show};
+use super::{
+    given::Given,
+    layers::Read,
+    transport::{Transport, split_transport},
+    value::Show,
+};
 
 const THIS_MACHINE: &str = "localhost";
 
@@ -20,16 +25,6 @@ pub struct Address {
     pub host: String,
     /// From 1.
     pub port: u16,
-}
-
-/// What a route carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// Streams.
-    #[default]
-    Tcp,
-    /// Datagrams.
-    Udp,
 }
 
 /// Where a route listens.
@@ -60,23 +55,6 @@ impl Address {
         let text = format!("{transport}{self}");
         // What was known before there was another transport is known as it was.
         text.trim_start_matches("tcp://").bytes().fold(0xcbf2_9ce4_8422_2325, fold)
-    }
-}
-
-impl Transport {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-}
-
-/// As it stands before an address.
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.name())
     }
 }
 
@@ -128,11 +106,6 @@ pub(super) fn destination(given: &Given) -> Read<Address> {
     parse_destination(text).map_err(|fault| given.refuse(fault, "10.0.0.1:1234").into())
 }
 
-/// The transport that an address names.
-pub(super) fn transport_of(given: &Given) -> Option<Transport> {
-    split_transport(given.text()?).ok()?.0
-}
-
 fn parse_destination(text: &str) -> Result<Address, String> {
     match parse(text, split_transport(text)?.1)? {
         (_, 0) => Err(format!("`{text}`: port 0 is no destination; ports are 1 to 65535")),
@@ -155,16 +128,6 @@ fn parse(text: &str, rest: &str) -> Result<(Option<String>, u16), String> {
     let port =
         parse_port(port).ok_or_else(|| format!("`{text}`: `{port}` is not a port; ports are 1 to 65535"))?;
     Ok((host, port))
-}
-
-fn split_transport(text: &str) -> Result<(Option<Transport>, &str), String> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Ok((None, text)) };
-    match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => Ok((Some(Transport::Tcp), rest)),
-        "udp" => Ok((Some(Transport::Udp), rest)),
-        "http" => Err(format!("`{text}`: {scheme}:// is not served by this version; tcp:// and udp:// are")),
-        _ => Err(format!("`{text}`: {scheme}:// is not known; tcp:// and udp:// are")),
-    }
 }
 
 /// A host, if there is one, or what cannot be one.

@@ -7,6 +7,7 @@ use super::{
     given::{Given, Origin, Raw},
     problem::Problem,
     route::{Draft, Stated},
+    transport,
 };
 
 /// Finds everything that is wrong between routes, and between the destinations of one.
@@ -63,7 +64,7 @@ fn other_transport(draft: &Draft, stated: &Stated<Destination>) -> Option<Proble
         Raw::Table(table) => table.find("address")?,
         _ => &stated.given,
     };
-    address::transport_of(given).filter(|transport| *transport != wanted).map(|_| {
+    transport::transport_of(given).filter(|transport| *transport != wanted).map(|_| {
         let text = given.text().unwrap_or_default();
         let what = format!("`{text}` is no destination of a route that listens on {wanted}");
         stated.given.refuse_with(what, wanted.to_string())

@@ -7,10 +7,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    address::{Transport, parse_port},
+    address::parse_port,
     environment::Environment,
     given::{Given, Origin, Raw, Table},
     problem::Problem,
+    transport::Transport,
 };
 
 const SOURCE_PORT: &str = "SOURCE_PORT";

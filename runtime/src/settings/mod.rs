@@ -24,6 +24,7 @@ mod route;
 mod source;
 mod talk;
 mod toml_file;
+mod transport;
 mod value;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -35,7 +36,7 @@ use proto::{
 };
 
 pub use self::{
-    address::{Address, Listen, Transport},
+    address::{Address, Listen},
     args::{EXAMPLES, RouteArgs},
     describe::describe,
     document::{settings_document, template_replicate},
@@ -43,6 +44,7 @@ pub use self::{
     given::Origin,
     key::Key,
     problem::{Problem, Problems},
+    transport::Transport,
     value::ByteCount,
 };
 use self::{

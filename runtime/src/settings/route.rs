@@ -7,7 +7,7 @@ use proto::codec::Codec;
 
 use super::{
     ByteCount, Destination, Route, address,
-    address::{Listen, Transport},
+    address::Listen,
     conflict,
     destination::{destination, list, name},
     given::{Given, Origin, Raw, Table},
@@ -15,6 +15,7 @@ use super::{
     layers::{Layers, Row, keep},
     problem::Problem,
     talk,
+    transport::Transport,
     value::{self, Show as _},
 };
 

@@ -8,6 +8,7 @@ use std::{
     io,
     os::fd::AsFd as _,
     rc::Rc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use tokio::{
     net::UdpSocket,
     sync::Notify,
     task::{AbortHandle, spawn_local, yield_now},
+    time::sleep,
 };
 
 use super::{
@@ -23,6 +25,8 @@ use super::{
     mmsg::{Message, SLOTS},
 };
 
+/// After a refusal tokio takes the socket for one that can always be written to: a full one is then asked this often.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// A message that is refused so often in a row is given up.
 const MAX_REFUSALS: usize = 3;
 
@@ -68,6 +72,7 @@ pub struct Endpoint {
     waiter: RefCell<Option<AbortHandle>>,
     is_waiting: Rc<Cell<bool>>,
     may_segment: Cell<bool>,
+    was_refused: Rc<Cell<bool>>,
 }
 
 impl Endpoint {
@@ -75,9 +80,11 @@ impl Endpoint {
     pub fn open(socket: UdpSocket, id: u64, owner: Rc<impl Owner>) -> Self {
         let socket = Rc::new(socket);
         let gate = Rc::new(Gate { is_open: Cell::new(true), opened: Notify::new() });
-        let reader = spawn_local(read(Rc::clone(&socket), id, Rc::clone(&gate), owner)).abort_handle();
+        let was_refused = Rc::<Cell<bool>>::default();
+        let reading = read(Rc::clone(&socket), id, Rc::clone(&gate), Rc::clone(&was_refused), owner);
+        let reader = spawn_local(reading).abort_handle();
         let (waiter, is_waiting, may_segment) = (RefCell::default(), Rc::default(), Cell::new(true));
-        Self { id, socket, gate, reader, waiter, is_waiting, may_segment }
+        Self { id, socket, gate, reader, waiter, is_waiting, may_segment, was_refused }
     }
 
     /// Sends datagrams, those that end at `ends` in `bytes`. What the kernel has no room for is asked for again by
@@ -103,6 +110,7 @@ impl Endpoint {
                     io::ErrorKind::ConnectionRefused if refused < MAX_REFUSALS => {
                         refused += 1;
                         outcome.refusals += 1;
+                        self.was_refused.set(true);
                     }
                     // Not every way out can cut messages; which error says so depends on it.
                     _ if runs[0].segment.is_some() => self.may_segment.set(false),
@@ -123,9 +131,13 @@ impl Endpoint {
         }
         forget_readiness(&self.socket, Interest::WRITABLE);
         let (id, socket, is_waiting) = (self.id, Rc::clone(&self.socket), Rc::clone(&self.is_waiting));
+        let was_refused = Rc::clone(&self.was_refused);
         let task = spawn_local(async move {
             // An error is found by the send that follows.
             let _ = socket.writable().await;
+            if was_refused.get() {
+                sleep(FULL_PAUSE).await;
+            }
             is_waiting.set(false);
             drop(socket);
             owner.on_writable(id);
@@ -159,7 +171,13 @@ pub(super) fn forget_readiness(socket: &UdpSocket, interest: Interest) {
     let _ = socket.try_io(interest, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
 }
 
-async fn read(socket: Rc<UdpSocket>, id: u64, gate: Rc<Gate>, owner: Rc<impl Owner>) {
+async fn read(
+    socket: Rc<UdpSocket>,
+    id: u64,
+    gate: Rc<Gate>,
+    was_refused: Rc<Cell<bool>>,
+    owner: Rc<impl Owner>,
+) {
     let awaited = Interest::READABLE | Interest::ERROR;
     let mut ends = Vec::new();
     loop {
@@ -189,14 +207,18 @@ async fn read(socket: Rc<UdpSocket>, id: u64, gate: Rc<Gate>, owner: Rc<impl Own
                 forget_readiness(&socket, Interest::ERROR);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => owner.on_refusal(id),
+            Err(_) => {
+                was_refused.set(true);
+                owner.on_refusal(id);
+                yield_now().await;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{net, time::Duration};
+    use std::net;
 
     use tokio::time::timeout;
 

@@ -1,10 +1,8 @@
 //! Lanes: a session's way to one destination.
 //!
-//! A [`PrimaryLane`] has no policy for being full: it takes everything, and the session stops reading the source. A
-//! [`SecondaryLane`] has no way to wait: a frame is admitted whole or shed with a reason. That difference is S4 by type.
-//! A source of datagrams shares its socket with all others, so a [`DatagramLane`] has no way to pause it (S11).
-
-use std::ops::{Deref, DerefMut};
+//! What all lanes are made of, and the secondary's. A primary lane (`primary`) has no policy for being full: it takes
+//! everything, and the session stops reading the source. A [`SecondaryLane`] has no way to wait: a frame is admitted whole
+//! or shed with a reason. That difference is S4 by type.
 
 use bytes::Bytes;
 
@@ -41,7 +39,7 @@ pub(in crate::ingress) struct Lane {
     /// Its worker has said that it is connected.
     pub(in crate::ingress) is_opened: bool,
     pub(in crate::ingress) has_closed: bool,
-    window: u64,
+    pub(super) window: u64,
     /// Until then the worker it was taken from may still write.
     pub(in crate::ingress) fenced_until: Instant,
     /// It stands in its link's queue of those with something to send, or among those parked.
@@ -50,7 +48,13 @@ pub(in crate::ingress) struct Lane {
 }
 
 impl Lane {
-    fn new(destination: DestinationIndex, codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
+    pub(super) fn new(
+        destination: DestinationIndex,
+        codec: &Codec,
+        max_frame: u32,
+        window: u64,
+        keep: Keep,
+    ) -> Self {
         let outbound = Outbound::new(0, window, keep);
         Self {
             destination,
@@ -111,7 +115,7 @@ impl Lane {
     }
 
     /// Frames that are queued here will be owed once they are written.
-    fn push(&mut self, chunk: Chunk) {
+    pub(super) fn push(&mut self, chunk: Chunk) {
         if let Some(voice) = &mut self.voice {
             voice.send(chunk.frames());
         }
@@ -132,102 +136,8 @@ impl Lane {
         }
     }
 
-    const fn room(&self) -> u64 {
+    pub(super) const fn room(&self) -> u64 {
         self.window.saturating_sub(self.outbound.outstanding())
-    }
-}
-
-/// How far the primary is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ingress) enum PrimaryState {
-    /// No worker serves it.
-    Unplaced,
-    /// A worker is connecting.
-    Opening,
-    /// Connected.
-    Open,
-}
-
-/// The way to the primary, by what the source is.
-#[derive(Debug)]
-pub(in crate::ingress) enum Primary {
-    Stream(PrimaryLane),
-    Datagrams(DatagramLane),
-}
-
-/// The way to the primary of a stream.
-#[derive(Debug)]
-pub(in crate::ingress) struct PrimaryLane(PrimaryWay);
-
-/// The way to the primary of a source of datagrams.
-#[derive(Debug)]
-pub(in crate::ingress) struct DatagramLane(PrimaryWay);
-
-/// What both are made of.
-#[derive(Debug)]
-pub(in crate::ingress) struct PrimaryWay {
-    pub(in crate::ingress) lane: Lane,
-    pub(in crate::ingress) state: PrimaryState,
-    /// When to look for a worker, if it may not have one before.
-    pub(in crate::ingress) place_at: Option<Instant>,
-}
-
-impl Primary {
-    pub(in crate::ingress) fn new(codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
-        let lane = Lane::new(DestinationIndex::PRIMARY, codec, max_frame, window, keep);
-        let way = PrimaryWay { lane, state: PrimaryState::Unplaced, place_at: None };
-        if codec.is_datagram() {
-            return Self::Datagrams(DatagramLane(way));
-        }
-        Self::Stream(PrimaryLane(way))
-    }
-}
-
-impl Deref for Primary {
-    type Target = PrimaryWay;
-
-    fn deref(&self) -> &PrimaryWay {
-        let (Self::Stream(PrimaryLane(way)) | Self::Datagrams(DatagramLane(way))) = self;
-        way
-    }
-}
-
-impl DerefMut for Primary {
-    fn deref_mut(&mut self) -> &mut PrimaryWay {
-        let (Self::Stream(PrimaryLane(way)) | Self::Datagrams(DatagramLane(way))) = self;
-        way
-    }
-}
-
-impl PrimaryLane {
-    /// Takes a chunk, always.
-    pub(in crate::ingress) fn admit(&mut self, chunk: Chunk, account: &mut Account) {
-        account.accept(chunk.tally());
-        self.0.lane.push(chunk);
-    }
-
-    /// Whether another unit would go beyond the window.
-    pub(in crate::ingress) const fn is_full(&self) -> bool {
-        self.0.lane.outbound.outstanding() >= self.0.lane.window
-    }
-}
-
-impl DatagramLane {
-    /// Takes the datagrams of a chunk that the window has room for, and sheds the newest. Returns those taken.
-    pub(in crate::ingress) fn offer(&mut self, mut chunk: Chunk, account: &mut Account) -> Option<Chunk> {
-        let lane = &mut self.0.lane;
-        let room = lane.room();
-        if chunk.cost() > room {
-            let fits = chunk.whole_frames_within(room);
-            if fits == 0 {
-                account.refuse(chunk.tally(), ShedReason::WindowFull);
-                return None;
-            }
-            account.refuse(chunk.split_off(fits).tally(), ShedReason::WindowFull);
-        }
-        account.accept(chunk.tally());
-        lane.push(chunk.clone());
-        Some(chunk)
     }
 }
 

@@ -14,6 +14,7 @@ mod handing_over;
 mod hearing;
 pub(super) mod lane;
 pub(super) mod moving;
+mod primary;
 mod source;
 mod worker;
 
@@ -22,7 +23,8 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 pub(in crate::ingress) use datagram::Said;
 pub use ending::{By, Ending};
-use lane::{Lane, Primary, PrimaryState, SecondaryLane, SecondaryState};
+use lane::{Lane, SecondaryLane, SecondaryState};
+use primary::{Primary, PrimaryState};
 
 use super::{
     Effect, Shell,
