@@ -39,7 +39,7 @@ pub(crate) fn ask(address: SocketAddr, what: &str, headers: &str) -> Answer {
 #[track_caller]
 pub(crate) fn follow(address: SocketAddr, path: &str, holds: impl Fn(&str) -> bool) -> String {
     let (mut stream, elapsed, mut all) = (say(address, &format!("GET {path}"), ""), since(), Vec::new());
-    let mut part = [0; 64 * 1024];
+    let mut part = [0; 16 * 1024];
     while !holds(&String::from_utf8_lossy(&all)) {
         let count = stream.read(&mut part).expect("it goes on");
         assert!(count > 0 && elapsed() < PATIENCE, "{}", String::from_utf8_lossy(&all));

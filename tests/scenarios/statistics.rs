@@ -75,8 +75,8 @@ struct Node {
 impl Node {
     /// Publishes what it has counted since its start.
     fn say(&mut self, req: u64, ack: u64, nak: u64) {
-        let foo = Some(Foo { req, ack, nak, ..Foo::default() });
-        let route = RouteReport { route: "r".to_owned(), foo, ..RouteReport::default() };
+        let messages = Foo { req, ack, nak, ..Foo::default() };
+        let route = RouteReport { route: "r".to_owned(), foo: Some(messages), ..RouteReport::default() };
         let report = Counted { node: "ingress".to_owned(), routes: vec![route], ..Counted::default() };
         self.sequence += 1;
         let (node, incarnation, time) = (self.name.clone(), self.start, unix_millis());
@@ -96,9 +96,19 @@ impl Node {
     }
 }
 
-fn rates(summary: &Value) -> [f64; 4] {
-    let names = ["request_rate_1s", "request_rate_10s", "response_rate_1s", "response_rate_10s"];
-    names.map(|name| summary[name].as_f64().expect("a rate is a number"))
+/// Requests over one second and ten, responses over one and ten, exactly.
+#[derive(Debug, PartialEq)]
+struct Rates([String; 4]);
+
+impl Rates {
+    fn of(summary: &Value) -> Self {
+        let names = ["request_rate_1s", "request_rate_10s", "response_rate_1s", "response_rate_10s"];
+        Self(names.map(|name| summary[name].as_f64().expect("a rate is a number").to_string()))
+    }
+
+    fn are(short: u32, long: u32) -> Self {
+        Self([short, long, short, long].map(|rate| rate.to_string()))
+    }
 }
 
 /// Fails if a signal is answered twice, not at all, or with something else than numbers.
@@ -109,7 +119,7 @@ fn each_signal_is_one_line_with_the_eight_fields_before_and_after_traffic() {
         ["msg_total", "msg_req", "msg_ack", "msg_nak"].map(|name| summary[name].as_u64().expect("an integer"))
     };
     let before = stats.summary();
-    assert_eq!((messages(&before), rates(&before)), ([0; 4], [0.0; 4]));
+    assert_eq!((messages(&before), Rates::of(&before)), ([0; 4], Rates::are(0, 0)));
 
     stats.node("a").say_to(&stats, [100, 90, 10]);
     for signal in [Signal::SIGUSR1, Signal::SIGUSR2] {
@@ -127,11 +137,11 @@ fn a_burst_is_in_the_short_window_for_a_second_and_in_the_long_one_for_ten() {
     let mut node = stats.node("a");
     node.say_to(&stats, [0, 0, 0]);
     node.say_to(&stats, [100, 100, 0]);
-    let now = || rates(&ask(stats.http(), "GET /stats", "").json());
-    assert_eq!(now(), [100.0, 10.0, 100.0, 10.0]);
+    let now = || Rates::of(&ask(stats.http(), "GET /stats", "").json());
+    assert_eq!(now(), Rates::are(100, 10));
     let late = Duration::from_secs(3);
-    eventually_within(late, "the second is over", || now() == [0.0, 10.0, 0.0, 10.0]);
-    eventually_within(Duration::from_secs(12), "so are the ten", || now() == [0.0; 4]);
+    eventually_within(late, "the second is over", || now() == Rates::are(0, 10));
+    eventually_within(Duration::from_secs(12), "so are the ten", || now() == Rates::are(0, 0));
 }
 
 /// Fails if a later start of a node makes totals fall, or its silence is not noticed.
