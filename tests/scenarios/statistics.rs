@@ -209,9 +209,11 @@ fn what_is_shown_over_http_is_what_a_signal_prints() {
     }
     let report = fabric.at_rest();
     assert_eq!(report.source_received().frames, 100);
-    let printed = lasting(report.value().clone());
-    eventually("HTTP says the same", || lasting(ask(fabric.http(), "GET /stats", "").json()) == printed);
-    assert!(printed["destinations"].as_array().unwrap().iter().all(|of| of["is_balanced"] == true));
+    eventually("HTTP says the same", || {
+        let printed = lasting(fabric.report().value().clone());
+        lasting(ask(fabric.http(), "GET /stats", "").json()) == printed
+    });
+    assert!(report.value()["destinations"].as_array().unwrap().iter().all(|of| of["is_balanced"] == true));
 
     let text = ask(fabric.http(), "GET /metrics", "");
     assert!(text.head.contains("content-type: text/plain; version=0.0.4"), "{}", text.head);
