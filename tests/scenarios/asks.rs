@@ -10,6 +10,8 @@ use crate::in_every_shape;
 in_every_shape!(
     what_a_secondary_asks_is_asked_once_and_its_answer_is_kept_for_the_primary,
     only_what_looks_like_an_answer_is_kept_as_one,
+    an_ask_waits_until_the_primary_has_replied,
+    what_may_become_an_ask_is_held_for_a_moment_and_let_go,
     an_ask_is_news_again_when_its_window_is_over_and_windows_do_not_slide,
     one_that_repeats_itself_is_heard_again_and_sessions_share_no_ledger,
     a_secondary_may_not_ask_what_it_is_denied_and_others_may,
@@ -55,6 +57,41 @@ fn only_what_looks_like_an_answer_is_kept_as_one(shape: Shape) {
     primary.expect(b"POSITION 52 4\nBATTERY 81\n");
     primary.say(b"GET BATTERY\n");
     primary.expect(b"POSITION 52 4\nBATTERY 81\nBATTERY 81\n");
+}
+
+/// Fails if an ask goes in between a request and its reply.
+fn an_ask_waits_until_the_primary_has_replied(shape: Shape) {
+    let (primary, secondary) = (Destination::silent(), Destination::silent());
+    let fabric = Fabric::shaped(shape).forward(&primary).forward(&secondary).start();
+    let mut source = fabric.connect();
+
+    source.send(b"which?\n");
+    secondary.expect(b"which?\n");
+    // From then on the ingress knows that the primary owes a reply.
+    let delivered = || fabric.report().volume("primary", "delivered").frames;
+    eventually("the primary is known to have the request", || delivered() == 1);
+    secondary.say(b"A\nX\n");
+    eventually("the ask is there", || fabric.report().volume("secondary-1", "received").frames == 2);
+    primary.say(b"A\n");
+    source.expect(b"A\nX\n");
+    assert_eq!(fabric.report().count("secondary-1", "asks"), 1);
+}
+
+/// Fails if what is held is lost, or held until something follows.
+fn what_may_become_an_ask_is_held_for_a_moment_and_let_go(shape: Shape) {
+    let (primary, secondary) = (Destination::silent(), Destination::silent());
+    let fabric = Fabric::shaped(shape).forward(&primary).forward(&secondary).start();
+    let mut source = fabric.connect();
+
+    secondary.say(b"GET BATTERY\n");
+    source.expect(b"GET BATTERY\n");
+    primary.say(b"GET B");
+    source.expect(b"GET B");
+    primary.say(b"OOK\n");
+    source.expect(b"OOK\n");
+    primary.say(b"GET BATTERY\ndone\n");
+    source.expect(b"done\n");
+    assert_eq!(fabric.report().count("primary", "suppressed"), 1);
 }
 
 /// Fails if a window never ends, or if whoever joins it makes it longer.

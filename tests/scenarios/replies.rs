@@ -3,16 +3,17 @@
 //! What must not happen is looked for behind something that does: a later line comes first, a later divergence is the
 //! only one.
 
-use crate::harness::{Destination, Fabric, Shape, Source, eventually, lines};
+use crate::harness::{Destination, Fabric, Shape, Source, eventually, lines, since};
 use crate::in_every_shape;
 
 in_every_shape!(
     a_secondary_that_says_something_else_is_one_divergence_that_names_it,
     a_silent_secondary_is_missing_a_reply_after_the_timeout_and_not_before,
     a_reply_in_two_pieces_is_the_same_reply_as_lines,
-    a_reply_in_two_pieces_is_the_same_reply_as_raw,
+    a_reply_in_two_bursts_is_the_same_reply_as_raw,
     what_is_to_be_ignored_is_and_the_rest_is_not,
     with_many_replies_every_frame_is_one_and_none_an_ask,
+    a_secondary_that_is_far_behind_does_not_diverge,
     a_liar_is_found_among_the_honest,
     three_that_say_the_same_never_diverge_as_lines,
     three_that_say_the_same_never_diverge_as_raw,
@@ -80,7 +81,7 @@ fn a_silent_secondary_is_missing_a_reply_after_the_timeout_and_not_before(shape:
     let fabric = plan.start();
     let mut source = fabric.connect();
 
-    let elapsed = crate::harness::since();
+    let elapsed = since();
     source.send(b"hello\n");
     source.expect(b"hello\n");
     secondary.expect(b"hello\n");
@@ -97,33 +98,49 @@ fn a_silent_secondary_is_missing_a_reply_after_the_timeout_and_not_before(shape:
 
 /// Fails if each read is taken for a frame.
 fn a_reply_in_two_pieces_is_the_same_reply_as_lines(shape: Shape) {
-    a_reply_in_two_pieces_is_the_same_reply(shape, "lines");
-}
-
-/// Fails if a burst in two reads is compared read by read, or a pause within a reply makes the rest of it an ask.
-fn a_reply_in_two_pieces_is_the_same_reply_as_raw(shape: Shape) {
-    a_reply_in_two_pieces_is_the_same_reply(shape, "raw");
-}
-
-fn a_reply_in_two_pieces_is_the_same_reply(shape: Shape, codec: &'static str) {
     let (primary, secondary) = (Destination::silent(), Destination::silent());
-    let plan = Fabric::shaped(shape).codec(codec).forward(&primary).forward(&secondary);
-    let fabric = plan.set("reply_timeout", "2s").start();
+    let fabric = Fabric::shaped(shape).forward(&primary).forward(&secondary).start();
     let mut source = fabric.connect();
-    let heard = || fabric.report().volume("secondary-1", "received").bytes;
 
     exchange(&mut source, b"letters?\n", &[(&primary, b"AB\n"), (&secondary, b"A")]);
     source.expect(b"AB\n");
-    eventually("the first piece is there", || heard() == 1);
+    eventually("the first piece is there", || heard(&fabric) == 1);
     secondary.say(b"B\n");
-    eventually("the replies are the same", || matched(&fabric, "secondary-1") > 0);
+    eventually("the replies are the same", || matched(&fabric, "secondary-1") == 1);
 
     exchange(&mut source, b"again?\n", &[(&primary, b"AB\n"), (&secondary, b"X")]);
     source.expect(b"AB\n");
-    eventually("the first piece is there", || heard() == 4);
+    eventually("the first piece is there", || heard(&fabric) == 4);
     secondary.say(b"B\n");
     expect_found(&fabric, [0, 0, 1]);
     assert_eq!(fabric.report().count("secondary-1", "asks"), 0);
+}
+
+/// Fails if a pause within a reply makes an ask of the rest of it.
+fn a_reply_in_two_bursts_is_the_same_reply_as_raw(shape: Shape) {
+    let (primary, secondary) = (Destination::silent(), Destination::silent());
+    let plan = Fabric::shaped(shape).codec("raw").forward(&primary).forward(&secondary);
+    let fabric = plan.set("quiet_gap", "5ms").start();
+    let mut source = fabric.connect();
+
+    exchange(&mut source, b"letters?", &[(&primary, b"AB"), (&secondary, b"A")]);
+    source.expect(b"AB");
+    eventually("the first piece is there", || heard(&fabric) == 1);
+    let elapsed = since();
+    eventually("many quiet gaps are over", || elapsed().as_millis() > 100);
+    secondary.say(b"B");
+    eventually("the replies are the same", || heard(&fabric) == 2 && matched(&fabric, "secondary-1") > 0);
+    assert_eq!(fabric.report().volume("secondary-1", "received").frames, 2, "bursts");
+
+    exchange(&mut source, b"again?", &[(&primary, b"AB"), (&secondary, b"XB")]);
+    source.expect(b"AB");
+    expect_found(&fabric, [0, 0, 1]);
+    assert_eq!(fabric.report().count("secondary-1", "asks"), 0);
+}
+
+/// Bytes the first secondary has said.
+fn heard(fabric: &Fabric) -> u64 {
+    fabric.report().volume("secondary-1", "received").bytes
 }
 
 /// Fails if patterns are not blanked, or the whole reply is.
@@ -154,6 +171,31 @@ fn with_many_replies_every_frame_is_one_and_none_an_ask(shape: Shape) {
     assert_eq!(fabric.report().count("secondary-1", "asks"), 0);
 }
 
+/// More than is kept to be compared. Fails if the counterpart of a reply that was given up is a divergence.
+fn a_secondary_that_is_far_behind_does_not_diverge(shape: Shape) {
+    const LINES: u64 = 2500;
+    let (primary, secondary) = (Destination::echo(), Destination::silent());
+    let plan = Fabric::shaped(shape).forward(&primary).forward(&secondary).set("reply_timeout", "3s");
+    let fabric = plan.start();
+    let mut source = fabric.connect();
+    let traffic: Vec<u8> = (0..LINES).flat_map(|number| format!("{number}\n").into_bytes()).collect();
+
+    source.send(&traffic);
+    source.expect(&traffic);
+    secondary.expect(&traffic);
+    secondary.say(&traffic);
+    eventually("what was not given up is the same", || {
+        let report = fabric.report();
+        let [matched, given_up] = ["matched", "uncompared"].map(|name| report.count("secondary-1", name));
+        matched > 0 && given_up > 0 && matched + given_up == LINES
+    });
+    let elapsed = since();
+    eventually("whatever is without a counterpart is overdue", || elapsed().as_secs() >= 3);
+    exchange(&mut source, b"x\n", &[(&secondary, b"y\n")]);
+    expect_found(&fabric, [0, 0, 1]);
+    assert_eq!(fabric.report().count("secondary-1", "asks"), 0);
+}
+
 /// Fails if what one secondary says is held against another.
 fn a_liar_is_found_among_the_honest(shape: Shape) {
     const LINES: usize = 20;
@@ -178,8 +220,7 @@ fn a_liar_is_found_among_the_honest(shape: Shape) {
     fabric.report().balanced();
 }
 
-/// More at once than are kept to be compared. Fails if a reply that is early, late or cut otherwise is no match, or the
-/// counterpart of one that was given up is a divergence.
+/// Fails if a reply that is early, late or cut otherwise is no match.
 fn three_that_say_the_same_never_diverge_as_lines(shape: Shape) {
     const LINES: usize = 3000;
     let trio = Trio::start(shape, "lines");

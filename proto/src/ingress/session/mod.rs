@@ -7,6 +7,7 @@
 
 mod answering;
 mod asking;
+mod auditing;
 mod comparing;
 mod datagram;
 mod ending;
@@ -14,6 +15,7 @@ mod handing_over;
 mod hearing;
 pub(super) mod lane;
 pub(super) mod moving;
+mod passing;
 mod primary;
 mod source;
 mod worker;
@@ -154,7 +156,7 @@ impl Session {
             is_oversized: false,
             primary,
             secondaries,
-            conversation: is_kept.then(|| Box::new(Conversation::new(settings.talk.dedup_window, opening))),
+            conversation: is_kept.then(|| Box::new(Conversation::new(&settings.talk, opening))),
             connect_by: None,
             quiet_at: None,
             active_at: now,
