@@ -307,6 +307,23 @@ mod tests {
         assert_eq!(statistics.known().filter(|known| known.is_shown(at(5_000))).count(), 2);
     }
 
+    /// Fails if what a killed node held is held for ever.
+    #[test]
+    fn what_an_earlier_start_held_is_shed_once_it_is_silent() {
+        let mut held = said("a", 1_000, 1, 10);
+        let destination = &mut held.report.routes[0].destinations[0];
+        (destination.in_flight, destination.delivered) = (Tally::new(2, 20), Tally::new(8, 80));
+        let mut statistics = Statistics::default();
+        statistics.observe(held, at(0));
+        statistics.observe(said("a", 2_000, 1, 1), at(1_000));
+        let held = |millis: u64| {
+            let destination = statistics.totals(at(millis)).fabric.routes[0].destinations[0].clone();
+            assert!(destination.is_balanced(), "{destination:?}");
+            (destination.in_flight.frames, destination.shed_total().frames)
+        };
+        assert_eq!([2_999, 3_000].map(held), [(2, 0), (0, 2)]);
+    }
+
     #[test]
     fn what_is_long_over_is_folded_and_not_heard_again() {
         let mut statistics = Statistics::default();
