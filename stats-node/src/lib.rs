@@ -23,7 +23,7 @@ mod window;
 
 pub use desk::Desk;
 pub use http::PATHS;
-pub use metrics::{Family, families};
+pub use metrics::{Family, Kind, Sample, families};
 pub use node::{Args, run};
 pub use office::{Office, Shown};
 pub use statistics::Statistics;
