@@ -11,7 +11,7 @@ use runtime::{
     event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Audience, Report, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
-    /// Where to publish reports and events, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -151,8 +151,10 @@ async fn run_shard(
         tasks.spawn_local(dial(Rc::clone(&shard), ingress));
     }
     let tenant = Rc::new(ReportingShard { shard, post: Arc::clone(&post) });
-    let (stats, published) = (post.args.stats.clone(), Rc::clone(&tenant));
-    tasks.spawn_local(publish(context, stats, name, incarnation, index, events, move || published.report()));
+    let (audience, published) = (Audience::at(post.args.stats.clone()), Rc::clone(&tenant));
+    tasks.spawn_local(publish(context, audience, name, incarnation, index, events, move || {
+        published.report()
+    }));
     attend(commands, &*tenant).await;
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn report(shard: &Shard, route: &Route, destination: &Destination) ->
         unconfirmed: Tally::new(0, counters.unconfirmed_bytes),
         connections: counters.connections,
         outages: counters.outages,
+        is_away: shard.is_away(),
         refusals: Some(counters.refusals),
         ..DestinationReport::default()
     };

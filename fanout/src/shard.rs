@@ -113,6 +113,11 @@ impl Shard {
         look(&self.machine.borrow())
     }
 
+    /// Whether its destination cannot be connected.
+    pub fn is_away(&self) -> bool {
+        self.look(Worker::is_away)
+    }
+
     /// Takes no new sessions.
     pub fn drain(&self) {
         self.turn(|machine, _, _| machine.drain());

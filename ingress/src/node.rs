@@ -17,7 +17,7 @@ use runtime::{
     event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Audience, Report, default_node_name, publish},
     settings::{Environment, Listen, RouteArgs, Settings, Transport},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
@@ -45,9 +45,13 @@ pub struct Args {
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
     pub bind: String,
 
-    /// Where to publish reports and events, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
+
+    /// What this node calls itself in reports, the same after a restart; its host and first port if not given
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
@@ -120,7 +124,9 @@ async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
     let doors = open_doors(&settings)?;
     let (ended, ends) = mpsc::channel(settings.shards);
     let (context, incarnation, addresses) =
-        (Context::new(), Incarnation(unix_millis()), Arc::from(doors.addresses));
+        (Context::new(), Incarnation(unix_millis()), Arc::<[String]>::from(doors.addresses));
+    let first = addresses.first().map_or("", String::as_str);
+    let node = args.node.clone().unwrap_or_else(|| default_node_name("ingress", first));
     let (mut shards, mut links) = (Vec::new(), Vec::new());
     for (index, listeners) in doors.listeners.into_iter().enumerate() {
         let (bound, bounds) = std_mpsc::sync_channel(1);
@@ -131,6 +137,7 @@ async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
             addresses: Arc::clone(&addresses),
             endpoint: endpoint_of(&args.bind, index),
             stats: args.stats.clone(),
+            node: node.clone(),
             context: context.clone(),
             incarnation,
             listeners,
@@ -199,6 +206,7 @@ struct Plan {
     addresses: Arc<[String]>,
     endpoint: String,
     stats: Option<String>,
+    node: String,
     context: Context,
     incarnation: Incarnation,
     listeners: Vec<Listener>,
@@ -232,11 +240,11 @@ impl Plan {
             return tracing::error!(%error, "a listener cannot be taken over");
         }
         let tenant = Rc::new(tenant);
-        let (node, published) = ("ingress".to_owned(), Rc::clone(&tenant));
+        let published = Rc::clone(&tenant);
         tasks.spawn_local(publish(
             self.context,
-            self.stats,
-            node,
+            Audience::at(self.stats),
+            self.node,
             self.incarnation,
             self.index,
             events,

@@ -8,6 +8,7 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use proto::{counters::Tally, id::Incarnation};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::{clock::unix_millis, zeromq::Publisher};
 
@@ -266,15 +267,16 @@ impl Speaker {
         Self { events, latest: Latest::default(), node, incarnation, shard, beats: (beats, beats) }
     }
 
-    /// Says what is new, and once in a while what is not. What the publisher does not take is lost.
-    pub(crate) fn beat(&mut self, publisher: &Publisher) {
+    /// Says what is new, and once in a while what is not. What the publisher, or who has a tap, does not take is lost.
+    pub(crate) fn beat(&mut self, publisher: Option<&Publisher>, tap: Option<&mpsc::Sender<Vec<u8>>>) {
         for (sequence, time, event) in self.events.take() {
             let is_session_end = matches!(event, Event::SessionEnded(_));
             let (node, incarnation, shard) = (self.node.clone(), self.incarnation, self.shard);
             let published = Published { node, incarnation, shard, sequence, time, event };
             match rmp_serde::to_vec_named(&published) {
                 Ok(body) => {
-                    let _ = publisher.try_send(TOPIC, &body);
+                    let _ = publisher.map(|publisher| publisher.try_send(TOPIC, &body));
+                    let _ = tap.map(|tap| tap.try_send(body.clone()));
                     self.latest.keep(is_session_end, body);
                 }
                 Err(error) => tracing::error!(%error, "an event cannot be encoded"),
@@ -285,7 +287,7 @@ impl Speaker {
             self.beats.1 = self.beats.0;
             self.events.begin_period();
             for (_, body) in &self.latest.0 {
-                let _ = publisher.try_send(TOPIC, body);
+                let _ = publisher.map(|publisher| publisher.try_send(TOPIC, body));
             }
         }
     }

@@ -48,7 +48,7 @@ pub trait Tenant {
 }
 
 /// A running shard, as the process sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shard {
     commands: mpsc::Sender<Command>,
 }

@@ -29,7 +29,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use crate::up::Fabric;
+use crate::up::{Fabric, Publishing};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 async fn play(duration: Option<Duration>, paint: Paint) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let stage = Stage::set().map_err(Failure::cannot_start)?;
-    let mut fabric = Fabric::start(settings(&stage)?, None)?;
+    let mut fabric = Fabric::start(settings(&stage)?, Publishing::default())?;
     let address = fabric.addresses[0].clone();
     print(&narrator::introduction(&address, &stage, duration))?;
     let device = Device::connect(&address).await.map_err(Failure::cannot_start)?;

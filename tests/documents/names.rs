@@ -6,14 +6,16 @@ use proto::{
     counters::{ShedReason, Tally},
     id::Incarnation,
     ingress::{By, Ending},
+    time::Instant,
     wire::Cause,
 };
 use runtime::{
     event::{Asked, Diverged, Event, Outage, Published, Sample, SessionEnded, WorkerLost},
     exit::Exit,
-    report::{DestinationReport, Report, RouteReport, Said, Sessions, Source},
+    report::{self, DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
 };
 use serde_json::Value;
+use stats_node::{Statistics, Summary};
 
 use crate::{files, markdown, root, text};
 
@@ -21,9 +23,9 @@ fn operations(heading: &str) -> String {
     markdown::section(&text("docs/operations.md"), heading).to_owned()
 }
 
-/// The flags of `pegloom up`, `ingress` and `fanout`, as their help has them.
+/// The flags of every node, as their help has them.
 fn flags() -> BTreeSet<String> {
-    let helps = ["up", "ingress", "fanout"].map(|command| {
+    let helps = ["up", "ingress", "fanout", "stats-node"].map(|command| {
         let output = Command::new(env!("CARGO_BIN_EXE_pegloom")).args([command, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     });
@@ -92,6 +94,8 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
         listen: Some(String::new()),
         sessions: Some(Sessions::default()),
         source: Some(Source::default()),
+        foo: Some(Foo::default()),
+        latency: Some(Latency::default()),
         destinations: vec![destination],
         ..RouteReport::default()
     };
@@ -109,6 +113,69 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
     let absent: Vec<_> =
         documented.iter().filter(|name| !sources.contains(&format!("(\"{name}\", "))).collect();
     assert!(absent.is_empty(), "counters of links that nobody counts: {absent:?}");
+}
+
+/// What is shown of a node of each kind, with a problem of each kind.
+fn summary() -> Summary {
+    let destination = |is_away| DestinationReport {
+        destination: "primary".to_owned(),
+        role: "primary".to_owned(),
+        is_away,
+        outages: u64::from(is_away),
+        said: Some(Said::default()),
+        ..DestinationReport::default()
+    };
+    let mut statistics = Statistics::default();
+    for (kind, is_away) in [("ingress", false), ("fanout", true)] {
+        let route = RouteReport {
+            listen: Some(String::new()),
+            sessions: Some(Sessions::default()),
+            source: Some(Source::default()),
+            foo: Some(Foo::default()),
+            latency: Some(Latency { buckets: vec![0], ..Latency::default() }),
+            destinations: vec![DestinationReport { refusals: Some(0), ..destination(is_away) }],
+            ..RouteReport::default()
+        };
+        let report = Report { node: kind.to_owned(), routes: vec![route], ..Report::default() };
+        let (node, incarnation) = (kind.to_owned(), Incarnation(1));
+        let (shard, sequence, time, is_last) = (0, 1, 1, false);
+        let published = report::Published { node, incarnation, shard, sequence, time, report, is_last };
+        statistics.observe(published, Instant::ZERO);
+    }
+    Summary::of(&statistics, "stats-node", Instant::from_micros(4_000_000))
+}
+
+/// Fails if a field of the statistics is added, renamed or dropped, and the table is not.
+#[test]
+fn the_fields_of_the_statistics_are_those_that_are_printed() {
+    let (report, section) = (operations("## The report"), operations("## Statistics"));
+    let (of_report, _) = report.split_once("| counter of").unwrap();
+    let of_report = markdown::column(of_report, 0);
+    let (fields, _) = section.split_once("\n### ").unwrap();
+    let documented = markdown::column(fields, 0);
+
+    let printed = keys(&serde_json::to_value(summary()).unwrap());
+    let undocumented: Vec<_> =
+        printed.iter().filter(|name| !documented.contains(*name) && !of_report.contains(*name)).collect();
+    let absent: Vec<_> = documented.difference(&printed).collect();
+
+    assert!(undocumented.is_empty() && absent.is_empty(), "undocumented {undocumented:?}, absent {absent:?}");
+}
+
+/// Fails if a metric is added, renamed or dropped, and the table is not.
+#[test]
+fn the_metrics_are_those_that_are_exposed() {
+    let exposed = stats_node::families(&summary()).into_iter().map(|family| family.name.to_owned());
+
+    assert_eq!(markdown::column(&operations("## Metrics"), 0), exposed.collect());
+}
+
+/// Fails if a path is added, renamed or dropped, and the table is not.
+#[test]
+fn the_paths_are_those_that_are_answered() {
+    let paths = stats_node::PATHS.map(str::to_owned);
+
+    assert_eq!(markdown::column(&operations("## Over HTTP"), 0), BTreeSet::from(paths));
 }
 
 /// One of each kind.
@@ -187,8 +254,8 @@ fn keys(value: &Value) -> BTreeSet<String> {
 /// Fails if a line's words are changed in the code and an operator would look for the old ones.
 #[test]
 fn the_log_lines_are_those_of_the_code() {
-    let sources =
-        ["ingress/src", "fanout/src", "runtime/src"].map(|folder| files(&root().join(folder), "rs"));
+    let sources = ["ingress/src", "fanout/src", "stats-node/src", "runtime/src"]
+        .map(|folder| files(&root().join(folder), "rs"));
     let code: String = sources.iter().flatten().map(|path| fs::read_to_string(path).unwrap()).collect();
     let lines = markdown::column(&operations("## Log lines that matter"), 1);
     assert!(lines.len() > 20, "{} lines", lines.len());

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     destinations: Vec<Forward>,
     settings: Vec<(&'static str, &'static str)>,
     stats: Option<String>,
+    /// Further flags of what sources connect to.
+    front: Vec<String>,
 }
 
 struct Forward {
@@ -117,11 +119,19 @@ impl Plan {
         self
     }
 
+    /// Further flags of what sources connect to.
+    pub(crate) fn front(mut self, flags: &[&str]) -> Self {
+        self.front.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self
+    }
+
     #[track_caller]
     pub(crate) fn start(self) -> Fabric {
         let dir = tempfile::tempdir().expect("a temporary directory");
         self.write_settings(dir.path());
-        let front = Process::start(&self.front_args(dir.path()), &[], dir.path());
+        let mut args = self.front_args(dir.path());
+        args.extend(self.front.iter().cloned());
+        let front = Process::start(&args, &[], dir.path());
         let link = self.link_of(&front);
         let address = text(&front.logged("listening", |_| true), "address");
         let address = address.parse().expect("a listener logs its address");
@@ -214,6 +224,7 @@ impl Fabric {
             destinations: Vec::new(),
             settings: Vec::new(),
             stats: None,
+            front: Vec::new(),
         }
     }
 
@@ -230,6 +241,12 @@ impl Fabric {
     /// Where workers connect to; empty in one process.
     pub(crate) fn link(&self) -> &str {
         &self.link
+    }
+
+    /// Where what sources connect to shows its statistics.
+    #[track_caller]
+    pub(crate) fn http(&self) -> SocketAddr {
+        text(&self.front.logged("statistics are shown", |_| true), "address").parse().expect("an address")
     }
 
     pub(crate) fn front(&self) -> &Process {

@@ -9,6 +9,7 @@
 mod datagrams;
 mod destination;
 mod fabric;
+mod http;
 mod listener;
 mod numbered;
 mod peer;
@@ -22,6 +23,7 @@ mod wait;
 pub(crate) use datagrams::{DatagramDestination, DatagramSource};
 pub(crate) use destination::Destination;
 pub(crate) use fabric::{Fabric, Plan, Shape};
+pub(crate) use http::{ask, follow};
 pub(crate) use listener::Meeting;
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
 pub(crate) use peer::{End, Record};

@@ -20,6 +20,11 @@ impl Report {
         Self(value.unwrap_or_else(|error| panic!("a report is one line of JSON, not {line:?}: {error}")))
     }
 
+    /// All of it.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
     pub(crate) fn node(&self) -> &str {
         self.0["node"].as_str().unwrap_or_default()
     }

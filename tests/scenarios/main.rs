@@ -9,6 +9,7 @@
 mod harness;
 
 mod asks;
+mod cluster;
 mod delivery;
 mod ending;
 mod environment;
@@ -19,6 +20,7 @@ mod outages;
 mod pressure;
 mod replicas;
 mod replies;
+mod statistics;
 mod udp;
 mod zombies;
 
