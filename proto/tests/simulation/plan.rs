@@ -25,6 +25,7 @@ pub(crate) const QUIT_AT: Instant = seconds(55);
 pub(crate) const END_AT: Instant = seconds(80);
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct Plan {
     pub(crate) random: Random,
     /// Links within one process, which lose nothing.
