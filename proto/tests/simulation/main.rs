@@ -1,13 +1,14 @@
 //! The whole fabric in one thread on virtual time, with everything going wrong that can: the shipped machines, seeded
 //! faults, and what must hold looked at after every step.
 //!
-//! `plan` says what a seed means, `fabric` lets one thing happen after the other, `invariants` and `endings` say what must
-//! hold. `mutations.md` lists changes to the code that it was seen to fail by.
+//! `plan` says what a seed means, `talking` what destinations say in it, `fabric` lets one thing happen after the other;
+//! `invariants`, `endings` and `hearing` say what must hold. `mutations.md` lists changes to the code it was seen to fail by.
 
 mod destinations;
 mod endings;
 mod fabric;
 mod faults;
+mod hearing;
 mod invariants;
 mod nodes;
 mod plan;
@@ -157,7 +158,7 @@ fn asks_add_and_suppress_and_delay_by_no_more_than_hold() {
             [false, true].map(|may_ask| run(seed, Plan::for_asking(seed, may_ask), is_replay()));
         match (without, with) {
             (Ok(without), Ok(with)) => {
-                let found = talking::compare_asking(&without, &with).err();
+                let found = hearing::compare_asking(&without, &with).err();
                 failures.extend(found.map(|what| format!("PEGLOOM_SIM_SEED={seed:#x}: {what}")));
             }
             (without, with) => failures.extend(without.err().into_iter().chain(with.err())),
