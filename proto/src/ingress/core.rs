@@ -12,7 +12,7 @@ use crate::{
     counters::{Account, Tally},
     id::{DestinationIndex, Incarnation, RouteIndex, SessionId},
     link::GRANT_LAG,
-    policy::{Destination, Talk},
+    policy::{Destination, Replies, Talk},
     time::Instant,
 };
 
@@ -62,6 +62,13 @@ pub struct Route {
 }
 
 /// What is counted of one route.
+impl Route {
+    /// What its destinations' frames count as. Where the codec knows, it is not for the settings to say (S9).
+    pub(super) fn replies(&self) -> Replies {
+        if self.codec.only_replies() { Replies::One } else { self.talk.replies }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteCounters {
     /// Sessions begun.

@@ -66,10 +66,11 @@ impl Session {
     /// The source has said these frames.
     pub(super) fn note_source_frames(&mut self, stretch: &[Chunk], turn: &mut Turn<'_, impl Shell>) {
         let Some(conversation) = &mut self.conversation else { return };
-        let answer = &turn.core.route(self.route).settings.talk.answer;
+        let settings = &turn.core.routes[self.route.0 as usize].settings;
+        let (answer, codec) = (&settings.talk.answer, &settings.codec);
         let (source, is_oversized) = (&mut self.source, self.is_oversized);
         frames(stretch, |frame| {
-            let request = conversation.requests.note(frame);
+            let request = conversation.requests.note(frame, codec.key(frame));
             if !is_oversized {
                 conversation.opening.note(frame);
             }

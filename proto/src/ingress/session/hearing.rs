@@ -318,12 +318,13 @@ impl Session {
         {
             conversation.note_primary();
         }
-        let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
+        let settings = &turn.core.routes[self.route.0 as usize].settings;
         let Some(voice) = self.voice(by).filter(|voice| voice.kind.is_none()) else { return };
-        let paid = voice.debts.pay(talk.replies, talk.reply_timeout, turn.now);
+        let paid = voice.debts.pay(settings.replies(), settings.talk.reply_timeout, turn.now);
         let latest = voice.offered().checked_sub(1);
         let kind = match paid {
             Some(reply) => Kind::Reply(reply),
+            None if settings.codec.only_replies() => Kind::Reply(Reply(latest)),
             None if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
             None => Kind::Ask,
         };
@@ -399,9 +400,9 @@ impl Session {
         turn: &mut Turn<'_, impl Shell>,
     ) {
         let Some(conversation) = self.conversation.as_ref().filter(|_| frames > 0) else { return };
-        let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
-        let is_owed = talk.replies != Replies::None && !conversation.is_one_way();
-        let due = turn.now + talk.reply_timeout;
+        let settings = &turn.core.routes[self.route.0 as usize].settings;
+        let is_owed = settings.replies() != Replies::None && !conversation.is_one_way();
+        let due = turn.now + settings.talk.reply_timeout;
         let Some(voice) = self.voice(destination) else { return };
         let reached = voice.deliver(frames, is_owed, turn.now);
         if let (Some(before), false) = (reached, destination.is_primary()) {
