@@ -7,10 +7,11 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use super::{Effect, Notice, Shell, links::Links};
 use crate::{
-    codec::Codec,
+    codec::{Codec, foo},
     conversation::comparing::Finding,
     counters::{Account, Tally},
     id::{DestinationIndex, Incarnation, RouteIndex, SessionId},
+    latency::Latency,
     link::GRANT_LAG,
     policy::{Destination, Replies, Talk},
     time::Instant,
@@ -61,7 +62,6 @@ pub struct Route {
     pub secondary_window: u32,
 }
 
-/// What is counted of one route.
 impl Route {
     /// What its destinations' frames count as. Where the codec knows, it is not for the settings to say (S9).
     pub(super) fn replies(&self) -> Replies {
@@ -69,6 +69,7 @@ impl Route {
     }
 }
 
+/// What is counted of one route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteCounters {
     /// Sessions begun.
@@ -85,6 +86,10 @@ pub struct RouteCounters {
     pub received: Tally,
     /// Said to sources.
     pub sent: Tally,
+    /// Messages of the Foo protocol, where that is the codec.
+    pub foo: foo::Counters,
+    /// From a source's first word after the primary's last to the primary's next.
+    pub latency: Latency,
     /// By destination, the primary first.
     pub destinations: Vec<DestinationCounters>,
 }

@@ -11,6 +11,7 @@ mod ending;
 mod handing_over;
 mod hearing;
 pub(super) mod lane;
+mod measuring;
 pub(super) mod moving;
 mod source;
 mod worker;
@@ -20,6 +21,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 pub use ending::{By, Ending};
 use lane::{Lane, PrimaryLane, PrimaryState, SecondaryLane, SecondaryState};
+use measuring::Readers;
 
 use super::{
     Effect, Shell,
@@ -61,6 +63,8 @@ struct Source {
     is_paused: bool,
     /// It has said something since the primary last did.
     spoke_last: bool,
+    /// When it first spoke after the primary last did.
+    asked_at: Option<Instant>,
     /// Said to it and not yet taken by its socket. Bounded by the primary's window, and one ask.
     backlog: VecDeque<(Bytes, From)>,
     /// Bytes its socket took, and those that and the backlog make.
@@ -90,6 +94,7 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     source: Source,
     framer: Framer,
+    readers: Readers,
     /// The frame in progress, for secondaries, which get whole frames only.
     // Invariant: empty without secondaries; at most max_frame bytes.
     partial: Vec<Chunk>,
@@ -150,6 +155,7 @@ impl Session {
             phase: Phase::Connecting,
             source: Source { is_paused: true, ..Source::default() },
             framer: Framer::new(codec, max_frame),
+            readers: Readers::default(),
             partial: Vec::new(),
             is_clean_start: true,
             is_oversized: false,

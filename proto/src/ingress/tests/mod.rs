@@ -1,9 +1,10 @@
 //! An ingress with a route of some destinations, a worker for each, and a shell that does as the test says. Files by table
 //! of docs/states.md: `acceptor` (links), `session`, `secondary`; `moving` has what becomes of sessions when links come
-//! and go, `flow` windows and turns.
+//! and go, `flow` windows and turns, `foo` the messages of that protocol.
 
 mod acceptor;
 mod flow;
+mod foo;
 mod moving;
 mod secondary;
 mod session;
