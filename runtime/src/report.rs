@@ -64,6 +64,12 @@ pub struct RouteReport {
     /// What sources said and were told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Messages, where the codec is `foo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foo: Option<Foo>,
+    /// How long the primary takes to reply; nothing at a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
     /// By destination, the primary first.
     pub destinations: Vec<DestinationReport>,
 }
@@ -92,6 +98,53 @@ pub struct Source {
     pub oversized: u64,
     /// Things said that the ledger forgot before their time, because one session said too many.
     pub forgotten: u64,
+}
+
+/// Messages of the Foo protocol between sources and the primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foo {
+    /// Requests.
+    pub req: u64,
+    /// Replies that acknowledge.
+    pub ack: u64,
+    /// Replies that do not.
+    pub nak: u64,
+    /// Lines of sources that are no requests.
+    pub invalid_source: u64,
+    /// Lines of the primary that are no replies.
+    pub invalid_primary: u64,
+}
+
+impl Foo {
+    fn add(&mut self, other: &Self) {
+        self.req += other.req;
+        self.ack += other.ack;
+        self.nak += other.nak;
+        self.invalid_source += other.invalid_source;
+        self.invalid_primary += other.invalid_primary;
+    }
+}
+
+/// A histogram of durations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Bucket `i` counts those of at most 2^i microseconds that are in none before it.
+    pub buckets: Vec<u64>,
+    /// Microseconds, all told.
+    pub sum_micros: u64,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl Latency {
+    fn add(&mut self, other: &Self) {
+        self.buckets.resize(self.buckets.len().max(other.buckets.len()), 0);
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+        self.sum_micros += other.sum_micros;
+        self.count += other.count;
+    }
 }
 
 /// What was counted of a destination.
@@ -259,6 +312,12 @@ impl RouteReport {
             mine.oversized += theirs.oversized;
             mine.forgotten += theirs.forgotten;
         }
+        if let (Some(mine), Some(theirs)) = (&mut self.foo, &other.foo) {
+            mine.add(theirs);
+        }
+        if let (Some(mine), Some(theirs)) = (&mut self.latency, &other.latency) {
+            mine.add(theirs);
+        }
         for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
             mine.add(theirs);
         }
@@ -297,7 +356,13 @@ mod tests {
             shed: [("away".to_owned(), Tally::new(1, 2))].into(),
             ..DestinationReport::default()
         };
-        let route = RouteReport { destinations: vec![destination], ..RouteReport::default() };
+        let latency = Latency { buckets: vec![accepted, 1], sum_micros: accepted, count: 2 };
+        let route = RouteReport {
+            destinations: vec![destination],
+            foo: Some(Foo { req: accepted, ack: 1, nak: 2, invalid_source: 3, invalid_primary: 4 }),
+            latency: Some(latency),
+            ..RouteReport::default()
+        };
         Report { node: "up".to_owned(), routes: vec![route], ..Report::default() }
     }
 
@@ -308,5 +373,9 @@ mod tests {
         assert_eq!(destination.accepted, Tally::new(2, 30));
         assert_eq!(destination.shed["away"], Tally::new(2, 4));
         assert_eq!(destination.outages, 1);
+        let foo = Foo { req: 30, ack: 2, nak: 4, invalid_source: 6, invalid_primary: 8 };
+        assert_eq!(sum.routes[0].foo, Some(foo));
+        let latency = Latency { buckets: vec![30, 2], sum_micros: 30, count: 4 };
+        assert_eq!(sum.routes[0].latency, Some(latency));
     }
 }

@@ -9,7 +9,7 @@ use proto::{
 };
 use runtime::{
     exit::Exit,
-    report::{DestinationReport, Report, RouteReport, Said, Sessions, Source},
+    report::{DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
 };
 use serde_json::Value;
 
@@ -87,6 +87,8 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
         listen: Some(String::new()),
         sessions: Some(Sessions::default()),
         source: Some(Source::default()),
+        foo: Some(Foo::default()),
+        latency: Some(Latency::default()),
         destinations: vec![DestinationReport { said: Some(Said::default()), ..DestinationReport::default() }],
         ..RouteReport::default()
     };

@@ -309,7 +309,7 @@ mod tests {
             (b"REQ 1\r\n", None),
             (b"REQ\r\n", None),
             (b"REQS 1\n", None),
-            (b"REQ\01\n", None),
+            (b"REQ\x001\n", None),
             (b"REQ 1\0\n", None),
             (b"REQ \xd9\xa1 an arabic one\n", None),
             (b"REQ 1 \xff\n", None),
