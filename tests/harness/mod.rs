@@ -7,6 +7,7 @@
 
 mod destination;
 mod fabric;
+mod foo;
 mod numbered;
 mod peer;
 mod process;
@@ -18,6 +19,7 @@ mod wait;
 
 pub(crate) use destination::Destination;
 pub(crate) use fabric::{Fabric, Shape};
+pub(crate) use foo::{FooClient, answer_to, foo_server, never_closing_foo_server, next_request, request};
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
 pub(crate) use peer::{End, Record};
 pub(crate) use process::Process;

@@ -11,6 +11,7 @@ mod harness;
 mod delivery;
 mod ending;
 mod environment;
+mod foo;
 mod lifecycle;
 mod link_port;
 mod outages;
