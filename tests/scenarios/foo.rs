@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::harness::{
-    Destination, Fabric, FooClient, Shape, answer_to, eventually, foo_server, never_closing_foo_server,
-    next_request, request, since,
+    Destination, Fabric, FooClient, Process, Shape, answer_to, eventually, foo_server,
+    never_closing_foo_server, next_request, request, since,
 };
 use crate::in_every_shape;
 
@@ -48,7 +48,9 @@ fn twenty_clients_at_once_are_counted_exactly(shape: Shape) {
     let address = fabric.address();
     let clients: Vec<_> =
         (0..20).map(|_| thread::spawn(move || FooClient::connect(address).converse(100))).collect();
-    clients.into_iter().for_each(|client| client.join().expect("a client is answered"));
+    for client in clients {
+        client.join().expect("a client is answered");
+    }
     assert_eq!(fabric.report().messages(), [2000, 1800, 200, 0, 0]);
     assert_eq!(fabric.at_rest().messages(), [2000, 1800, 200, 0, 0]);
 }
@@ -241,7 +243,7 @@ fn a_second_server_is_compared_by_the_numbers_and_changes_no_count(shape: Shape)
 }
 
 fn resident(fabric: &Fabric) -> Vec<u64> {
-    fabric.processes().map(|process| process.resident_bytes()).collect()
+    fabric.processes().map(Process::resident_bytes).collect()
 }
 
 #[track_caller]
