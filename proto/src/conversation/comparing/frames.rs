@@ -92,8 +92,8 @@ impl Frames {
     }
 
     pub(super) fn judge(&mut self, is_settled: bool, now: Instant) -> Option<Divergence> {
-        if self.found.front().is_some() {
-            return self.found.pop_front();
+        if let Some(found) = self.found.pop_front() {
+            return Some(found);
         }
         let is_due = |said: Option<&Pending>| said.and_then(|said| said.due).is_some_and(|due| due <= now);
         let (missing, extra) = (is_due(self.primary.front()), is_due(self.secondary.front()));
