@@ -3,12 +3,13 @@
 //! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that
 //! thread.
 
-use std::{net::TcpListener, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use fanout::Absence;
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
+    event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
     report::{Report, publish},
@@ -28,7 +29,7 @@ pub struct Args {
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub routes: RouteArgs,
 
-    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events, `tcp://HOST:PORT`; nothing in this version listens there
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -105,34 +106,46 @@ struct Plan {
     stats: Option<String>,
     context: Context,
     incarnation: Incarnation,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ingress::Listener>,
 }
 
 impl Plan {
     async fn run(mut self, commands: Commands) {
-        let (tenant, mut tasks) = match self.furnish() {
+        let events = Events::new(self.stats.is_some());
+        let (tenant, mut tasks) = match self.furnish(&events) {
             Ok(furnished) => furnished,
             Err(error) => return error!(%error, "a shard cannot start"),
         };
         let (node, published) = ("up".to_owned(), Rc::clone(&tenant));
-        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
-            published.report()
-        }));
+        tasks.spawn_local(publish(
+            self.context,
+            self.stats,
+            node,
+            self.incarnation,
+            self.index,
+            events,
+            move || published.report(),
+        ));
         attend(commands, &*tenant).await;
     }
 
     /// An ingress, a worker for every destination, and the links between them.
-    fn furnish(&mut self) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
+    fn furnish(
+        &mut self,
+        events: &Events,
+    ) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
         let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
         let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
         let router = Router::bind(&self.context, &endpoint)?;
-        let ingress = ingress::Shard::new(ingress::machine(&settings, self.incarnation, true), router, clock);
+        let machine = ingress::machine(&settings, self.incarnation, true);
+        let ingress = ingress::Shard::new(machine, router, events.clone(), clock);
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
         for ((route, destination), absence) in destinations(&settings).zip(&*self.absences) {
             let machine = fanout::machine(route, destination, "local".to_owned(), self.incarnation);
             let (address, context) = (destination.address.clone(), self.context.clone());
-            let worker = fanout::Shard::new(machine, address, context, true, absence.clone(), clock);
+            let ears = fanout::Ears { absence: absence.clone(), events: events.clone() };
+            let worker = fanout::Shard::new(machine, address, context, true, ears, clock);
             worker.start(&mut tasks);
             worker.dial(&endpoint)?;
             workers.push(worker);
@@ -166,6 +179,11 @@ impl Tenant for ReportingShard {
     }
 
     fn report(&self) -> Report {
-        ingress::report("up", &self.ingress, &self.settings, &self.addresses)
+        let mut report = ingress::report("up", &self.ingress, &self.settings, &self.addresses);
+        let destinations = report.routes.iter_mut().flat_map(|route| &mut route.destinations);
+        for (destination, worker) in destinations.zip(&self.workers) {
+            destination.refusals = Some(worker.look(|machine| machine.counters().refusals));
+        }
+        report
     }
 }

@@ -14,12 +14,14 @@ use runtime::{
     settings::{Destination, Route, Settings},
 };
 
-use crate::shard::Shard;
+use crate::{shard::Shard, visitors::AtDoor};
 
 /// The report of one shard of the node called `node`; its listeners have these addresses.
 pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[String]) -> Report {
     let routes = settings.routes.iter().zip(listening).enumerate().map(|(index, (route, listen))| {
-        shard.look(|machine| of_route(route, listen, machine.route_counters(RouteIndex(index as u16))))
+        let index = RouteIndex(index as u16);
+        let at_door = shard.at_door(index);
+        shard.look(|machine| of_route(route, listen, machine.route_counters(index), at_door))
     });
     let links = shard.look(proto::ingress::Ingress::link_counters);
     let counts = [
@@ -38,11 +40,11 @@ pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[Strin
     Report { node: node.to_owned(), routes: routes.collect(), links }
 }
 
-fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteReport {
+fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDoor) -> RouteReport {
     let destinations = route.destinations.iter().zip(&counters.destinations).enumerate();
     RouteReport {
         route: route.name.clone(),
-        listen: Some(format!("tcp://{listen}")),
+        listen: Some(format!("{}{listen}", route.listen.transport)),
         sessions: Some(Sessions {
             opened: counters.opened,
             ended: counters.ended,
@@ -54,6 +56,8 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteRepor
             sent: counters.sent,
             oversized: counters.oversized,
             forgotten: counters.forgotten,
+            kernel_drops: at_door.dropped,
+            unsent: at_door.unsent,
         }),
         foo: (route.codec == Codec::Foo).then(|| messages(&counters.foo)),
         latency: Some(latency(&counters.latency)),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::unix_millis,
+    event::{Events, Speaker},
     zeromq::{Context, Publisher},
 };
 
@@ -98,6 +99,12 @@ pub struct Source {
     pub oversized: u64,
     /// Things said that the ledger forgot before their time, because one session said too many.
     pub forgotten: u64,
+    /// Datagrams of sources that the kernel dropped, because they were not fetched in time.
+    #[serde(default)]
+    pub kernel_drops: u64,
+    /// Datagrams to sources that the kernel would not send.
+    #[serde(default)]
+    pub unsent: u64,
 }
 
 /// Messages of the Foo protocol between sources and the primary.
@@ -180,6 +187,9 @@ pub struct DestinationReport {
     pub moved: u64,
     /// Times it joined a `raw` stream that knew no pause, between two reads.
     pub forced_joins: u64,
+    /// Times its machine said that nobody takes our datagrams there; not at an `ingress`, whose workers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u64>,
     /// What became of what it said; nothing at a worker.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
@@ -228,7 +238,7 @@ impl Said {
     }
 }
 
-/// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
+/// Publishes what `report` returns and what `events` are told, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
 /// are no reason not to run. A listener that is slow or gone costs nothing: PUB drops.
 pub async fn publish(
     context: Context,
@@ -236,6 +246,7 @@ pub async fn publish(
     node: String,
     incarnation: Incarnation,
     shard: u16,
+    events: Events,
     report: impl Fn() -> Report,
 ) {
     let Some(endpoint) = endpoint else { return };
@@ -245,8 +256,10 @@ pub async fn publish(
     };
     let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut speaker = Speaker::new(events, node.clone(), incarnation, shard, PUBLISH_INTERVAL);
     for sequence in 1.. {
         beat.tick().await;
+        speaker.beat(&publisher);
         let (node, time) = (node.clone(), unix_millis());
         let published = Published { node, incarnation, shard, sequence, time, report: report() };
         match rmp_serde::to_vec_named(&published) {
@@ -289,6 +302,9 @@ impl DestinationReport {
         self.outages = self.outages.max(other.outages);
         self.moved += other.moved;
         self.forced_joins += other.forced_joins;
+        if let (Some(mine), Some(theirs)) = (&mut self.refusals, other.refusals) {
+            *mine += theirs;
+        }
         if let (Some(mine), Some(theirs)) = (&mut self.said, &other.said) {
             mine.add(theirs);
         }
@@ -311,6 +327,8 @@ impl RouteReport {
             mine.sent += theirs.sent;
             mine.oversized += theirs.oversized;
             mine.forgotten += theirs.forgotten;
+            mine.kernel_drops += theirs.kernel_drops;
+            mine.unsent += theirs.unsent;
         }
         if let (Some(mine), Some(theirs)) = (&mut self.foo, &other.foo) {
             mine.add(theirs);

@@ -80,6 +80,7 @@ fn frames(route: &Route) -> String {
     match &route.codec {
         Codec::Raw => format!("in whole bursts that {:?} of silence end", route.quiet_gap),
         Codec::Lines | Codec::Foo => "in whole lines".to_owned(),
+        Codec::Datagram => "in whole datagrams".to_owned(),
         Codec::Delimiter(bytes) => format!("in whole frames that end with \"{}\"", bytes.escape_ascii()),
         Codec::LengthPrefixed(prefix) => format!("in whole frames whose length is {}", length(*prefix)),
     }
@@ -122,6 +123,15 @@ mod tests {
             "route-1: what a source sends to tcp://:7890 goes to primary (a:1), which replies to it; a copy goes, \
              in whole lines, to mirror (b:2) and secondary-2 (localhost:3), whose replies never reach the source."
         );
+    }
+
+    #[test]
+    fn a_route_of_datagrams_says_so() {
+        let text = "[[route]]\nlisten = 'udp://:7890'\ndestinations = ['a:1', 'b:1']";
+        let sentence = sentence(&Settings::from_toml("f", text).unwrap().routes[0]);
+
+        assert!(sentence.contains("sends to udp://:7890 goes to primary (a:1)"), "{sentence}");
+        assert!(sentence.contains(", in whole datagrams, "), "{sentence}");
     }
 
     #[test]

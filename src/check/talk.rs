@@ -52,6 +52,7 @@ fn unit(route: &Route) -> &'static str {
     match route.codec {
         Codec::Raw => "burst",
         Codec::Lines | Codec::Foo => "line",
+        Codec::Datagram => "datagram",
         Codec::Delimiter(_) | Codec::LengthPrefixed(_) => "frame",
     }
 }

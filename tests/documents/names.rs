@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use proto::{
-    counters::ShedReason,
+    counters::{ShedReason, Tally},
+    id::Incarnation,
     ingress::{By, Ending},
     wire::Cause,
 };
 use runtime::{
+    event::{Asked, Diverged, Event, Outage, Published, Sample, SessionEnded, WorkerLost},
     exit::Exit,
     report::{DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
 };
@@ -63,6 +65,7 @@ fn the_endings_are_those_that_are_logged() {
     let endings = [
         Ending::Closed,
         Ending::Linger,
+        Ending::Idle,
         Ending::Reset,
         Ending::Refused(cause),
         Ending::ConnectTimeout,
@@ -83,13 +86,15 @@ fn the_endings_are_those_that_are_logged() {
 /// Fails if a field of the report is added, renamed or dropped, and the table is not.
 #[test]
 fn the_fields_of_a_report_are_those_that_are_printed() {
+    let destination =
+        DestinationReport { said: Some(Said::default()), refusals: Some(0), ..DestinationReport::default() };
     let route = RouteReport {
         listen: Some(String::new()),
         sessions: Some(Sessions::default()),
         source: Some(Source::default()),
         foo: Some(Foo::default()),
         latency: Some(Latency::default()),
-        destinations: vec![DestinationReport { said: Some(Said::default()), ..DestinationReport::default() }],
+        destinations: vec![destination],
         ..RouteReport::default()
     };
     let links = [("counter".to_owned(), 1)].into();
@@ -106,6 +111,68 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
     let absent: Vec<_> =
         documented.iter().filter(|name| !sources.contains(&format!("(\"{name}\", "))).collect();
     assert!(absent.is_empty(), "counters of links that nobody counts: {absent:?}");
+}
+
+/// One of each kind.
+fn events() -> [Event; 7] {
+    let text = String::new;
+    let asked = || Asked {
+        session: text(),
+        route: text(),
+        destination: text(),
+        frame: Sample::default(),
+        answer: None,
+        left_out: 0,
+    };
+    let outage = || Outage { route: text(), destination: text(), address: text(), cause: None };
+    let diverged = Diverged {
+        session: text(),
+        route: text(),
+        destination: text(),
+        finding: text(),
+        request: Sample::default(),
+        primary: Sample::default(),
+        secondary: Sample::default(),
+        offset: None,
+        left_out: 0,
+    };
+    let ended = SessionEnded {
+        session: text(),
+        route: text(),
+        by: text(),
+        ending: text(),
+        phase: text(),
+        received: Tally::ZERO,
+        sent: Tally::ZERO,
+        left_out: 0,
+    };
+    let lost = WorkerLost { worker: text(), route: text(), destination: text(), why: text(), sessions: 0 };
+    [
+        Event::Diverged(diverged),
+        Event::Asked(asked()),
+        Event::AskedAgain(asked()),
+        Event::Away(outage()),
+        Event::Back(outage()),
+        Event::SessionEnded(ended),
+        Event::WorkerLost(lost),
+    ]
+}
+
+/// Fails if a kind or a field of events is added, renamed or dropped, and the tables are not.
+#[test]
+fn the_kinds_and_fields_of_events_are_those_that_are_published() {
+    let published = events().map(|event| {
+        let (node, incarnation) = (String::new(), Incarnation(1));
+        let published = Published { node, incarnation, shard: 0, sequence: 1, time: 0, event };
+        serde_json::to_value(published).unwrap()
+    });
+    let section = operations("## Events");
+    let (fields, kinds) = section.split_once("| kind |").unwrap();
+
+    let printed: BTreeSet<String> = published.iter().flat_map(keys).collect();
+    assert_eq!(markdown::column(fields, 0), printed);
+    let told = published.iter().map(|published| published["event"]["kind"].as_str().unwrap().to_owned());
+    assert_eq!(markdown::column(&format!("| kind |{kinds}"), 0), told.collect());
 }
 
 fn keys(value: &Value) -> BTreeSet<String> {

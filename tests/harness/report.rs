@@ -63,6 +63,12 @@ impl Report {
         self.destination(destination)["shed"].get(reason).map(volume).unwrap_or_default()
     }
 
+    /// A counter of what came from sources and went to them.
+    #[track_caller]
+    pub(crate) fn source_count(&self, counter: &str) -> u64 {
+        number(&self.route()["source"][counter])
+    }
+
     #[track_caller]
     pub(crate) fn count(&self, destination: &str, counter: &str) -> u64 {
         number(&self.destination(destination)[counter])

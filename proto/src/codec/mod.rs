@@ -33,6 +33,8 @@ pub enum Codec {
     Delimiter(Box<[u8]>),
     /// Just past each `\n`; what the lines say is known, see [`foo`].
     Foo,
+    /// Nobody has to find them: a frame is what came in one piece.
+    Datagram,
 }
 
 impl Codec {
@@ -50,6 +52,11 @@ impl Codec {
     pub fn key(&self, frame: &[u8]) -> Option<u64> {
         if matches!(self, Self::Foo) { foo::key(frame) } else { None }
     }
+
+    /// Whether the route carries datagrams and not a stream.
+    pub const fn is_datagram(&self) -> bool {
+        matches!(self, Self::Datagram)
+    }
 }
 
 /// The codec's name in the settings.
@@ -61,6 +68,7 @@ impl fmt::Display for Codec {
             Self::LengthPrefixed(_) => "length-prefixed",
             Self::Delimiter(_) => "delimiter",
             Self::Foo => "foo",
+            Self::Datagram => "datagram",
         })
     }
 }
@@ -128,6 +136,8 @@ enum Scanner {
     Lines(lines::Lines),
     LengthPrefixed(length_prefixed::LengthPrefixed),
     Delimiter(delimiter::Delimiter),
+    /// Whoever has a datagram knows its end.
+    Datagram,
 }
 
 impl Scanner {
@@ -139,6 +149,7 @@ impl Scanner {
                 Self::LengthPrefixed(length_prefixed::LengthPrefixed::new(*prefix))
             }
             Codec::Delimiter(bytes) => Self::Delimiter(delimiter::Delimiter::new(bytes)),
+            Codec::Datagram => Self::Datagram,
         }
     }
 }
@@ -150,6 +161,7 @@ impl Scan for Scanner {
             Self::Lines(lines) => lines.scan(in_progress, bytes, ends),
             Self::LengthPrefixed(prefixed) => prefixed.scan(in_progress, bytes, ends),
             Self::Delimiter(delimiter) => delimiter.scan(in_progress, bytes, ends),
+            Self::Datagram => ends.extend((!bytes.is_empty()).then_some(bytes.len() as u32)),
         }
     }
 
@@ -159,6 +171,7 @@ impl Scan for Scanner {
             Self::Lines(lines) => lines.reset(),
             Self::LengthPrefixed(prefixed) => prefixed.reset(),
             Self::Delimiter(delimiter) => delimiter.reset(),
+            Self::Datagram => {}
         }
     }
 }
@@ -189,7 +202,7 @@ mod tests {
         let prefix = reference::length_prefix([0, 2, 0, 0, 0]);
         assert!(Codec::Raw.ends_by_silence());
         let delimiter = Codec::Delimiter(b"#".as_slice().into());
-        for codec in [Codec::Lines, Codec::LengthPrefixed(prefix), delimiter, Codec::Foo] {
+        for codec in [Codec::Lines, Codec::LengthPrefixed(prefix), delimiter, Codec::Datagram, Codec::Foo] {
             assert!(!codec.ends_by_silence(), "{codec}");
         }
     }
@@ -202,6 +215,7 @@ mod tests {
         assert_eq!(Codec::LengthPrefixed(prefix).to_string(), "length-prefixed");
         assert_eq!(Codec::Delimiter(b"#".as_slice().into()).to_string(), "delimiter");
         assert_eq!(Codec::Foo.to_string(), "foo");
+        assert_eq!(Codec::Datagram.to_string(), "datagram");
         assert_eq!(format!("{:>6}", Codec::Raw), "   raw");
     }
 

@@ -61,6 +61,7 @@ pub fn frame_ends(codec: &Codec, max_frame: u32, stream: &[u8]) -> Vec<usize> {
 fn frame_len(codec: &Codec, max_frame: u32, stream: &[u8]) -> Option<usize> {
     let len = match codec {
         Codec::Raw => max_frame.max(1) as usize,
+        Codec::Datagram => Some(stream.len()).filter(|&len| len > 0)?,
         Codec::Lines | Codec::Foo => stream.iter().position(|&byte| byte == b'\n')? + 1,
         Codec::Delimiter(bytes) => {
             (bytes.len()..=stream.len()).find(|&end| stream[..end].ends_with(bytes) && end > 0)?

@@ -90,15 +90,13 @@ impl Asks {
         Some(ask.by)
     }
 
-    /// The primary says what is still waiting: the source hears it from the primary. Whether it was so.
-    pub fn overtake(&mut self, group: GroupId, end: u64) -> bool {
-        let Some(ask) = self.all.iter_mut().find(|ask| ask.group == group && ask.is_waiting()) else {
-            return false;
-        };
+    /// The primary says what is still waiting: the source hears it from the primary. Returns who asked, if it was so.
+    pub fn overtake(&mut self, group: GroupId, end: u64) -> Option<DestinationIndex> {
+        let ask = self.all.iter_mut().find(|ask| ask.group == group && ask.is_waiting())?;
         ask.state = State::Said { end };
         ask.has_primary = true;
         self.waiting -= 1;
-        true
+        Some(ask.by)
     }
 
     /// Another destination has said the same: the answer to it, if there is one.
@@ -135,10 +133,13 @@ impl Asks {
     }
 
     /// The source has said its frame of this number, whose first byte was read when `written` bytes had been written to it: it answers the
-    /// oldest ask it can be an answer to. Whether there was one.
+    /// ask it can be an answer to that it heard first. Whether there was one.
     pub fn answer(&mut self, frame: &[u8], request: Request, written: u64) -> bool {
-        let is_asked = |ask: &&mut Ask| matches!(ask.state, State::Said { end } if end <= written);
-        let Some(ask) = self.all.iter_mut().find(is_asked) else { return false };
+        let heard = self.all.iter_mut().filter_map(|ask| match ask.state {
+            State::Said { end } if end <= written => Some((end, ask)),
+            _ => None,
+        });
+        let Some((_, ask)) = heard.min_by_key(|(end, _)| *end) else { return false };
         ask.state = State::Answered(Answer { bytes: Bytes::copy_from_slice(frame), request });
         true
     }
@@ -146,8 +147,9 @@ impl Asks {
     /// Forgets what is over. Returns who asked those that never found a place.
     pub fn expire(&mut self, now: Instant) -> Vec<DestinationIndex> {
         let mut shed = Vec::new();
-        while self.all.front().is_some_and(|ask| ask.until <= now) {
-            shed.extend(self.forget(0));
+        // Who joins an older group is over before those that asked earlier.
+        while let Some(index) = self.all.iter().position(|ask| ask.until <= now) {
+            shed.extend(self.forget(index));
         }
         shed
     }
@@ -158,9 +160,22 @@ impl Asks {
         all.iter().filter(|ask| ask.is_waiting()).map(|ask| ask.by).collect()
     }
 
-    /// When the oldest is over, if any waits.
+    /// When the first of those that wait is over.
     pub fn deadline(&self) -> Option<Instant> {
-        (self.waiting > 0).then(|| self.all.front().map(|ask| ask.until)).flatten()
+        if self.waiting == 0 {
+            return None;
+        }
+        self.all.iter().filter(|ask| ask.is_waiting()).map(|ask| ask.until).min()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     fn unrepeated_asks(&self) -> impl Iterator<Item = &Ask> {
@@ -246,6 +261,27 @@ mod tests {
         assert_eq!(asks.repeat(groups[1], S).map(|answer| answer.bytes), Some(Bytes::from_static(b"Y2")));
     }
 
+    /// Fails with: the order in which they came.
+    #[test]
+    fn an_answer_is_to_what_the_source_heard_first() {
+        let (mut asks, groups) = (Asks::default(), groups().take(2).collect::<Vec<_>>());
+        waiting(&mut asks, groups[0], b"late");
+        asks.said_by_primary(groups[1], until(30), 1);
+        asks.said(5);
+        assert!(asks.answer(b"Y1", 0, 9) && asks.answer(b"Y2", 1, 9));
+        assert_eq!(asks.repeat(groups[0], P).map(|answer| answer.bytes), Some(Bytes::from_static(b"Y2")));
+    }
+
+    /// Fails with: the order in which they came.
+    #[test]
+    fn each_is_over_in_its_own_time() {
+        let (mut asks, groups) = (Asks::default(), groups().take(2).collect::<Vec<_>>());
+        asks.wait(groups[1], S, Bytes::new(), until(40));
+        asks.wait(groups[0], S, Bytes::new(), until(30));
+        assert_eq!((asks.deadline(), asks.expire(until(30))), (Some(until(30)), vec![S]));
+        assert_eq!((asks.deadline(), asks.len()), (Some(until(40)), 1));
+    }
+
     #[test]
     fn the_primarys_words_are_recognised_until_it_has_said_them() {
         let (mut asks, group) = (Asks::default(), groups().next().unwrap());
@@ -262,7 +298,7 @@ mod tests {
     fn the_primary_overtakes_an_ask_that_waits() {
         let (mut asks, group) = (Asks::default(), groups().next().unwrap());
         waiting(&mut asks, group, b"X");
-        assert!(asks.overtake(group, 1) && !asks.overtake(group, 1));
+        assert_eq!((asks.overtake(group, 1), asks.overtake(group, 1)), (Some(S), None));
         assert_eq!(asks.next_waiting(), None);
         assert!(asks.answer(b"Y", 0, 1));
     }

@@ -3,7 +3,7 @@
 //! It knows whether that frame is a reply or an ask from its first byte on, for a reply is paid for where it begins. It
 //! keeps the bytes of a frame only while it is in pieces, `max_frame` of them at most.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
@@ -24,6 +24,15 @@ pub enum Kind {
     Ask,
 }
 
+/// What the frame before was, where silence ends frames and has not ended that one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// What it was.
+    pub kind: Kind,
+    /// It was cut for its length: what follows is a part of it.
+    pub is_cut: bool,
+}
+
 /// What one destination says, and what it was told.
 #[derive(Debug, Default)]
 pub struct Voice {
@@ -38,6 +47,9 @@ pub struct Voice {
     pub is_oversized: bool,
     /// When silence ends the frame in progress, where silence ends frames.
     pub quiet_at: Option<Instant>,
+    /// The frame before the one in progress, and when silence ends it.
+    tail: Option<Tail>,
+    silent_at: Instant,
     /// Stored answers that wait until the stream to it is between two frames.
     pub answers: VecDeque<Bytes>,
     /// Source frames that were offered to it.
@@ -114,8 +126,16 @@ impl Voice {
         }
     }
 
-    /// The frame in progress is over. Returns what it was.
-    pub fn finish(&mut self) -> Option<Kind> {
+    /// It says something. Where silence, of so long, ends frames: returns what its words just now were.
+    pub fn speak(&mut self, gap: Option<Duration>, now: Instant) -> Option<Tail> {
+        let tail = self.tail.filter(|_| now < self.silent_at);
+        self.silent_at = now + gap?;
+        tail
+    }
+
+    /// The frame in progress is over; `is_cut` for its length, if silence ends frames. Returns what it was.
+    pub fn finish(&mut self, is_cut: bool) -> Option<Kind> {
+        self.tail = self.kind.map(|kind| Tail { kind, is_cut });
         self.quiet_at = None;
         self.is_oversized = false;
         if self.heard.capacity() > KEPT_CAPACITY {
@@ -126,7 +146,8 @@ impl Voice {
     }
 
     fn stop(&mut self) {
-        self.finish();
+        self.finish(false);
+        self.tail = None;
         self.answers.clear();
     }
 }

@@ -54,6 +54,8 @@ pub struct Route {
     pub linger: Duration,
     /// How long a pause ends a burst of `raw`.
     pub quiet_gap: Duration,
+    /// How long a session of datagrams may be silent.
+    pub idle_timeout: Duration,
     /// The longest frame that is kept whole, in bytes.
     pub max_frame: u32,
     /// Units that one session may have outstanding towards its primary, or from it.

@@ -232,6 +232,7 @@ fn route(secondaries: usize, draw: &mut Random) -> Route {
         connect_timeout: millis(draw.within(500..=5_000)),
         linger: millis(draw.within(1_000..=5_000)),
         quiet_gap: millis(100),
+        idle_timeout: millis(60_000),
         // The settings refuse a largest frame that the window could not hold.
         max_frame: draw.within(100..=largest) as u32,
         window,

@@ -93,7 +93,7 @@ fn frame(codec: &Codec, payload: Vec<u8>) -> Vec<u8> {
         Codec::Lines | Codec::Foo => [&payload[..], b"\n"].concat(),
         Codec::Delimiter(end) => [&payload[..], end].concat(),
         Codec::LengthPrefixed(_) => [&b"!"[..], &(payload.len() as u16).to_be_bytes(), &payload].concat(),
-        Codec::Raw => payload,
+        Codec::Raw | Codec::Datagram => payload,
     }
 }
 

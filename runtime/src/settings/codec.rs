@@ -32,6 +32,7 @@ impl Show for Codec {
             Self::Foo => "foo".to_owned(),
             Self::Delimiter(bytes) => format!("delimiter:{}", escaped(bytes)),
             Self::LengthPrefixed(prefix) => show_prefix(*prefix),
+            Self::Datagram => "datagram".to_owned(),
         }
     }
 }

@@ -28,6 +28,9 @@ struct Pending {
 pub struct Frames {
     primary: VecDeque<Pending>,
     secondary: VecDeque<Pending>,
+    /// What either side replied to requests up to these was given up: the other's replies to them find no counterpart.
+    primary_given_up: Option<Request>,
+    secondary_given_up: Option<Request>,
     /// Samples' buffers, so that replies which find their counterpart allocate nothing.
     spare: Vec<Vec<u8>>,
     /// Differences between two replies of one key.
@@ -59,18 +62,27 @@ impl Frames {
     }
 
     fn keep(&mut self, side: Side, said: &Said<'_>) {
+        let given_up = match side {
+            Side::Primary => self.secondary_given_up,
+            Side::Secondary => self.primary_given_up,
+        };
+        if said.request.is_some_and(|request| given_up.is_some_and(|last| request <= last)) {
+            self.counts.uncompared += u64::from(side == Side::Primary);
+            return;
+        }
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.extend_from_slice(sample(said.bytes));
         let Said { hash, key, request, due, .. } = *said;
         let pending = Pending { hash, key, request, due, sample: kept };
-        let own = match side {
-            Side::Primary => &mut self.primary,
-            Side::Secondary => &mut self.secondary,
+        let (own, given_up) = match side {
+            Side::Primary => (&mut self.primary, &mut self.primary_given_up),
+            Side::Secondary => (&mut self.secondary, &mut self.secondary_given_up),
         };
         own.push_back(pending);
         if own.len() > MAX_PENDING {
             let oldest = own.pop_front();
-            self.counts.uncompared += 1;
+            *given_up = oldest.as_ref().and_then(|oldest| oldest.request).max(*given_up);
+            self.counts.uncompared += u64::from(side == Side::Primary);
             self.recycle(oldest);
         }
     }
@@ -272,6 +284,24 @@ mod tests {
             say(&mut frames, Side::Primary, &request.to_be_bytes(), request, Some(5));
         }
         assert_eq!((frames.counts.uncompared, frames.clear()), (1, MAX_PENDING as u64));
+    }
+
+    /// Fails if what one side has said is forgotten, and the other's same words are then held to be its own.
+    #[test]
+    fn what_was_given_up_is_nobodys_divergence() {
+        for (first, second) in [(Side::Primary, Side::Secondary), (Side::Secondary, Side::Primary)] {
+            let mut frames = Frames::default();
+            let all = 3 * MAX_PENDING as u64;
+            for request in 0..all {
+                say(&mut frames, first, &request.to_be_bytes(), request, Some(5));
+            }
+            for request in 0..all {
+                say(&mut frames, second, &request.to_be_bytes(), request, Some(5));
+            }
+            assert_eq!(found(&mut frames, true, 9), []);
+            let given_up = all - MAX_PENDING as u64;
+            assert_eq!((frames.counts.matched, frames.counts.uncompared), (MAX_PENDING as u64, given_up));
+        }
     }
 
     #[test]

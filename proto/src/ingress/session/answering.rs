@@ -10,9 +10,9 @@ use crate::{
     credit::Chunk,
 };
 
-/// The frames of a stretch, each with the pieces before its last put together. What was begun earlier and is too long to be
-/// kept is left out; what goes on behind the stretch is given as far as it has come.
-fn frames(stretch: &[Chunk], mut on_frame: impl FnMut(&[u8])) {
+/// The frames of a stretch, each with the pieces before its last put together, and whether it is whole. What was begun earlier
+/// and is too long to be kept is left out; what goes on behind the stretch is given as far as it has come.
+fn frames(stretch: &[Chunk], mut on_frame: impl FnMut(&[u8], bool)) {
     let mut open: Option<Vec<u8>> = None;
     for chunk in stretch {
         let cuts = chunk.cuts().iter().map(|&cut| cut as usize);
@@ -22,17 +22,17 @@ fn frames(stretch: &[Chunk], mut on_frame: impl FnMut(&[u8])) {
             let (starts, ends) = (index > 0 || chunk.starts(), to < chunk.len() || chunk.ends());
             from = to;
             match (starts, ends) {
-                (true, true) => on_frame(piece),
+                (true, true) => on_frame(piece, true),
                 (true, false) => open = Some(piece.to_vec()),
                 (false, _) => open.iter_mut().for_each(|open| open.extend_from_slice(piece)),
             }
             if !starts && ends {
-                open.take().iter().for_each(|frame| on_frame(frame));
+                open.take().iter().for_each(|frame| on_frame(frame, true));
             }
         }
     }
     if let Some(frame) = open {
-        on_frame(&frame);
+        on_frame(&frame, false);
     }
 }
 
@@ -43,6 +43,7 @@ impl Session {
             return;
         }
         self.source.heard_before_frame = self.source.written;
+        self.look_for_lapses(turn);
         if self.ends_by_silence(turn) {
             self.begin_exchange();
         }
@@ -65,17 +66,19 @@ impl Session {
 
     /// The source has said these frames.
     pub(super) fn note_source_frames(&mut self, stretch: &[Chunk], turn: &mut Turn<'_, impl Shell>) {
+        self.expire_asks(turn);
         let Some(conversation) = &mut self.conversation else { return };
         let settings = &turn.core.routes[self.route.0 as usize].settings;
-        let (answer, codec) = (&settings.talk.answer, &settings.codec);
-        let (source, is_oversized) = (&mut self.source, self.is_oversized);
-        frames(stretch, |frame| {
+        let (max_frame, answer, codec) =
+            (settings.max_frame as usize, &settings.talk.answer, &settings.codec);
+        let source = &mut self.source;
+        frames(stretch, |frame, is_whole| {
             let request = conversation.requests.note(frame, codec.key(frame));
-            if !is_oversized {
+            let is_kept = is_whole && frame.len() <= max_frame;
+            if is_kept {
                 conversation.opening.note(frame);
             }
-            let may_answer = !is_oversized && (answer.is_empty() || answer.is_match(frame));
-            if may_answer {
+            if is_kept && (answer.is_empty() || answer.is_match(frame)) {
                 conversation.asks.answer(frame, request, source.heard_before_frame);
             }
             // Whatever begins behind it was read just now.
@@ -167,7 +170,7 @@ mod tests {
 
     fn of(stretch: &[Chunk]) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        frames(stretch, |frame| all.push(frame.to_vec()));
+        frames(stretch, |frame, _| all.push(frame.to_vec()));
         all
     }
 

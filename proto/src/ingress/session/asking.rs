@@ -67,12 +67,14 @@ impl Session {
     }
 
     /// The primary has said something the source hears from it: if it was an ask, its answer will be kept too.
-    pub(super) fn note_said_by_primary(&mut self, heard: &Heard) {
+    pub(super) fn note_said_by_primary(&mut self, heard: &Heard, turn: &mut Turn<'_, impl Shell>) {
         let is_ask = self.primary_voice().is_some_and(|voice| voice.kind == Some(Kind::Ask));
         let queued = self.source.queued;
         let Some(conversation) = &mut self.conversation else { return };
         if !heard.is_new {
-            conversation.asks.overtake(heard.group, queued);
+            if let Some(by) = conversation.asks.overtake(heard.group, queued) {
+                turn.core.destination(self.route, by).said.suppressed += 1;
+            }
         } else if is_ask && heard.may_be_repeated {
             conversation.asks.said_by_primary(heard.group, heard.until, queued);
         }
@@ -139,7 +141,8 @@ impl Session {
         }
     }
 
-    fn expire_asks(&mut self, turn: &mut Turn<'_, impl Shell>) {
+    /// What is over is neither held for nor answered.
+    pub(super) fn expire_asks(&mut self, turn: &mut Turn<'_, impl Shell>) {
         let Some(conversation) = &mut self.conversation else { return };
         for by in conversation.asks.expire(turn.now) {
             turn.core.destination(self.route, by).said.asks_shed += 1;

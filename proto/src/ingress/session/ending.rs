@@ -31,6 +31,8 @@ pub enum Ending {
     Closed,
     /// Half closed, and silent for `linger`.
     Linger,
+    /// Of datagrams: silent for `idle_timeout`.
+    Idle,
     /// The source broke.
     Reset,
     /// The primary could not be connected.
@@ -64,6 +66,7 @@ impl fmt::Display for Ending {
         match self {
             Self::Closed => f.write_str("closed"),
             Self::Linger => f.write_str("linger"),
+            Self::Idle => f.write_str("idle"),
             Self::Reset => f.write_str("reset"),
             Self::Refused(cause) => write!(f, "refused: {cause}"),
             Self::ConnectTimeout => f.write_str("connect timeout"),
@@ -222,6 +225,9 @@ impl Session {
         if !self.primary.lane.outbound.in_flight().is_zero() || !self.source.backlog.is_empty() {
             self.active_at = turn.now;
             return;
+        }
+        if self.has_datagrams() {
+            return self.end(By::Ingress, Ending::Drained, false, turn);
         }
         turn.effect(Effect::PauseSource { session: self.id });
         self.source.is_paused = true;

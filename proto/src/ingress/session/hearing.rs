@@ -11,7 +11,7 @@ use crate::{
         debts::Reply,
         hash,
         ledger::{Heard, Members},
-        voice::{Kind, Voice},
+        voice::{Kind, Tail, Voice},
     },
     counters::Tally,
     id::DestinationIndex,
@@ -56,11 +56,12 @@ impl Session {
         ends: &[u32],
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        self.expire_asks(turn);
         self.look_for_lapses(turn);
         let is_free = !self.is_guarded(turn);
         if is_free {
             self.count_passed(frames, turn);
-            self.write_to_source(payload, From::Primary, turn);
+            self.give_all(payload, ends, turn);
         }
         for piece in pieces(payload, ends) {
             self.begin_frame(DestinationIndex::PRIMARY, piece.bytes, turn);
@@ -105,32 +106,40 @@ impl Session {
     /// Holds what may still be kept from the source, and lets go of it when it may not.
     fn hold(&mut self, piece: &[u8], turn: &mut Turn<'_, impl Shell>) {
         let settings = &turn.core.routes[self.route.0 as usize].settings;
-        let (max_frame, talk, primary) = (settings.max_frame, &settings.talk, &settings.destinations[0]);
+        let (max_frame, is_filtered) = (settings.max_frame, settings.destinations[0].is_filtered());
         let (Some(voice), Some(conversation)) = (&mut self.primary.lane.voice, &mut self.conversation) else {
             return;
         };
-        let is_too_long = voice.heard.len() + piece.len() > max_frame as usize;
-        if is_too_long && !primary.admits(&voice.heard) {
+        if voice.heard.len() + piece.len() > max_frame as usize {
+            return self.decide_by_beginning(piece, turn);
+        }
+        voice.gather(piece, max_frame);
+        if is_filtered {
+            return;
+        }
+        if conversation.asks.may_become(&voice.heard) {
+            conversation.hold_until.get_or_insert(turn.now + settings.talk.hold);
+        } else {
+            self.release(turn);
+        }
+    }
+
+    /// The primary's frame has become too long to be held: by what it begins with it passes or not.
+    fn decide_by_beginning(&mut self, piece: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        let RouteState { settings, counters, .. } = turn.core.route(self.route);
+        let (Some(voice), Some(conversation)) = (&self.primary.lane.voice, &mut self.conversation) else {
+            return;
+        };
+        let held = voice.heard.len();
+        let fits = settings.max_frame as usize - held;
+        if settings.destinations[0].admits(&[&voice.heard, &piece[..fits]].concat()) {
+            self.release(turn);
+        } else {
             conversation.passing = Passing::Withheld;
-            let held = voice.heard.len() + piece.len();
-            voice.gather(piece, max_frame);
-            turn.core.destination(self.route, DestinationIndex::PRIMARY).said.filtered += 1;
-            return self.consume(DestinationIndex::PRIMARY, held as u64, turn);
+            counters.destinations[0].said.filtered += 1;
+            self.consume(DestinationIndex::PRIMARY, held as u64, turn);
         }
-        if !is_too_long {
-            voice.gather(piece, max_frame);
-            let is_held = primary.is_filtered() || conversation.asks.may_become(&voice.heard);
-            if is_held {
-                let is_unfiltered = !primary.is_filtered();
-                conversation.hold_until =
-                    conversation.hold_until.or(is_unfiltered.then(|| turn.now + talk.hold));
-                return;
-            }
-        }
-        self.release(turn);
-        if is_too_long {
-            self.pass_or_hold(piece, turn);
-        }
+        self.pass_or_hold(piece, turn);
     }
 
     /// Gives the source what was held of the primary's frame in progress; the rest follows as it comes.
@@ -139,9 +148,7 @@ impl Session {
             return;
         };
         conversation.hold_until = None;
-        if voice.heard.is_empty()
-            || std::mem::replace(&mut conversation.passing, Passing::Through) != Passing::Undecided
-        {
+        if std::mem::replace(&mut conversation.passing, Passing::Through) != Passing::Undecided {
             return;
         }
         let heard = std::mem::take(&mut voice.heard);
@@ -159,7 +166,9 @@ impl Session {
         let is_oversized = voice.is_oversized || voice.heard.len() + last.len() > max_frame;
         let mut heard = std::mem::take(&mut voice.heard);
         match self.passing() {
-            Passing::Through if !is_given => self.write_to_source(last, From::Primary, turn),
+            Passing::Through if !is_given && !last.is_empty() => {
+                self.write_to_source(last, From::Primary, turn);
+            }
             Passing::Withheld => self.consume(DestinationIndex::PRIMARY, last.len() as u64, turn),
             Passing::Through | Passing::Undecided => {}
         }
@@ -173,7 +182,7 @@ impl Session {
             conversation.passing = Passing::Undecided;
             conversation.hold_until = None;
         }
-        self.end_frame(DestinationIndex::PRIMARY, heard);
+        self.end_frame(DestinationIndex::PRIMARY, heard, !last.is_empty());
     }
 
     /// S12: what is too long to be looked at is counted, and passes unless its beginning is not admitted.
@@ -184,11 +193,11 @@ impl Session {
         if self.passing() != Passing::Undecided {
             return;
         }
-        if settings.destinations[0].admits(frame) {
+        if settings.destinations[0].admits(&frame[..frame.len().min(settings.max_frame as usize)]) {
             self.give(frame, turn);
         } else {
             said.filtered += 1;
-            self.consume(DestinationIndex::PRIMARY, frame.len() as u64, turn);
+            self.withhold(frame, turn);
         }
     }
 
@@ -204,12 +213,12 @@ impl Session {
         if !is_admitted || is_repeat {
             said.filtered += u64::from(!is_admitted);
             said.suppressed += u64::from(is_admitted);
-            self.consume(by, frame.len() as u64, turn);
+            self.withhold(frame, turn);
         } else if is_held {
             self.give(frame, turn);
         }
         if is_admitted && !is_repeat {
-            self.note_said_by_primary(&heard);
+            self.note_said_by_primary(&heard, turn);
         }
         self.answer_again(by, &heard, frame, is_repeat, turn);
         self.compare_frame(Compared { by, frame, hash }, turn);
@@ -220,6 +229,21 @@ impl Session {
         let is_one =
             || self.conversation.as_ref().is_some_and(|conversation| conversation.asks.is_one(frame));
         !heard.passes && !heard.is_new && is_one()
+    }
+
+    /// Gives the source what the primary said, in which the frames at `ends` end.
+    pub(super) fn give_all(&mut self, payload: &[u8], ends: &[u32], turn: &mut Turn<'_, impl Shell>) {
+        if self.has_datagrams() {
+            self.send_to_source(payload, ends, From::Primary, turn);
+        } else {
+            self.write_to_source(payload, From::Primary, turn);
+        }
+    }
+
+    /// The source does not get a whole frame of the primary's.
+    fn withhold(&mut self, frame: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        let units = self.units_of(frame.len());
+        self.consume(DestinationIndex::PRIMARY, units, turn);
     }
 
     /// Gives the source a whole frame of the primary's.
@@ -241,6 +265,7 @@ impl Session {
         ends: &[u32],
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        self.expire_asks(turn);
         self.look_for_lapses(turn);
         for piece in pieces(payload, ends) {
             self.begin_frame(destination, piece.bytes, turn);
@@ -271,7 +296,7 @@ impl Session {
         } else {
             self.on_secondary_frame(destination, whole(&mut heard, last), turn);
         }
-        self.end_frame(destination, heard);
+        self.end_frame(destination, heard, !last.is_empty());
     }
 
     fn on_secondary_frame(&mut self, by: DestinationIndex, frame: &[u8], turn: &mut Turn<'_, impl Shell>) {
@@ -319,14 +344,22 @@ impl Session {
             conversation.note_primary();
         }
         let settings = &turn.core.routes[self.route.0 as usize].settings;
-        let Some(voice) = self.voice(by).filter(|voice| voice.kind.is_none()) else { return };
-        let paid = voice.debts.pay(settings.replies(), settings.talk.reply_timeout, turn.now);
+        let gap = settings.codec.ends_by_silence().then_some(settings.quiet_gap);
+        let Some(voice) = self.voice(by) else { return };
+        let before = voice.speak(gap, turn.now);
+        if voice.kind.is_some() {
+            return;
+        }
+        let paid = match before {
+            Some(Tail { kind: Kind::Reply(reply), is_cut: true }) => Some(reply),
+            _ => voice.debts.pay(settings.replies(), settings.talk.reply_timeout, turn.now),
+        };
         let latest = voice.offered().checked_sub(1);
-        let kind = match paid {
-            Some(reply) => Kind::Reply(reply),
-            None if settings.codec.only_replies() => Kind::Reply(Reply(latest)),
-            None if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
-            None => Kind::Ask,
+        let kind = match (paid, before) {
+            (Some(reply), _) | (None, Some(Tail { kind: Kind::Reply(reply), .. })) => Kind::Reply(reply),
+            _ if settings.codec.only_replies() => Kind::Reply(Reply(latest)),
+            _ if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
+            _ => Kind::Ask,
         };
         if let Some(voice) = self.voice(by) {
             voice.kind = Some(kind);
@@ -340,11 +373,11 @@ impl Session {
         }
     }
 
-    /// The frame in progress is over; its buffer is kept for the next.
-    fn end_frame(&mut self, by: DestinationIndex, buffer: Vec<u8>) {
+    /// The frame in progress is over; its buffer is kept for the next. `is_cut`: by a byte of it, not by silence.
+    fn end_frame(&mut self, by: DestinationIndex, buffer: Vec<u8>, is_cut: bool) {
         if let Some(voice) = self.voice(by) {
             voice.heard = buffer;
-            voice.finish();
+            voice.finish(is_cut);
         }
     }
 
@@ -374,13 +407,16 @@ impl Session {
         self.place_asks(turn);
     }
 
-    /// A source to which the primary never replies only reports: then nobody owes it anything (S9).
+    /// Debts lapse. A source to which the primary never replies only reports: then nobody owes it anything (S9).
     pub(super) fn look_for_lapses(&mut self, turn: &mut Turn<'_, impl Shell>) {
-        let talk = &turn.core.routes[self.route.0 as usize].settings.talk;
+        let timeout = turn.core.routes[self.route.0 as usize].settings.talk.reply_timeout;
         let (Some(voice), Some(conversation)) = (&mut self.primary.lane.voice, &mut self.conversation) else {
             return;
         };
-        let lapsed = voice.debts.lapse(talk.reply_timeout, turn.now);
+        for voice in self.secondaries.iter_mut().filter_map(|it| it.lane.voice.as_mut()) {
+            voice.debts.lapse(timeout, turn.now);
+        }
+        let lapsed = voice.debts.lapse(timeout, turn.now);
         if lapsed == 0 {
             return;
         }
@@ -399,6 +435,10 @@ impl Session {
         frames: u64,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        if frames > 0 && self.conversation.is_some() && self.ends_by_silence(turn) {
+            // The source has spoken to it: what it says from now on is no part of what it was saying.
+            self.end_reply(destination, turn);
+        }
         let Some(conversation) = self.conversation.as_ref().filter(|_| frames > 0) else { return };
         let settings = &turn.core.routes[self.route.0 as usize].settings;
         let is_owed = settings.replies() != Replies::None && !conversation.is_one_way();

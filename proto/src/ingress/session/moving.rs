@@ -65,6 +65,8 @@ impl Session {
         // A deadline that already runs goes on: workers that come and go must not keep a source waiting.
         self.open_primary(position, turn);
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
+        // No reply is awaited any more that an ask would have to wait for.
+        self.place_asks(turn);
     }
 
     fn move_secondary(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {

@@ -1,13 +1,19 @@
 //! An ingress with a route of some destinations, a worker for each, and a shell that does as the test says. Files by table
 //! of docs/states.md: `acceptor` (links), `session`, `secondary`; `moving` has what becomes of sessions when links come
-//! and go, `flow` windows and turns, `foo` the messages of that protocol.
+//! and go, `flow` windows and turns, `foo` the messages of that protocol, `datagram` what sessions of datagrams do
+//! differently. What destinations say: `asking`, `comparing`, `filtering`, told in the words of `talk`.
 
 mod acceptor;
+mod asking;
+mod comparing;
+mod datagram;
+mod filtering;
 mod flow;
 mod foo;
 mod moving;
 mod secondary;
 mod session;
+mod talk;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,7 +22,7 @@ use crate::{
     codec::Codec,
     counters::ShedReason,
     id::{Attempt, Incarnation},
-    policy::{Destination, Talk},
+    policy::{self, Destination},
     spell,
     wire::{Bye, Cause, Cuts, Frame, Greeting, Phase, Standing},
 };
@@ -34,6 +40,7 @@ const SPARE_SECONDARY: Peer = Peer(11);
 const WINDOW: u32 = 1000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A step of the clock.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -54,6 +61,19 @@ impl Shell for Scripted {
         self.room -= taken;
         self.written.push_str(&String::from_utf8_lossy(&bytes[..taken]));
         taken
+    }
+
+    fn write_datagrams(&mut self, _: SessionId, bytes: &[u8], ends: &[u32]) -> usize {
+        let mut from = 0;
+        for (count, &end) in ends.iter().enumerate() {
+            let datagram = &bytes[from..end as usize];
+            if datagram.len() >= self.room {
+                return count;
+            }
+            (self.room, from) = (self.room - datagram.len() - 1, end as usize);
+            self.written.extend(["[", &String::from_utf8_lossy(datagram), "]"]);
+        }
+        ends.len()
     }
 
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
@@ -131,18 +151,10 @@ impl Rig {
     }
 
     fn with(codec: Codec, destinations: usize, link_window: u64, is_local: bool) -> Self {
-        let route = Route {
-            name: "r".to_owned(),
-            codec,
-            destinations: (0..destinations).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
-            talk: Talk::default(),
-            connect_timeout: CONNECT_TIMEOUT,
-            linger: LINGER,
-            quiet_gap: Duration::from_millis(100),
-            max_frame: 300,
-            window: WINDOW,
-            secondary_window: WINDOW,
-        };
+        Self::on(route(codec, destinations), link_window, is_local)
+    }
+
+    fn on(route: Route, link_window: u64, is_local: bool) -> Self {
         let incarnation = Incarnation(70);
         let routes = vec![route];
         let settings =
@@ -306,6 +318,23 @@ impl Rig {
     /// Frames shed for a destination, by reason.
     fn shed(&self, index: usize, reason: ShedReason) -> u64 {
         self.destination(index).account.shed[reason as usize].frames
+    }
+}
+
+/// A route whose destinations are `d0`, `d1` and so on.
+fn route(codec: Codec, destinations: usize) -> Route {
+    Route {
+        name: "r".to_owned(),
+        codec,
+        destinations: (0..destinations).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
+        talk: policy::Talk::default(),
+        connect_timeout: CONNECT_TIMEOUT,
+        linger: LINGER,
+        quiet_gap: Duration::from_millis(100),
+        idle_timeout: IDLE_TIMEOUT,
+        max_frame: 300,
+        window: WINDOW,
+        secondary_window: WINDOW,
     }
 }
 
