@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod event;
 pub mod exit;
+mod memory;
 pub mod node;
 pub mod pulse;
 pub mod report;

@@ -60,6 +60,7 @@ impl Shard {
         F: FnOnce(Commands) -> Fut + Send + 'static,
         Fut: Future<Output = ()>,
     {
+        crate::memory::keep_what_is_freed();
         let (commands, receiver) = mpsc::channel(16);
         thread::Builder::new().name(name).spawn(move || {
             if let Err(error) = run_local(main(receiver)) {

@@ -182,12 +182,14 @@ impl Asks {
         self.all.iter().filter(|ask| !ask.has_primary && !ask.is_waiting())
     }
 
-    /// Forgets the oldest that was said, if there are too many.
+    /// Forgets one that was said, if there are too many: the oldest, but those first that the primary will not say any more.
     fn make_room(&mut self) -> bool {
         if self.all.len() < MAX_ASKS {
             return true;
         }
-        let oldest = self.all.iter().position(|ask| !ask.is_waiting());
+        let is_over = |ask: &Ask| ask.has_primary && !ask.is_waiting();
+        let oldest =
+            self.all.iter().position(is_over).or_else(|| self.all.iter().position(|ask| !ask.is_waiting()));
         oldest.is_some_and(|index| {
             self.forget(index);
             true
@@ -310,6 +312,18 @@ mod tests {
         assert_eq!((asks.deadline(), asks.expire(until(29))), (Some(until(30)), vec![]));
         assert_eq!(asks.expire(until(30)), [S]);
         assert_eq!((asks.deadline(), asks.is_watchful()), (None, false));
+    }
+
+    /// Fails with: the oldest.
+    #[test]
+    fn what_the_primary_may_still_repeat_is_forgotten_last() {
+        let (mut asks, mut groups) = (Asks::default(), groups());
+        waiting(&mut asks, groups.next().unwrap(), b"X");
+        asks.said(1);
+        for group in groups.take(MAX_ASKS) {
+            asks.said_by_primary(group, until(30), 2);
+        }
+        assert!(asks.is_one(b"X") && asks.len() == MAX_ASKS);
     }
 
     #[test]

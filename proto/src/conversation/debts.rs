@@ -152,7 +152,7 @@ impl Debts {
                 (at + timeout > now).then_some(Reply(request))
             }
             Replies::One => {
-                self.lapse(timeout, now);
+                self.lapse(timeout, now, now);
                 let run = self.owed.front_mut()?;
                 let reply = Reply(run.take());
                 if run.count == 0 {
@@ -163,11 +163,11 @@ impl Debts {
         }
     }
 
-    /// Gives up debts that are too old; returns how many there were.
-    pub fn lapse(&mut self, timeout: Duration, now: Instant) -> u64 {
+    /// Gives up debts that are too old; returns how many of them arose at `since` or later.
+    pub fn lapse(&mut self, timeout: Duration, now: Instant, since: Instant) -> u64 {
         let mut lapsed = 0;
         while let Some(run) = self.owed.front().filter(|run| run.at + timeout <= now) {
-            lapsed += run.count;
+            lapsed += if run.at < since { 0 } else { run.count };
             self.owed.pop_front();
         }
         lapsed
@@ -176,6 +176,11 @@ impl Debts {
     /// Since when it owes its oldest reply.
     pub fn owes_since(&self) -> Option<Instant> {
         self.owed.front().map(|run| run.at)
+    }
+
+    /// Whether something is on its way to it, or has reached it without our knowing.
+    pub fn has_underway(&self) -> bool {
+        !self.underway.is_empty()
     }
 
     /// Whether this is on its way to it.
@@ -225,7 +230,7 @@ mod tests {
         assert_eq!(paid(&mut debts, 5), Some(Reply(Some(1))));
         debts.send(Some(2), 1);
         debts.deliver(1, true, at(6));
-        assert_eq!((debts.lapse(TIMEOUT, at(10)), debts.lapse(TIMEOUT, at(11))), (0, 1));
+        assert_eq!((debts.lapse(TIMEOUT, at(10), at(0)), debts.lapse(TIMEOUT, at(11), at(0))), (0, 1));
     }
 
     #[test]

@@ -24,15 +24,6 @@ pub enum Kind {
     Ask,
 }
 
-/// What the frame before was, where silence ends frames and has not ended that one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tail {
-    /// What it was.
-    pub kind: Kind,
-    /// It was cut for its length: what follows is a part of it.
-    pub is_cut: bool,
-}
-
 /// What one destination says, and what it was told.
 #[derive(Debug, Default)]
 pub struct Voice {
@@ -47,9 +38,9 @@ pub struct Voice {
     pub is_oversized: bool,
     /// When silence ends the frame in progress, where silence ends frames.
     pub quiet_at: Option<Instant>,
-    /// The frame before the one in progress, and when silence ends it.
-    tail: Option<Tail>,
-    silent_at: Instant,
+    /// What the frame before the one in progress was, and when it spoke last; where silence ends frames.
+    last: Option<Kind>,
+    spoke_at: Option<Instant>,
     /// Stored answers that wait until the stream to it is between two frames.
     pub answers: VecDeque<Bytes>,
     /// Source frames that were offered to it.
@@ -126,16 +117,24 @@ impl Voice {
         }
     }
 
-    /// It says something. Where silence, of so long, ends frames: returns what its words just now were.
-    pub fn speak(&mut self, gap: Option<Duration>, now: Instant) -> Option<Tail> {
-        let tail = self.tail.filter(|_| now < self.silent_at);
-        self.silent_at = now + gap?;
-        tail
+    /// It says something, where silence of so long ends frames. Returns what it was saying just now, if it was cut short there.
+    pub fn speak(&mut self, gap: Duration, now: Instant) -> Option<Kind> {
+        let spoke_at = self.spoke_at.replace(now)?;
+        self.last.filter(|_| now < spoke_at + gap)
     }
 
-    /// The frame in progress is over; `is_cut` for its length, if silence ends frames. Returns what it was.
-    pub fn finish(&mut self, is_cut: bool) -> Option<Kind> {
-        self.tail = self.kind.map(|kind| Tail { kind, is_cut });
+    /// Gives up debts that are too old. Returns how many there were; where silence ends frames, only of those it has said
+    /// nothing since, for a burst of its may have answered several.
+    pub fn lapse(&mut self, timeout: Duration, now: Instant) -> u64 {
+        match self.spoke_at {
+            Some(at) => self.debts.lapse(timeout, now, at),
+            None => self.debts.lapse(timeout, now, Instant::ZERO),
+        }
+    }
+
+    /// The frame in progress is over. Returns what it was.
+    pub fn finish(&mut self) -> Option<Kind> {
+        self.last = self.kind;
         self.quiet_at = None;
         self.is_oversized = false;
         if self.heard.capacity() > KEPT_CAPACITY {
@@ -146,8 +145,8 @@ impl Voice {
     }
 
     fn stop(&mut self) {
-        self.finish(false);
-        self.tail = None;
+        self.finish();
+        self.last = None;
         self.answers.clear();
     }
 }

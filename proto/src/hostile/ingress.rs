@@ -12,7 +12,8 @@ use crate::{
     codec::Codec,
     id::{Attempt, Epoch, Incarnation, Peer, RouteIndex, SessionId},
     ingress::{Effect, Ingress, Route, Settings, Shell},
-    policy::{Destination, Talk},
+    pattern::Patterns,
+    policy::{Destination, Rejoin, Replies, Talk},
     time::Instant,
     wire::{Batch, BatchWriter, Frame, Greeting, Header},
 };
@@ -92,8 +93,8 @@ fn settings(script: &mut Script<'_>) -> Settings {
     let route = Route {
         name: "r".to_owned(),
         codec,
-        destinations: (0..3).map(|index| Destination::new(format!("d{index}"), 0)).collect(),
-        talk: Talk::default(),
+        destinations: (0..3).map(|index| destination(script, index)).collect(),
+        talk: talk(script),
         connect_timeout: Duration::from_secs(5),
         linger: Duration::from_secs(10),
         quiet_gap: Duration::from_millis(100),
@@ -110,6 +111,34 @@ fn settings(script: &mut Script<'_>) -> Settings {
         link_window: if script.flips() { 500 } else { 1 << 20 },
         routes: vec![route],
     }
+}
+
+/// What workers say is lines of `x`, some of which are denied.
+fn destination(script: &mut Script<'_>, index: usize) -> Destination {
+    let mut destination = Destination::new(format!("d{index}"), 0);
+    match script.below(8) {
+        0 => destination.asks = false,
+        1 => destination.deny = pattern("^x{5}\n"),
+        2 => destination.allow = pattern("^x{1,4}\n"),
+        3 => destination.rejoin = Rejoin::First(2),
+        _ => {}
+    }
+    destination
+}
+
+fn talk(script: &mut Script<'_>) -> Talk {
+    let mut talk =
+        Talk { replies: [Replies::One, Replies::Many, Replies::None][script.below(3)], ..Talk::default() };
+    match script.below(4) {
+        0 => talk.answer = pattern("^xx"),
+        1 => talk.ignore = pattern("xx"),
+        _ => {}
+    }
+    talk
+}
+
+fn pattern(pattern: &str) -> Patterns {
+    Patterns::parse([pattern]).expect("it is a pattern")
 }
 
 /// Does what the script says, and audits after every step.

@@ -64,13 +64,6 @@ pub struct Route {
     pub secondary_window: u32,
 }
 
-impl Route {
-    /// What its destinations' frames count as. Where the codec knows, it is not for the settings to say (S9).
-    pub(super) fn replies(&self) -> Replies {
-        if self.codec.only_replies() { Replies::One } else { self.talk.replies }
-    }
-}
-
 /// What is counted of one route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteCounters {
@@ -297,7 +290,11 @@ impl Core {
 }
 
 impl RouteState {
-    fn new(settings: Route) -> Self {
+    fn new(mut settings: Route) -> Self {
+        if settings.codec.only_replies() {
+            // What destinations' frames count as is then not for the settings to say (S9).
+            settings.talk.replies = Replies::One;
+        }
         let destinations = vec![DestinationCounters::default(); settings.destinations.len()];
         let told = vec![Told::default(); settings.destinations.len()];
         Self { told, settings, counters: RouteCounters { destinations, ..RouteCounters::default() } }

@@ -313,6 +313,9 @@ impl Ingress {
                 assert_eq!(destination.account.in_flight, held, "in flight at destination {place}");
             }
         }
+        for (_, session) in self.sessions.iter() {
+            session.audit(self.core.routes[session.route.0 as usize].settings.max_frame);
+        }
         for (key, link) in self.core.links.iter() {
             let lanes = || {
                 self.sessions

@@ -41,6 +41,18 @@ pub(crate) enum Reply {
     Silence,
     Flood,
     Lies,
+    /// By frames, each when it is whole.
+    Frames(Answers),
+}
+
+/// What each frame is answered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    Echo,
+    Twice,
+    /// Something else, and never the same.
+    Lie,
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +114,11 @@ pub(crate) struct Socket {
     /// The destination has read so much.
     pub(crate) taken: usize,
     pub(crate) is_taking: bool,
-    /// What the destination said.
+    /// What the destination said, and how many frames of it are lies.
     pub(crate) said: Vec<u8>,
+    pub(crate) lies: usize,
+    /// The frame it is reading.
+    pub(crate) gathered: Vec<u8>,
     pub(crate) has_finished: bool,
     /// The worker has read so much.
     pub(crate) read: usize,
@@ -162,6 +177,8 @@ impl Socket {
             taken: 0,
             is_taking: false,
             said: Vec::new(),
+            lies: 0,
+            gathered: Vec::new(),
             has_finished: false,
             read: 0,
             is_finish_read: false,

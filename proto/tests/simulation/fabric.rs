@@ -38,6 +38,9 @@ impl Fabric {
         for fault in 0..self.world.plan.faults.len() {
             self.world.at(self.world.plan.faults[fault].0, Event::Fault(fault));
         }
+        for push in 0..self.world.plan.pushes.len() {
+            self.world.at(self.world.plan.pushes[push].at, Event::DestinationPushes(push));
+        }
         self.world.at(HEAL_AT, Event::Heal);
         self.world.at(SPEAK_AT, Event::LastWords);
         self.world.at(QUIT_AT, Event::Rest);
@@ -47,6 +50,9 @@ impl Fabric {
             self.audit();
         }
         self.check_end();
+        if self.world.plan.has_asks {
+            self.check_talk();
+        }
     }
 
     /// Lets the next thing happen; false when it is over.
@@ -175,6 +181,7 @@ impl Fabric {
             }
             Event::DestinationTakes(socket) => self.world.destination_takes(socket),
             Event::DestinationSays(socket, said) => self.world.destination_says(socket, &said),
+            Event::DestinationPushes(push) => self.world.destination_pushes(push),
             Event::DestinationFloods(socket) => self.world.destination_floods(socket),
             Event::DestinationFinishes(socket) => self.world.destination_finishes(socket),
             Event::DestinationResets(socket) => self.world.destination_resets(socket),

@@ -25,6 +25,7 @@ pub(crate) const QUIT_AT: Instant = seconds(55);
 pub(crate) const END_AT: Instant = seconds(80);
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a run")]
 pub(crate) struct Plan {
     pub(crate) random: Random,
     /// Links within one process, which lose nothing.
@@ -42,6 +43,18 @@ pub(crate) struct Plan {
     pub(crate) wires: WireFaults,
     /// In the end the ingresses drain; else the sources finish.
     pub(crate) drains: bool,
+    /// What destinations say of their own accord.
+    pub(crate) pushes: Vec<Push>,
+    /// More may be said than what primary and source say to each other.
+    pub(crate) has_asks: bool,
+}
+
+/// A destination says this to every source that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Push {
+    pub(crate) at: Instant,
+    pub(crate) by: usize,
+    pub(crate) frame: Vec<u8>,
 }
 
 /// Of a thousand batches, so many are lost or come twice.
@@ -156,6 +169,8 @@ impl Plan {
             faults,
             wires,
             drains,
+            pushes: Vec::new(),
+            has_asks: false,
         }
     }
 
@@ -203,7 +218,7 @@ impl WireFaults {
     }
 }
 
-fn route(secondaries: usize, draw: &mut Random) -> Route {
+pub(crate) fn route(secondaries: usize, draw: &mut Random) -> Route {
     let codec = draw.weighted(&[
         (5, Codec::Lines),
         (2, Codec::Raw),
@@ -314,7 +329,7 @@ impl DestinationPlan {
         Self { capacity: 300, manners: vec![(1, slow)], ..Self::well(draw) }
     }
 
-    fn well(draw: &mut Random) -> Self {
+    pub(crate) fn well(draw: &mut Random) -> Self {
         let manners = vec![(1, Manner::well(draw))];
         Self { connect_micros: 100, capacity: 65_536, manners, downs: Vec::new() }
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use proto::{id::ConnectionId, wire::Cause, worker::Owner};
 
 use crate::{
-    destinations::{Closes, Down, Manner, Reply, Socket, SocketState},
+    destinations::{Answers, Closes, Down, Manner, Reply, Socket, SocketState},
+    plan::Push,
+    sources::frame,
+    talking::{LIE, frames},
     world::{Event, World},
 };
 
@@ -130,9 +133,43 @@ impl World {
         let said = match manner.reply {
             Reply::Echo => bite,
             Reply::Lies => bite.iter().map(|byte| byte.wrapping_add(1)).chain(*b"\n##\n").collect(),
+            Reply::Frames(answers) => self.answer_frames(index, answers, &bite),
             Reply::Silence | Reply::Flood => return,
         };
+        if said.is_empty() {
+            return;
+        }
         self.soon(manner.reply_micros, Event::DestinationSays(index, said));
+    }
+
+    /// What it answers to the frames that end in a bite.
+    fn answer_frames(&mut self, index: usize, answers: Answers, bite: &[u8]) -> Vec<u8> {
+        let codec = self.plan.route.codec.clone();
+        let socket = &mut self.sockets[index];
+        socket.gathered.extend_from_slice(bite);
+        let whole = frames(&codec, &socket.gathered);
+        socket.gathered.drain(..whole.iter().map(Vec::len).sum::<usize>());
+        let answer = |request: Vec<u8>| match answers {
+            Answers::Echo => request,
+            Answers::Twice => request.repeat(2),
+            Answers::Lie => {
+                socket.lies += 1;
+                frame(&codec, format!("{LIE}{index}.{}", socket.lies).into_bytes())
+            }
+            Answers::Nothing => Vec::new(),
+        };
+        whole.into_iter().flat_map(answer).collect()
+    }
+
+    /// It says something to everyone who is there.
+    pub(crate) fn destination_pushes(&mut self, push: usize) {
+        let Push { by, ref frame, .. } = self.plan.pushes[push];
+        let frame = frame.clone();
+        for index in 0..self.sockets.len() {
+            if self.sockets[index].destination == by {
+                self.destination_says(index, &frame);
+            }
+        }
     }
 
     pub(crate) fn destination_says(&mut self, index: usize, said: &[u8]) {

@@ -88,7 +88,7 @@ fn stream(route: &Route, draw: &mut Random) -> (Vec<u8>, Vec<usize>, bool) {
     (stream, frames, is_whole)
 }
 
-fn frame(codec: &Codec, payload: Vec<u8>) -> Vec<u8> {
+pub(crate) fn frame(codec: &Codec, payload: Vec<u8>) -> Vec<u8> {
     match codec {
         Codec::Lines | Codec::Foo => [&payload[..], b"\n"].concat(),
         Codec::Delimiter(end) => [&payload[..], end].concat(),

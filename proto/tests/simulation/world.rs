@@ -47,6 +47,7 @@ pub(crate) enum Event {
     DestinationTakes(usize),
     DestinationSays(usize, Vec<u8>),
     DestinationFloods(usize),
+    DestinationPushes(usize),
     DestinationFinishes(usize),
     DestinationResets(usize),
     SourceStarts(usize),

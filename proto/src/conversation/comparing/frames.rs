@@ -143,6 +143,11 @@ impl Frames {
         due(&self.primary).into_iter().chain(due(&self.secondary)).min()
     }
 
+    pub(super) fn audit(&self) {
+        let longest = self.primary.len().max(self.secondary.len());
+        assert!(longest <= MAX_PENDING && self.spare.len() <= MAX_SPARE);
+    }
+
     pub(super) fn clear(&mut self) -> u64 {
         let given_up = self.primary.len() as u64;
         self.primary.clear();

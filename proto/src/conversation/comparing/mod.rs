@@ -133,6 +133,14 @@ impl Comparison {
         }
     }
 
+    /// That it keeps no more than it promises. For tests and simulations.
+    pub(crate) fn audit(&self) {
+        match self {
+            Self::Frames(frames) => frames.audit(),
+            Self::Stream(stream) => stream.audit(),
+        }
+    }
+
     /// Replies that were the same, and replies given up, since it was last asked.
     pub fn take_counts(&mut self) -> Counts {
         match self {

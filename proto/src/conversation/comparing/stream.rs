@@ -136,6 +136,10 @@ impl Stream {
         self.due
     }
 
+    pub(super) fn audit(&self) {
+        assert!(self.ahead.len() - self.from <= MAX_AHEAD && self.from <= self.ahead.len());
+    }
+
     pub(super) fn clear(&mut self) -> u64 {
         let given_up = u64::from(self.leader == Some(Side::Primary));
         let counts = self.counts;

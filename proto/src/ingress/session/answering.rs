@@ -3,7 +3,7 @@
 //! A stored answer enters the stream to a destination between two frames of the source's. It is part of what the destination
 //! was given, and counted as such; `injected` says how much of that it is.
 
-use super::{DestinationIndex, SecondaryState, Session, Shell, Turn};
+use super::{DestinationIndex, Session, Shell, Turn};
 use crate::{
     conversation::{asks::Answer, comparing::Comparison, voice::MAX_ANSWERS},
     counters::ShedReason,
@@ -147,13 +147,7 @@ impl Session {
     fn refusal_of(&self, to: DestinationIndex, chunk: &Chunk) -> Option<ShedReason> {
         match to.0 {
             0 => self.source.has_finished.then_some(ShedReason::SessionEnded),
-            index => {
-                let secondary = &self.secondaries[index as usize - 1];
-                debug_assert!(
-                    secondary.state != SecondaryState::Live || !secondary.lane.outbound.is_mid_frame()
-                );
-                secondary.refusal_of(chunk)
-            }
+            index => self.secondaries[index as usize - 1].refusal_of(chunk),
         }
     }
 }

@@ -62,6 +62,7 @@ impl Session {
             && self.phase == Phase::Open
             && is_between_frames
             && voice.debts.owes_since().is_none()
+            && !(voice.debts.has_underway() && conversation.awaits_replies())
             && self.source.backlog.is_empty()
             && !self.source.is_shut
     }

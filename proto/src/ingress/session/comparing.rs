@@ -134,7 +134,7 @@ impl Session {
 
     /// Tells what has become certain about a secondary's replies.
     pub(super) fn judge(&mut self, index: usize, turn: &mut Turn<'_, impl Shell>) {
-        let replies = turn.core.route(self.route).settings.replies();
+        let replies = turn.core.route(self.route).settings.talk.replies;
         let is_settled =
             |lane: &super::Lane| lane.voice.as_ref().is_some_and(|voice| voice.debts.is_settled());
         let are_settled = replies == Replies::One

@@ -108,6 +108,10 @@ impl Session {
         self.connect_by = None;
         self.primary.place_at = None;
         self.quiet_at = None;
+        if !self.primary.lane.has_closed {
+            // It had no chance to say what a secondary may say yet.
+            self.stop_comparing_all(turn);
+        }
         self.end_primary(ending, abort, turn);
         self.drop_partial(turn);
         self.drop_asks(turn);

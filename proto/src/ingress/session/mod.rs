@@ -7,6 +7,7 @@
 
 mod answering;
 mod asking;
+mod auditing;
 mod comparing;
 mod datagram;
 mod ending;
@@ -15,6 +16,7 @@ mod hearing;
 pub(super) mod lane;
 mod measuring;
 pub(super) mod moving;
+mod passing;
 mod primary;
 mod source;
 mod worker;
@@ -160,7 +162,7 @@ impl Session {
             is_oversized: false,
             primary,
             secondaries,
-            conversation: is_kept.then(|| Box::new(Conversation::new(settings.talk.dedup_window, opening))),
+            conversation: is_kept.then(|| Box::new(Conversation::new(&settings.talk, opening))),
             connect_by: None,
             quiet_at: None,
             active_at: now,

@@ -80,6 +80,19 @@ fn a_reply_that_only_the_secondary_says_is_extra() {
     talk.rest();
 }
 
+/// Fails with: comparing that goes on when the primary is gone.
+#[test]
+fn what_a_secondary_replies_when_the_session_is_over_is_not_extra() {
+    let mut talk = Talk::lines(2);
+    talk.source("Q\n");
+    talk.rig.source_reset();
+    talk.says(S, "A\n");
+    talk.pass(seconds(9));
+    talk.finishes(S);
+    talk.pass(seconds(9));
+    assert_eq!(talk.found(S), [0, 0, 0]);
+}
+
 #[test]
 fn what_is_ignored_is_no_difference() {
     let mut talk = Talk::with(Codec::Lines, 2, |route| route.talk.ignore = patterns("[0-9]+"));

@@ -27,6 +27,17 @@ impl Rig {
     }
 }
 
+fn both_open(route: Route) -> Rig {
+    let mut rig = Rig::on(route, u64::MAX, false);
+    rig.greet(PRIMARY, 0, &[]);
+    rig.greet(SECONDARY, 1, &[]);
+    rig.accept();
+    rig.say(PRIMARY, &[opened(A1)]);
+    rig.say(SECONDARY, &[opened(A1)]);
+    rig.forget();
+    rig
+}
+
 /// Fails with: `Reader::read` that begins anew with every read.
 #[test]
 fn messages_count_once_their_end_has_passed_however_they_were_cut() {
@@ -111,8 +122,9 @@ fn replies_of_the_same_seq_that_differ_are_told_at_once_with_their_request() {
 #[test]
 fn a_server_only_replies_whatever_the_settings_say() {
     for replies in [Replies::One, Replies::Many, Replies::None] {
-        let mut rig = Rig::both_open(Codec::Foo);
-        rig.settings().talk.replies = replies;
+        let mut route = route(Codec::Foo, 2);
+        route.talk.replies = replies;
+        let mut rig = both_open(route);
         rig.say(SECONDARY, &[reply(A1, 0, "ACK 0 first\n")]);
         rig.source_says("REQ 1\n");
         rig.deliver(70);
