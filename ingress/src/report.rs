@@ -3,13 +3,14 @@
 //! It copies and names, and computes nothing: what must add up was counted by the machine.
 
 use proto::{
+    codec::{Codec, foo},
     conversation::comparing::Finding,
     counters::Tally,
     id::RouteIndex,
     ingress::{DestinationCounters, RouteCounters, SaidCounters},
 };
 use runtime::{
-    report::{DestinationReport, Report, RouteReport, Said, Sessions, Source},
+    report::{DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
     settings::{Destination, Route, Settings},
 };
 
@@ -58,11 +59,27 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDo
             kernel_drops: at_door.dropped,
             unsent: at_door.unsent,
         }),
+        foo: (route.codec == Codec::Foo).then(|| messages(&counters.foo)),
+        latency: Some(latency(&counters.latency)),
         destinations: destinations
             .map(|(index, (settings, counted))| of_destination(settings, index, counted))
             .collect(),
         ..RouteReport::default()
     }
+}
+
+fn messages(counters: &foo::Counters) -> Foo {
+    Foo {
+        req: counters.req,
+        ack: counters.ack,
+        nak: counters.nak,
+        invalid_source: counters.invalid_source,
+        invalid_primary: counters.invalid_primary,
+    }
+}
+
+fn latency(counted: &proto::latency::Latency) -> Latency {
+    Latency { buckets: counted.buckets.to_vec(), sum_micros: counted.sum_micros, count: counted.count }
 }
 
 fn of_destination(settings: &Destination, index: usize, counters: &DestinationCounters) -> DestinationReport {

@@ -69,10 +69,10 @@ pub struct RouteReport {
     /// What sources said and were told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// Messages of the Foo protocol, where that is the codec.
+    /// Messages, where the codec is `foo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foo: Option<Foo>,
-    /// How long the primary took to reply.
+    /// How long the primary takes to reply; nothing at a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
     /// By destination, the primary first.
@@ -120,9 +120,9 @@ pub struct Foo {
     pub ack: u64,
     /// Replies that do not.
     pub nak: u64,
-    /// Lines of sources that are no messages.
+    /// Lines of sources that are no requests.
     pub invalid_source: u64,
-    /// Lines of the primary that are no messages.
+    /// Lines of the primary that are no replies.
     pub invalid_primary: u64,
 }
 
@@ -488,7 +488,13 @@ mod tests {
             shed: [("away".to_owned(), Tally::new(1, 2))].into(),
             ..DestinationReport::default()
         };
-        let route = RouteReport { destinations: vec![destination], ..RouteReport::default() };
+        let latency = Latency { buckets: vec![accepted, 1], sum_micros: accepted, count: 2 };
+        let route = RouteReport {
+            destinations: vec![destination],
+            foo: Some(Foo { req: accepted, ack: 1, nak: 2, invalid_source: 3, invalid_primary: 4 }),
+            latency: Some(latency),
+            ..RouteReport::default()
+        };
         Report { node: "up".to_owned(), routes: vec![route], ..Report::default() }
     }
 
@@ -499,6 +505,10 @@ mod tests {
         assert_eq!(destination.accepted, Tally::new(2, 30));
         assert_eq!(destination.shed["away"], Tally::new(2, 4));
         assert_eq!(destination.outages, 1);
+        let foo = Foo { req: 30, ack: 2, nak: 4, invalid_source: 6, invalid_primary: 8 };
+        assert_eq!(sum.routes[0].foo, Some(foo));
+        let latency = Latency { buckets: vec![30, 2], sum_micros: 30, count: 4 };
+        assert_eq!(sum.routes[0].latency, Some(latency));
     }
 
     #[test]

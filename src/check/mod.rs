@@ -79,7 +79,7 @@ fn list(mut words: Vec<String>, conjunction: &str) -> String {
 fn frames(route: &Route) -> String {
     match &route.codec {
         Codec::Raw => format!("in whole bursts that {:?} of silence end", route.quiet_gap),
-        Codec::Lines => "in whole lines".to_owned(),
+        Codec::Lines | Codec::Foo => "in whole lines".to_owned(),
         Codec::Datagram => "in whole datagrams".to_owned(),
         Codec::Delimiter(bytes) => format!("in whole frames that end with \"{}\"", bytes.escape_ascii()),
         Codec::LengthPrefixed(prefix) => format!("in whole frames whose length is {}", length(*prefix)),
@@ -139,6 +139,7 @@ mod tests {
         for (codec, words) in [
             ("'raw'", ", in whole bursts that 100ms of silence end, "),
             ("'lines'", ", in whole lines, "),
+            ("'foo'", ", in whole lines, "),
             ("'delimiter:hex:0d0a'", r#", in whole frames that end with "\r\n", "#),
             ("{ kind = 'length-prefixed', width = 1 }", ", in whole frames whose length is in 1 byte, "),
             (

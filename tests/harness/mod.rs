@@ -9,6 +9,7 @@
 mod datagrams;
 mod destination;
 mod fabric;
+mod foo;
 mod http;
 mod listener;
 mod numbered;
@@ -23,6 +24,7 @@ mod wait;
 pub(crate) use datagrams::{DatagramDestination, DatagramSource};
 pub(crate) use destination::Destination;
 pub(crate) use fabric::{Fabric, Plan, Shape};
+pub(crate) use foo::{FooClient, answer_to, foo_server, never_closing_foo_server, next_request, request};
 pub(crate) use http::{ask, follow};
 pub(crate) use listener::Meeting;
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};

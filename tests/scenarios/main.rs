@@ -14,6 +14,7 @@ mod delivery;
 mod ending;
 mod environment;
 mod events;
+mod foo;
 mod lifecycle;
 mod link_port;
 mod outages;

@@ -91,7 +91,8 @@ keyed! {
             pub destinations: Vec<Destination>, "destinations", "required";
         }
         keys in_environment = true {
-            /// How frames are told apart: `raw`, `lines`, `delimiter:\r\n` (or `delimiter:hex:0d0a`),
+            /// How frames are told apart: `raw`, `lines`, `foo` (lines whose messages are counted),
+            /// `delimiter:\r\n` (or `delimiter:hex:0d0a`),
             /// `length-prefixed:width=2,endianness=big`, to which may be added
             /// `,offset=0,counts=payload,trailer=0`. A length counts what follows it (`payload`) but for a `trailer`
             /// of so many bytes, or that and itself (`field`), or the whole `frame`; `offset` bytes stand before it.
@@ -360,7 +361,7 @@ mod tests {
                     "--listen: `http://:1`: http:// is not served by this version; tcp:// and udp:// are / --listen tcp://:7890",
                     "--forward: `a:0`: port 0 is no destination; ports are 1 to 65535 / --forward 10.0.0.1:1234",
                     "--forward: `x` is not HOST:PORT; an IPv6 address goes in brackets, as in [::1]:9 / --forward 10.0.0.1:1234",
-                    "--codec: `json` is not a codec; there are raw, lines, length-prefixed, delimiter / --codec lines",
+                    "--codec: `json` is not a codec; there are raw, lines, length-prefixed, delimiter, foo / --codec lines",
                     "--shards: 0 is not between 1 and 1024 / --shards 4",
                 ],
             ),

@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn say(stream: &mut Stream, side: Side, bytes: &[u8]) {
-        stream.say(side, &Said { bytes, hash: 0, request: Some(1), due: Some(at(5)) });
+        stream.say(side, &Said { bytes, hash: 0, key: None, request: Some(1), due: Some(at(5)) });
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Session {
         }
         self.active_at = turn.now;
         self.source.spoke_last = true;
+        self.note_asked(turn);
         self.source.heard_before_frame = self.source.written;
         let tally = Tally::new(ends.len() as u64, bytes.len() as u64);
         self.received += tally;

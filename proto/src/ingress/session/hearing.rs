@@ -137,16 +137,17 @@ impl Session {
             conversation.note_primary();
         }
         let settings = &turn.core.routes[self.route.0 as usize].settings;
-        let (talk, gap) = (&settings.talk, settings.codec.ends_by_silence().then_some(settings.quiet_gap));
+        let gap = settings.codec.ends_by_silence().then_some(settings.quiet_gap);
         let Some(voice) = self.voice(by) else { return };
         let before = gap.and_then(|gap| voice.speak(gap, turn.now));
         if voice.kind.is_some() {
             return;
         }
-        let paid = voice.debts.pay(talk.replies, talk.reply_timeout, turn.now);
+        let paid = voice.debts.pay(settings.talk.replies, settings.talk.reply_timeout, turn.now);
         let latest = voice.offered().checked_sub(1);
         let kind = match (paid, before) {
             (Some(reply), _) | (None, Some(Kind::Reply(reply))) => Kind::Reply(reply),
+            _ if settings.codec.only_replies() => Kind::Reply(Reply(latest)),
             _ if latest.is_some() && self.continues_reply(by, bytes) => Kind::Reply(Reply(latest)),
             _ => Kind::Ask,
         };

@@ -14,6 +14,7 @@ mod ending;
 mod handing_over;
 mod hearing;
 pub(super) mod lane;
+mod measuring;
 pub(super) mod moving;
 mod passing;
 mod primary;
@@ -26,6 +27,7 @@ use bytes::Bytes;
 pub(in crate::ingress) use datagram::Said;
 pub use ending::{By, Ending};
 use lane::{Lane, SecondaryLane, SecondaryState};
+use measuring::Readers;
 use primary::{Primary, PrimaryState};
 
 use super::{
@@ -68,6 +70,8 @@ struct Source {
     is_paused: bool,
     /// It has said something since the primary last did.
     spoke_last: bool,
+    /// When it first spoke after the primary last did.
+    asked_at: Option<Instant>,
     /// Said to it and not yet taken by its socket; of datagrams, each by itself. Bounded by the primary's window, and one ask.
     backlog: VecDeque<(Bytes, From)>,
     /// Units its socket took, and those that and the backlog make.
@@ -97,6 +101,7 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     source: Source,
     framer: Framer,
+    readers: Readers,
     /// The frame in progress, for secondaries, which get whole frames only.
     /// Of datagrams: what came before the primary was connected.
     // Invariant: empty without secondaries; at most max_frame bytes, or what the primary's lane admitted.
@@ -151,6 +156,7 @@ impl Session {
             phase: Phase::Connecting,
             source: Source { is_paused: !codec.is_datagram(), ..Source::default() },
             framer: Framer::new(codec, max_frame),
+            readers: Readers::default(),
             partial: Vec::new(),
             is_clean_start: true,
             is_oversized: false,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{By, Effect, Ending, From, Phase, Primary, SecondaryState, Session, Shell, Turn};
 use crate::{
+    codec::foo::Speaker,
     counters::Tally,
     credit::{Chunk, FRAME_COST},
     id::DestinationIndex,
@@ -23,6 +24,8 @@ impl Session {
         }
         self.active_at = turn.now;
         self.source.spoke_last = true;
+        self.note_asked(turn);
+        self.count_messages(Speaker::Source, &bytes, turn);
         // With `raw`, one side's speaking ends the other's burst.
         if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_reply(DestinationIndex::PRIMARY, turn);
@@ -200,6 +203,7 @@ impl Session {
 
     pub(super) fn pass_on_fin(&mut self, turn: &mut Turn<'_, impl Shell>) {
         self.end_burst(turn);
+        self.count_last_message(Speaker::Source, turn);
         self.primary.lane.outbound.finish();
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
         for index in 0..self.secondaries.len() {
@@ -237,6 +241,9 @@ impl Session {
     pub(super) fn write_to_source(&mut self, payload: &[u8], from: From, turn: &mut Turn<'_, impl Shell>) {
         if self.has_datagrams() {
             return self.send_to_source(payload, &[payload.len() as u32], from, turn);
+        }
+        if from == From::Primary {
+            self.count_messages(Speaker::Primary, payload, turn);
         }
         self.source.queued += payload.len() as u64;
         let taken = if self.source.backlog.is_empty() { turn.shell.write(self.id, payload) } else { 0 };

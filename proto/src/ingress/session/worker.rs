@@ -10,6 +10,7 @@ use super::{
     lane::Lane,
 };
 use crate::{
+    codec::foo::Speaker,
     counters::{ShedReason, Tally},
     credit::{Accept, FIN_COST},
     id::DestinationIndex,
@@ -182,6 +183,7 @@ impl Session {
     ) {
         self.active_at = turn.now;
         self.source.spoke_last = false;
+        self.note_replied(turn);
         if self.framer.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_burst(turn);
         }
@@ -223,6 +225,7 @@ impl Session {
         }
         if destination.is_primary() {
             self.active_at = turn.now;
+            self.count_last_message(Speaker::Primary, turn);
             self.note_progress(destination, turn);
             self.shut_source_if_done(turn);
         } else {

@@ -1,6 +1,7 @@
 //! An ingress with a route of some destinations, a worker for each, and a shell that does as the test says. Files by table
 //! of docs/states.md: `acceptor` (links), `session`, `secondary`; `moving` has what becomes of sessions when links come
-//! and go, `flow` windows and turns, `datagram` what sessions of datagrams do differently. What destinations say: `asking`, `answering`, `comparing`, `filtering`, told in the words of `talk`.
+//! and go, `flow` windows and turns, `foo` the messages of that protocol, `datagram` what sessions of datagrams do
+//! differently. What destinations say: `asking`, `answering`, `comparing`, `filtering`, told in the words of `talk`.
 
 mod acceptor;
 mod answering;
@@ -9,6 +10,7 @@ mod comparing;
 mod datagram;
 mod filtering;
 mod flow;
+mod foo;
 mod moving;
 mod secondary;
 mod session;
