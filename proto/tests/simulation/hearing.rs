@@ -21,24 +21,25 @@ fn ended_in_order(source: &Source) -> bool {
     source.ending == Some(Ending::Closed)
 }
 
-/// A frame, and when its last byte came.
-type Heard = (Vec<u8>, Instant);
+/// A frame, and when its first and its last byte came.
+type Heard = (Vec<u8>, [Instant; 2]);
 
 impl Fabric {
     /// The frames each source heard.
     pub(crate) fn heard(&self) -> Vec<Vec<Heard>> {
         let codec = &self.world.plan.route.codec;
         let of_source = |source: &Source| {
+            let when = |len: usize| {
+                let then = source.transcript.iter().find(|(_, came, _)| *came >= len);
+                then.map_or(Instant::NEVER, |(at, _, _)| *at)
+            };
             let mut end = 0;
-            let when =
-                |end: usize| source.transcript.iter().find(|(_, len, _)| *len >= end).map(|(at, _, _)| *at);
-            frames(codec, &source.received)
-                .into_iter()
-                .filter_map(|frame| {
-                    end += frame.len();
-                    Some((frame, when(end)?))
-                })
-                .collect()
+            let timed = frames(codec, &source.received).into_iter().map(|frame| {
+                let start = end;
+                end += frame.len();
+                (frame, [when(start + 1), when(end)])
+            });
+            timed.collect()
         };
         self.world.sources.iter().map(of_source).collect()
     }
@@ -125,10 +126,11 @@ impl Fabric {
             .sockets_of(source, 0)
             .flat_map(|socket| frames(&route.codec, &socket.said[..socket.read]))
             .collect();
-        let of_primary: Vec<Heard> = of_primary.into_iter().map(|frame| (frame, Instant::ZERO)).collect();
-        let timed: Vec<Heard> = heard.iter().map(|frame| (frame.clone(), Instant::ZERO)).collect();
+        let of_primary: Vec<Heard> =
+            of_primary.into_iter().map(|frame| (frame, [Instant::ZERO; 2])).collect();
+        let timed: Vec<Heard> = heard.iter().map(|frame| (frame.clone(), [Instant::ZERO; 2])).collect();
         let is_denied = |frame: &[u8]| !route.destinations[0].admits(frame);
-        let woven = check_woven(&timed, &of_primary, &self.asked(source), is_denied, |_, _, _| true);
+        let woven = check_woven(&timed, &of_primary, &self.asked(source), is_denied, |_, _| true);
         assert_eq!(woven, Ok(()), "S3, S7 at source {source}");
         let is_denied = |frame: &&Vec<u8>| contains(frame, DENIED.as_bytes());
         let who_may = (0..3).filter(|&index| {
@@ -191,7 +193,7 @@ fn check_woven(
     of_primary: &[Heard],
     asked: &BTreeSet<Vec<u8>>,
     is_denied: impl Fn(&[u8]) -> bool,
-    is_in_time: impl Fn(Instant, Instant, u32) -> bool,
+    is_in_time: impl Fn([Instant; 2], [Instant; 2]) -> bool,
 ) -> Result<(), String> {
     // The same text has the same number, which is sooner compared.
     let mut numbers: BTreeMap<&[u8], usize> = BTreeMap::new();
@@ -202,7 +204,7 @@ fn check_woven(
     let of_primary: Vec<_> =
         of_primary.iter().map(|(said, then)| (number(said), is_denied(said), *then)).collect();
     let mut told = BTreeSet::new();
-    let (mut places, mut asks) = (BTreeSet::from([0]), 0);
+    let mut places = BTreeSet::from([0]);
     for (frame, now) in heard {
         let (text, is_ask) = (number(frame), asked.contains(frame));
         let mut next = if is_ask { places.clone() } else { BTreeSet::new() };
@@ -211,7 +213,7 @@ fn check_woven(
             // Where another place has led is not gone again.
             let ahead = of_primary.iter().enumerate().skip(if place < from { usize::MAX } else { place });
             for (at, (said, is_denied, then)) in ahead {
-                if *said == text && is_in_time(*then, *now, asks) {
+                if *said == text && is_in_time(*then, *now) {
                     next.insert(at + 1);
                 }
                 from = at + 1;
@@ -220,21 +222,22 @@ fn check_woven(
                 }
             }
         }
-        asks += u32::from(is_ask);
         told.insert(text);
         if next.is_empty() {
-            return Err(format!("{} is heard at {now}", String::from_utf8_lossy(frame)));
+            return Err(format!("{} is heard at {}", String::from_utf8_lossy(frame), now[1]));
         }
         places = next;
     }
     Ok(())
 }
 
-/// Whether a source heard with asks what it heard without them, but for what was added and suppressed, and no later than `hold`
-/// for each ask before.
+/// Whether a source heard with asks what it heard without them, but for what was added and suppressed, and no byte of it later
+/// than `hold`.
 pub(crate) fn compare_asking(without: &Fabric, with: &Fabric) -> Result<(), String> {
     let hold = with.world.plan.route.talk.hold;
-    let is_in_time = |then, now, asks| then <= now && now <= then + hold * asks;
+    let is_in_time = |then: [Instant; 2], now: [Instant; 2]| {
+        then.into_iter().zip(now).all(|(then, now)| then <= now && now <= then + hold)
+    };
     if without.of_primary() != with.of_primary() {
         return Err("the primary sees something else".to_owned());
     }

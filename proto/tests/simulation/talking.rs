@@ -136,6 +136,10 @@ fn talker(index: usize, draw: &mut Random) -> DestinationPlan {
     if draw.chance(30) {
         manner.reply_micros = draw.within(10_000..=7_000_000);
     }
+    if draw.chance(15) {
+        let pause = draw.weighted(&[(3, 100..=20_000), (1, 60_000..=150_000)]);
+        manner.drips = Some((draw.size(2..=40), draw.within(pause)));
+    }
     manner.closes =
         if index > 0 && draw.chance(10) { Closes::After(draw.size(0..=500)) } else { Closes::AtEnd };
     plan

@@ -199,6 +199,29 @@ fn with_raw_what_a_secondary_replies_behind_its_ask_is_no_part_of_it() {
     assert_eq!((talk.told(), talk.found(S)), ("AX".into(), [0, 0, 0]));
 }
 
+/// Fails with: debts that lapse though a burst has answered them too.
+#[test]
+fn with_raw_one_reply_to_many_bursts_makes_no_source_that_only_reports() {
+    let mut talk = Talk::of(Codec::Raw, 2);
+    for _ in 0..10 {
+        talk.source("Q");
+        talk.pass(GAP);
+        (P..=S).for_each(|destination| talk.deliver(destination));
+    }
+    talk.says(P, "A");
+    talk.says(S, "A");
+    talk.pass(seconds(6));
+    talk.source("Q");
+    talk.pass(GAP);
+    (P..=S).for_each(|destination| talk.deliver(destination));
+    talk.says(S, "B");
+    talk.pass(seconds(1));
+    assert_eq!(talk.told(), "A");
+    talk.says(P, "B");
+    talk.pass(seconds(6));
+    assert_eq!((talk.told(), talk.found(S)), ("B".into(), [0, 0, 0]));
+}
+
 /// Fails with: a burst that was cut begun anew.
 #[test]
 fn with_raw_a_long_reply_stays_a_reply_where_it_is_cut() {
