@@ -26,12 +26,13 @@ pub struct Recovery {
     path: PathBuf,
     max_age: Duration,
     failures: Mutex<RateLimited>,
+    writing: Mutex<()>,
 }
 
 impl Recovery {
     /// This file. Nothing is looked at yet.
     pub fn new(path: PathBuf, max_age: Duration) -> Self {
-        Self { path, max_age, failures: Mutex::default() }
+        Self { path, max_age, failures: Mutex::default(), writing: Mutex::default() }
     }
 
     /// What was known when it was written, if it is there and fit to go on from at this wall-clock time.
@@ -70,7 +71,11 @@ impl Recovery {
 
     /// Writes what is to be written down. For a thread that may wait.
     pub fn write(&self, saved: &Saved, now: Instant) {
-        let Err(error) = replace(&self.path, saved) else { return };
+        // Two may come at once at the end of the process; the later one has the newer numbers.
+        let alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = replace(&self.path, saved);
+        drop(alone);
+        let Err(error) = written else { return };
         let admitted = self.failures.lock().unwrap_or_else(PoisonError::into_inner).admit(now);
         if let Some(left_out) = admitted {
             warn!(file = %self.path.display(), %error, left_out, "the recovery file cannot be written");

@@ -103,10 +103,11 @@ impl Statistics {
     }
 
     fn is_welcome(&self, key: &TellerKey, shard: u16) -> bool {
-        match self.tellers.get(key) {
-            Some(_) => usize::from(shard) < MAX_SHARDS,
-            None => self.folded.get(&key.0).is_none_or(|folded| key.1 > *folded),
-        }
+        usize::from(shard) < MAX_SHARDS
+            && match self.tellers.get(key) {
+                Some(_) => true,
+                None => self.folded.get(&key.0).is_none_or(|folded| key.1 > *folded),
+            }
     }
 
     /// Folds what is long over into the base. For now and then.

@@ -96,7 +96,7 @@ impl Teller {
         let told = tell(Step { before: before.map(|word| &word.report), after: &report, took });
         self.reports += 1;
         if before.is_some() {
-            self.lost += sequence - last - 1;
+            self.lost = self.lost.saturating_add(sequence - last - 1);
         }
         self.shards.insert(shard, Word { sequence, time, is_last, report });
         Some(told)

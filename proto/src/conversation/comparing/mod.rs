@@ -113,7 +113,7 @@ impl Comparison {
     pub fn judge(&mut self, is_settled: bool, now: Instant) -> Option<Divergence> {
         match self {
             Self::Frames(frames) => frames.judge(is_settled, now),
-            Self::Stream(stream) => stream.judge(is_settled, now),
+            Self::Stream(stream) => stream.judge(now),
         }
     }
 

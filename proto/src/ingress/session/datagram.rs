@@ -142,7 +142,7 @@ impl Session {
         let mut at = ends[..sent].last().map_or(0, |&end| end as usize);
         self.count_written(units(sent, at), at, from, turn);
         for &end in &ends[sent..] {
-            self.source.backlog.push_back((Bytes::copy_from_slice(&payload[at..end as usize]), from));
+            self.source.backlog.push_back((payload[at..end as usize].into(), from));
             at = end as usize;
         }
         self.note_progress(DestinationIndex::PRIMARY, turn);

@@ -102,12 +102,19 @@ impl Session {
         if !matches!(self.phase, Phase::Connecting | Phase::Open) {
             return;
         }
+        if self.conversation.as_ref().is_some_and(|conversation| conversation.hold_until.is_some()) {
+            // What a secondary asked must not cost the source the primary's last words.
+            self.release(turn);
+        }
         let was_connecting = self.phase == Phase::Connecting;
         let linger = turn.core.route(self.route).settings.linger;
         self.phase = Phase::Draining { until: turn.now + linger };
         self.connect_by = None;
         self.primary.place_at = None;
         self.quiet_at = None;
+        if let Some(voice) = &mut self.primary.lane.voice {
+            voice.quiet_at = None;
+        }
         if !self.primary.lane.has_closed {
             // It had no chance to say what a secondary may say yet.
             self.stop_comparing_all(turn);

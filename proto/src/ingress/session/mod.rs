@@ -23,7 +23,7 @@ mod worker;
 
 use std::{collections::VecDeque, time::Duration};
 
-use bytes::Bytes;
+use bytes::BytesMut;
 pub(in crate::ingress) use datagram::Said;
 pub use ending::{By, Ending};
 use lane::{Lane, SecondaryLane, SecondaryState};
@@ -46,6 +46,8 @@ use crate::{
 
 /// In a drain, a session that has been quiet for so long is brought to its end.
 const DRAIN_PAUSE: Duration = Duration::from_millis(300);
+/// What waits for a source is joined to pieces of at least so many bytes.
+const JOINED: usize = 16 * 1024;
 /// A lane that a full worker refused asks again after this.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -73,10 +75,12 @@ struct Source {
     /// When it first spoke after the primary last did.
     asked_at: Option<Instant>,
     /// Said to it and not yet taken by its socket; of datagrams, each by itself. Bounded by the primary's window, and one ask.
-    backlog: VecDeque<(Bytes, From)>,
+    backlog: VecDeque<(BytesMut, From)>,
     /// Units its socket took, and those that and the backlog make.
     written: u64,
     queued: u64,
+    /// Of `queued`, what lies behind the frame that is being looked at.
+    ahead: u64,
     /// How much it had been given when the first byte of its frame in progress was read.
     heard_before_frame: u64,
     /// How many units of that an earlier attempt said: they are no part of the present one's positions.
@@ -124,6 +128,16 @@ pub(super) struct Session {
     is_draining: bool,
     received: Tally,
     sent: Tally,
+}
+
+impl Source {
+    /// Keeps some octets of a stream. Short ones are joined: an entry each would cost more than what they hold.
+    fn keep(&mut self, octets: &[u8], of: From) {
+        match self.backlog.back_mut() {
+            Some((last, its)) if *its == of && last.len() < JOINED => last.extend_from_slice(octets),
+            _ => self.backlog.push_back((octets.into(), of)),
+        }
+    }
 }
 
 impl Session {

@@ -27,12 +27,15 @@ impl Session {
     ) {
         self.expire_asks(turn);
         self.look_for_lapses(turn);
-        let is_free = !self.is_guarded(turn);
+        let is_free = !self.is_guarded(payload, ends, turn);
+        let mut given = self.source.queued;
         if is_free {
             self.count_passed(frames, turn);
             self.give_all(payload, ends, turn);
         }
         for piece in pieces(payload, ends) {
+            given += self.units_of(piece.bytes.len());
+            self.source.ahead = if is_free { self.source.queued - given } else { 0 };
             self.begin_frame(DestinationIndex::PRIMARY, piece.bytes, turn);
             self.compare_stream(DestinationIndex::PRIMARY, piece.bytes, turn);
             self.hear_primary_piece(piece, is_free, turn);
@@ -43,11 +46,17 @@ impl Session {
     }
 
     /// Whether the primary's octets have to be looked at before the source gets them.
-    fn is_guarded(&self, turn: &Turn<'_, impl Shell>) -> bool {
+    fn is_guarded(&self, payload: &[u8], ends: &[u32], turn: &Turn<'_, impl Shell>) -> bool {
         let Some(conversation) = &self.conversation else { return false };
         let is_in_between = self.primary_voice().is_none_or(|voice| voice.kind.is_none());
-        conversation.asks.is_watchful()
-            || !(is_in_between || conversation.passing == Passing::Through)
+        let passes = is_in_between || conversation.passing == Passing::Through;
+        let asks = &conversation.asks;
+        let may_repeat = |piece: Piece<'_>| {
+            if piece.ends { asks.is_one(piece.bytes) } else { asks.may_become(piece.bytes) }
+        };
+        !passes
+            || asks.next_waiting().is_some()
+            || asks.is_watchful() && pieces(payload, ends).any(may_repeat)
             || turn.core.routes[self.route.0 as usize].settings.destinations[0].is_filtered()
     }
 

@@ -249,7 +249,7 @@ impl Session {
         let taken = if self.source.backlog.is_empty() { turn.shell.write(self.id, payload) } else { 0 };
         self.count_written(taken as u64, taken, from, turn);
         if taken < payload.len() {
-            self.source.backlog.push_back((Bytes::copy_from_slice(&payload[taken..]), from));
+            self.source.keep(&payload[taken..], from);
         }
         self.note_progress(DestinationIndex::PRIMARY, turn);
     }

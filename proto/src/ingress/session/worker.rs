@@ -285,7 +285,18 @@ impl Session {
         turn: &mut Turn<'_, impl Shell>,
     ) -> Result<(), Fault> {
         let account = &mut turn.core.destination(self.route, destination).account;
-        if account.take_back(tally, ShedReason::Unsendable) { Ok(()) } else { Err(Fault) }
+        if !account.take_back(tally, ShedReason::Unsendable) {
+            return Err(Fault);
+        }
+        if !destination.is_primary() {
+            self.stop_comparing(destination.0 as usize - 1, turn);
+        }
+        if let Some(voice) = self.voice(destination) {
+            // Which of what was written it owes replies to is not known any more.
+            voice.debts.forgive();
+            voice.fall_out_of_step();
+        }
+        Ok(())
     }
 
     /// Gives up what a secondary has not got.
