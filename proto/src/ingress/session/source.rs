@@ -234,7 +234,8 @@ impl Session {
     }
 
     fn count_written(&mut self, bytes: usize, from: From, turn: &mut Turn<'_, impl Shell>) {
-        if bytes > 0 {
+        // What secondaries ask keeps no session that its source and primary have done with (S4).
+        if bytes > 0 && from == From::Primary {
             self.active_at = turn.now;
         }
         self.source.written += bytes as u64;
