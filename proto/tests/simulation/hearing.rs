@@ -148,6 +148,10 @@ impl Fabric {
         if said.map(|socket| frames(&route.codec, &socket.said).len()).sum::<usize>() > MAX_ASKS {
             return;
         }
+        // What drips takes longer than it is held.
+        if self.world.plan.destinations[0].manners[0].1.drips.is_some() {
+            return;
+        }
         let is_one_window = route.talk.dedup_window >= Duration::from_secs(30);
         let all_stay = (0..3).all(|destination| self.sockets_of(source, destination).count() == 1);
         for frame in heard.iter().filter(|frame| contains(frame, b"ASK")) {

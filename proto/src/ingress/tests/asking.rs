@@ -221,6 +221,21 @@ fn asks_that_wait_when_the_session_ends_are_shed() {
     assert_eq!(talk.said(S).asks_shed, 2, "nobody is there to be asked");
 }
 
+/// S4. Fails with: an ask that is written counted as activity.
+#[test]
+fn asks_keep_no_session_that_is_half_closed() {
+    let mut talk = Talk::lines(2);
+    talk.rig.source_fin();
+    for _ in 0..3 {
+        talk.pass(seconds(3));
+        talk.says(S, "X\n");
+    }
+    assert_eq!(talk.told(), "X\nX\nX\n");
+    talk.rig.done();
+    talk.pass(seconds(1));
+    assert_eq!(talk.rig.done(), ["close s0", "s0 ended by ingress: linger"]);
+}
+
 #[test]
 fn more_asks_than_may_wait_are_shed() {
     let mut talk = Talk::lines(2);
