@@ -2,10 +2,11 @@
 //!
 //! `links` are those of every Markdown file. `names` are the words an operator looks up in docs/operations.md: flags,
 //! exit codes, endings, shed reasons, fields of a report and log lines, held against the program in both directions
-//! where that is cheap. `map` is the code map of ARCHITECTURE.md against the files.
+//! where that is cheap. `map` is the code map of ARCHITECTURE.md against the files, `deploy` what dashboards and alerts ask for.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod deploy;
 mod links;
 mod map;
 mod markdown;

@@ -19,7 +19,7 @@ use stats_node::{Statistics, Summary};
 
 use crate::{files, markdown, root, text};
 
-fn operations(heading: &str) -> String {
+pub(crate) fn operations(heading: &str) -> String {
     markdown::section(&text("docs/operations.md"), heading).to_owned()
 }
 
