@@ -64,7 +64,6 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDo
         destinations: destinations
             .map(|(index, (settings, counted))| of_destination(settings, index, counted))
             .collect(),
-        ..RouteReport::default()
     }
 }
 
