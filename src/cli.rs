@@ -31,12 +31,15 @@ enum Command {
     Demo(demo::Args),
     /// Run everything in one process
     Up(up::Args),
-    /// Run an ingress: it ends the sources' connections and decides what each destination gets
+    /// Run an ingress: it ends the sources' connections and decides what goes where
     #[command(after_help = examples::INGRESS)]
     Ingress(ingress::Args),
     /// Run a fanout worker: it serves one destination of an ingress
     #[command(after_help = examples::FANOUT)]
     Fanout(fanout::Args),
+    /// Run the stats-node: it adds up what every node counts, and shows it
+    #[command(after_help = examples::STATS_NODE)]
+    StatsNode(stats_node::Args),
     Check(check::Args),
     Init(init::Args),
     Echo(echo::Args),
@@ -49,6 +52,7 @@ impl Command {
             Self::Up(args) => up::run(&args),
             Self::Ingress(args) => ingress::run(&args),
             Self::Fanout(args) => fanout::run(&args),
+            Self::StatsNode(args) => stats_node::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Echo(args) => echo::run(args),

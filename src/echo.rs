@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is one listener as a future: the caller owns the socket and the signal, so the demo and a test use it as
 //! the command does. A drain takes no new connections and lets open ones end by themselves; dropping the future ends
-//! them at once.
+//! them at once. Datagrams are answered one by one, until the signal.
 
 use std::{
     future::{Future, pending},
@@ -14,11 +14,12 @@ use std::{
 
 use runtime::{
     exit::{Exit, Failure},
-    settings::Listen,
+    settings::{Listen, Transport},
     shard::run_local,
     signals::Signals,
     tcp,
     telemetry::{self, LogArgs},
+    udp::{self, Desk, Door},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -45,7 +46,7 @@ It ends by SIGTERM or Ctrl-C: at once without connections, after 2 s with them, 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen, as in `tcp://:1234` (every interface) or `tcp://127.0.0.1:0` (any free port)
+    /// Where to listen, as in `tcp://:1234` (every interface), `udp://:1234` or `tcp://127.0.0.1:0` (any free port)
     #[arg(required = true, value_name = "ADDRESS", value_parser = Listen::from_str)]
     addresses: Vec<Listen>,
 
@@ -94,7 +95,11 @@ async fn echo(args: Args) -> Result<Exit, Failure> {
     let mut served = JoinSet::new();
     for (listener, address) in listeners {
         info!(%address, "listening");
-        served.spawn(serve(listener, behaviour.clone(), draining(is_draining.clone())));
+        let (behaviour, draining) = (behaviour.clone(), draining(is_draining.clone()));
+        match listener {
+            Listener::Tcp(listener) => served.spawn_local(serve(listener, behaviour, draining)),
+            Listener::Udp(door) => served.spawn_local(serve_datagrams(door, behaviour, draining)),
+        };
     }
     signals.drain().await;
     info!("draining");
@@ -123,12 +128,23 @@ fn ending(is_drained: bool) -> Exit {
     }
 }
 
+enum Listener {
+    Tcp(TcpListener),
+    Udp(Door),
+}
+
 /// A socket, and where it listens: with port 0 only it knows.
-fn listen(address: &Listen) -> Result<(TcpListener, SocketAddr), Failure> {
-    let bound = tcp::listen(address, 1).and_then(|mut bound| {
-        let socket = bound.sockets.pop().expect("a listener of one shard has one socket");
-        Ok((TcpListener::from_std(socket)?, bound.address))
-    });
+fn listen(address: &Listen) -> Result<(Listener, SocketAddr), Failure> {
+    let bound = match address.transport {
+        Transport::Tcp => tcp::listen(address, 1).and_then(|mut bound| {
+            let socket = bound.sockets.pop().expect("a listener of one shard has one socket");
+            Ok((Listener::Tcp(TcpListener::from_std(socket)?), bound.address))
+        }),
+        Transport::Udp => udp::listen(address, 1).and_then(|mut bound| {
+            let socket = bound.sockets.pop().expect("a listener of one shard has one socket");
+            Ok((Listener::Udp(Door::new(socket)?), bound.address))
+        }),
+    };
     bound.map_err(|error| {
         Failure::cannot(format!("listen on {address}"), error, "another port, or port 0 for any free one")
     })
@@ -150,6 +166,25 @@ pub async fn serve(listener: TcpListener, behaviour: Behaviour, shutdown: impl F
     }
     drop(listener);
     connections.join_all().await;
+}
+
+/// Answers each datagram with one, from the address it was sent to, until `shutdown`.
+async fn serve_datagrams(door: Door, behaviour: Behaviour, shutdown: impl Future<Output = ()>) {
+    let desk = Desk::default();
+    let mut answer = Vec::new();
+    let answers = door.receive(&desk, |arrivals| {
+        for arrival in arrivals {
+            let (Some(source), false) = (arrival.from, behaviour == Behaviour::Silent) else { continue };
+            answer.clear();
+            Answers { behaviour: &behaviour, is_mid_line: false }.append(arrival.bytes, &mut answer);
+            door.gather(&answer, &[answer.len() as u32], source, arrival.to);
+        }
+        door.flush(&desk);
+    });
+    tokio::select! {
+        () = shutdown => {}
+        () = answers => {}
+    }
 }
 
 async fn refused(error: &io::Error) {
@@ -222,6 +257,7 @@ mod tests {
     /// A destination, what ends it, and a connection to it.
     async fn started(behaviour: Behaviour) -> (JoinHandle<()>, oneshot::Sender<()>, TcpStream) {
         let (listener, address) = listen(&"tcp://127.0.0.1:0".parse().unwrap()).unwrap();
+        let Listener::Tcp(listener) = listener else { panic!("{address} is tcp") };
         let (end, ended) = oneshot::channel();
         let served = tokio::spawn(serve(listener, behaviour, async { drop(ended.await) }));
         (served, end, TcpStream::connect(address).await.unwrap())

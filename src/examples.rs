@@ -33,3 +33,13 @@ Examples:
 
   Without a file:
     pegloom fanout --forward 10.0.0.1:1234 --ingress tcp://10.0.0.9:7100";
+
+pub(crate) const STATS_NODE: &str = "\
+Examples:
+  For all nodes on this machine; each is told where with --stats:
+    pegloom stats-node --http 127.0.0.1:8088 --recovery /var/lib/pegloom/stats.json
+    pegloom ingress --config pegloom.toml --stats tcp://127.0.0.1:7200
+    curl http://127.0.0.1:8088/stats
+
+  For nodes on other machines:
+    pegloom stats-node --bind tcp://10.0.0.9:7200 --http 10.0.0.9:8088";

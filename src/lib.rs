@@ -6,6 +6,7 @@
 
 mod check;
 mod cli;
+mod collector;
 mod demo;
 pub mod echo;
 mod examples;

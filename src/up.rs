@@ -3,23 +3,30 @@
 //! Each shard is one thread with an ingress and a worker for every destination, joined by inproc sockets on that
 //! thread.
 
-use std::{net::TcpListener, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use fanout::Absence;
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
+    event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Audience, Report, default_node_name, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
     signals::Signals,
     telemetry::{self, LogArgs},
     zeromq::{Context, Router},
 };
+use stats_node::{Office, Shown};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::error;
+
+use crate::collector::{Collector, LastWords};
+
+/// Events of all shards that may wait to be taken to the desk.
+const EVENTS_WAITING: usize = 1024;
 
 /// Flags of `pegloom up`.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,9 +35,17 @@ pub struct Args {
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub routes: RouteArgs,
 
-    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
+
+    /// What this node calls itself in reports, the same after a restart; its host and first port if not given
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub shown: Shown,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
@@ -41,13 +56,37 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(&args.log)?;
     let settings = Settings::load(&args.routes, &Environment::of_process())?;
-    run_local(serve(settings, args.stats.as_deref())).map_err(Failure::cannot_start)?
+    run_local(serve(settings, args)).map_err(Failure::cannot_start)?
 }
 
-async fn serve(settings: Settings, stats: Option<&str>) -> Result<Exit, Failure> {
+async fn serve(settings: Settings, args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
-    let mut fabric = Fabric::start(settings, stats)?;
-    Ok(fabric.node.serve(&mut signals).await)
+    let mut office = Office::open("up", &args.shown)?;
+    let (tap, events) = mpsc::channel(EVENTS_WAITING);
+    let audience = Audience { endpoint: args.stats.clone(), tap: Some(tap) };
+    let publishing = Publishing { audience, node: args.node.clone() };
+    let mut fabric = Fabric::start(settings, publishing)?;
+    let collector = Rc::new(Collector::new(&office, fabric.incarnation));
+    let mut tasks = JoinSet::new();
+    office.start(&mut tasks)?;
+    let (regular, shards) = (Rc::clone(&collector), fabric.node.shards().to_vec());
+    tasks.spawn_local(async move { regular.run(&shards).await });
+    let overhearing = Rc::clone(&collector);
+    tasks.spawn_local(async move { overhearing.overhear(events).await });
+    let exit =
+        fabric.node.serve_with(&mut signals, async |shards: &[Shard]| collector.line(shards).await).await;
+    collector.hear_last_words(fabric.last_words).await;
+    office.close().await;
+    Ok(exit)
+}
+
+/// Who hears reports and events, and under which name.
+#[derive(Clone, Debug, Default)]
+pub struct Publishing {
+    /// Who hears them.
+    pub audience: Audience,
+    /// After the host and the port of the first route, if there is none.
+    pub node: Option<String>,
 }
 
 /// A running fabric.
@@ -56,15 +95,22 @@ pub struct Fabric {
     pub node: Node,
     /// Where its routes listen.
     pub addresses: Arc<[String]>,
+    /// Which start of it this is.
+    pub incarnation: Incarnation,
+    /// What its shards have counted when they end.
+    pub last_words: mpsc::Receiver<(u16, Report)>,
 }
 
 impl Fabric {
     /// Binds the listeners and starts the shards.
-    pub fn start(settings: Settings, stats: Option<&str>) -> Result<Self, Failure> {
+    pub fn start(settings: Settings, publishing: Publishing) -> Result<Self, Failure> {
         let doors = ingress::open_doors(&settings)?;
         let (ended, ends) = mpsc::channel(settings.shards);
+        let (says_last, last_words) = mpsc::channel(settings.shards);
         let (settings, addresses) = (Arc::new(settings), Arc::<[String]>::from(doors.addresses));
         let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
+        let first = addresses.first().map_or("", String::as_str);
+        let name = publishing.node.unwrap_or_else(|| default_node_name("up", first));
         let absences: Arc<[Absence]> = destinations(&settings).map(|_| Absence::default()).collect();
         let mut shards = Vec::new();
         for (index, listeners) in doors.listeners.into_iter().enumerate() {
@@ -73,7 +119,9 @@ impl Fabric {
                 settings: Arc::clone(&settings),
                 addresses: Arc::clone(&addresses),
                 absences: Arc::clone(&absences),
-                stats: stats.map(str::to_owned),
+                audience: publishing.audience.clone(),
+                node: name.clone(),
+                says_last: says_last.clone(),
                 context: context.clone(),
                 incarnation,
                 listeners,
@@ -84,7 +132,7 @@ impl Fabric {
             );
         }
         let node = Node::new(shards, ends, settings.grace, Leaving::Abandons);
-        Ok(Self { node, addresses })
+        Ok(Self { node, addresses, incarnation, last_words })
     }
 }
 
@@ -102,37 +150,54 @@ struct Plan {
     addresses: Arc<[String]>,
     /// By destination, in the order of the settings.
     absences: Arc<[Absence]>,
-    stats: Option<String>,
+    audience: Audience,
+    /// What it is called in reports.
+    node: String,
+    says_last: LastWords,
     context: Context,
     incarnation: Incarnation,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ingress::Listener>,
 }
 
 impl Plan {
     async fn run(mut self, commands: Commands) {
-        let (tenant, mut tasks) = match self.furnish() {
+        let events = Events::new(self.audience.is_there());
+        let (tenant, mut tasks) = match self.furnish(&events) {
             Ok(furnished) => furnished,
             Err(error) => return error!(%error, "a shard cannot start"),
         };
-        let (node, published) = ("up".to_owned(), Rc::clone(&tenant));
-        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
-            published.report()
-        }));
+        let (node, published) = (self.node, Rc::clone(&tenant));
+        tasks.spawn_local(publish(
+            self.context,
+            self.audience,
+            node,
+            self.incarnation,
+            self.index,
+            events,
+            move || published.report(),
+        ));
         attend(commands, &*tenant).await;
+        // There is room for one of each shard.
+        let _ = self.says_last.try_send((self.index, tenant.report()));
     }
 
     /// An ingress, a worker for every destination, and the links between them.
-    fn furnish(&mut self) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
+    fn furnish(
+        &mut self,
+        events: &Events,
+    ) -> Result<(Rc<ReportingShard>, JoinSet<()>), Box<dyn std::error::Error>> {
         let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
         let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
         let router = Router::bind(&self.context, &endpoint)?;
-        let ingress = ingress::Shard::new(ingress::machine(&settings, self.incarnation, true), router, clock);
+        let machine = ingress::machine(&settings, self.incarnation, true);
+        let ingress = ingress::Shard::new(machine, router, events.clone(), clock);
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
         for ((route, destination), absence) in destinations(&settings).zip(&*self.absences) {
             let machine = fanout::machine(route, destination, "local".to_owned(), self.incarnation);
             let (address, context) = (destination.address.clone(), self.context.clone());
-            let worker = fanout::Shard::new(machine, address, context, true, absence.clone(), clock);
+            let ears = fanout::Ears { absence: absence.clone(), events: events.clone() };
+            let worker = fanout::Shard::new(machine, address, context, true, ears, clock);
             worker.start(&mut tasks);
             worker.dial(&endpoint)?;
             workers.push(worker);
@@ -166,6 +231,12 @@ impl Tenant for ReportingShard {
     }
 
     fn report(&self) -> Report {
-        ingress::report("up", &self.ingress, &self.settings, &self.addresses)
+        let mut report = ingress::report("up", &self.ingress, &self.settings, &self.addresses);
+        let destinations = report.routes.iter_mut().flat_map(|route| &mut route.destinations);
+        for (destination, worker) in destinations.zip(&self.workers) {
+            destination.is_away = worker.is_away();
+            destination.refusals = Some(worker.look(|machine| machine.counters().refusals));
+        }
+        report
     }
 }

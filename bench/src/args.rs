@@ -3,17 +3,21 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::load::Shape;
+use crate::run::Timing;
 
 /// Measures what pegloom costs beside its peers, on loopback, and ends everything it starts.
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Build with --release, on a machine with nothing else to do: \
-    `cargo run --release -p bench -- tcp`. Results go to stdout, progress to stderr."
+    `cargo run --release -p bench -- compare`. Results go to stdout, progress to stderr."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -22,12 +26,12 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// CPU time per round trip of TCP replication, against HAProxy
+    /// What replication costs beside HAProxy, nginx and a UDP copier, case by case
     ///
-    /// Sources each keep a fixed number of lines in flight through the proxy to an echoing destination and check every
-    /// byte that returns. What is compared is the CPU time of the proxy's processes, not of the ends, between the
-    /// warm-up and the end of a run; runs of the peer and of HAProxy alternate, and the ratio is taken pair by pair.
-    Tcp(TcpArgs),
+    /// Sources send through the proxy to destinations that echo, and check every byte that returns; UDP is counted where
+    /// it arrives. What is compared is the CPU time of the proxy's processes, not of the ends, between the warm-up and
+    /// the end of a run; runs of pegloom and of its peer alternate, and the ratio is taken pair by pair.
+    Compare(CompareArgs),
     /// What a secondary that takes nothing does to the source's latency and throughput
     ///
     /// Runs without the secondary alternate with runs beside one that never reads and one stopped by SIGSTOP. Before
@@ -37,9 +41,16 @@ pub(crate) enum Command {
     Echo {
         #[arg(long)]
         never_reads: bool,
+        /// A wrong byte in each line of this number's multiples
+        #[arg(long)]
+        lie_every: Option<NonZeroU32>,
     },
     #[command(name = "__floor", hide = true)]
     Floor { forward: SocketAddr },
+    #[command(name = "__copier", hide = true)]
+    Copier { forward: Vec<SocketAddr> },
+    #[command(name = "__receive", hide = true)]
+    Receive { sockets: usize },
     #[command(name = "__exec", hide = true)]
     Exec {
         program: PathBuf,
@@ -54,13 +65,13 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct TcpArgs {
-    /// How many pairs of runs each case gets
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) pairs: u32,
-    /// Measure only these cases (may be repeated); all of them if not given
+pub(crate) struct CompareArgs {
+    /// How many pairs of runs each case gets [default: 5, or 1 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pairs: Option<u32>,
+    /// Measure only these cases (may be repeated); all but `udp-control` if not given
     #[arg(long = "case", value_enum, value_name = "CASE")]
-    pub(crate) cases: Vec<Case>,
+    cases: Vec<Case>,
     /// Threads of HAProxy (its nbthread)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) haproxy_threads: u32,
@@ -70,9 +81,9 @@ pub(crate) struct TcpArgs {
 
 #[derive(clap::Args)]
 pub(crate) struct StallArgs {
-    /// How many rounds of alternating runs to do
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) pairs: u32,
+    /// How many rounds of alternating runs to do [default: 9, or 1 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pairs: Option<u32>,
     /// What a run with a stalled secondary is compared with
     #[arg(long, value_enum, default_value_t = Baseline::Alone)]
     pub(crate) baseline: Baseline,
@@ -85,21 +96,24 @@ pub(crate) struct StallArgs {
 
 #[derive(clap::Args)]
 pub(crate) struct Common {
-    /// Sources connected at once
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) connections: u32,
-    /// Lines each source keeps in flight
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) in_flight: u32,
-    /// Bytes of a line, its end included
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(17..=65_536))]
-    pub(crate) size: u32,
-    /// How long each run is measured
-    #[arg(long, default_value = "3", value_parser = seconds)]
-    pub(crate) seconds: Duration,
-    /// How long each run goes on before it is measured, in seconds
-    #[arg(long, default_value = "1", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) warm_up: Duration,
+    /// Sources connected at once [default: 64, or what the case says]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    connections: Option<u32>,
+    /// Lines each source keeps in flight [default: 1, or what the case says]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    in_flight: Option<u32>,
+    /// Bytes of a line, its end included [default: 100, or what the case says]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(17..=65_536))]
+    size: Option<u32>,
+    /// How long each run is measured [default: 3, or 0.5 with --quick]
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// How long each run goes on before it is measured, in seconds [default: 1, or 0.2 with --quick]
+    #[arg(long, value_parser = seconds, value_name = "SECONDS")]
+    warm_up: Option<Duration>,
+    /// A short look: one pair of short runs, fewer sessions at rest; shows whether it works, not what it costs
+    #[arg(long)]
+    pub(crate) quick: bool,
     /// Measure this pegloom instead of the one built into the bench
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) pegloom: Option<PathBuf>,
@@ -114,7 +128,7 @@ pub(crate) struct Common {
     pub(crate) verbose: bool,
 }
 
-/// What is measured against HAProxy with one destination.
+/// What is measured, and beside whom.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
     /// A bare relay of one thread on epoll: what the system calls alone cost
@@ -125,8 +139,24 @@ pub(crate) enum Case {
     UpDefault,
     /// `pegloom ingress` and `pegloom fanout` linked over tcp, one destination
     Distributed,
-    /// `pegloom up --shards 1`, three destinations
+    /// `pegloom up --shards 1`, three destinations; also that replies are compared, and lies found
     UpThree,
+    /// One destination, 16 lines in flight on each connection
+    Pipelined,
+    /// The same to three destinations
+    PipelinedThree,
+    /// Long messages echoed by one destination, beside nginx
+    Bulk,
+    /// Sessions of one line each, one destination
+    Churn,
+    /// Datagrams to three destinations, beside the simplest program that copies them
+    UdpThree,
+    /// Memory of a session that says nothing
+    Idle,
+    /// One connection and one line in flight: how long it takes
+    Latency,
+    /// The UDP copier beside itself: how far from 1 this machine's noise goes
+    UdpControl,
 }
 
 /// The run that a run with a stalled secondary is compared with.
@@ -136,6 +166,44 @@ pub(crate) enum Baseline {
     Alone,
     /// The primary and an echoing secondary
     Healthy,
+}
+
+impl CompareArgs {
+    pub(crate) fn pairs(&self) -> u32 {
+        self.pairs.unwrap_or(if self.common.quick { 1 } else { 5 })
+    }
+
+    pub(crate) fn cases(&self) -> Vec<Case> {
+        if !self.cases.is_empty() {
+            return self.cases.clone();
+        }
+        Case::value_variants().iter().copied().filter(|case| *case != Case::UdpControl).collect()
+    }
+}
+
+impl StallArgs {
+    pub(crate) fn pairs(&self) -> u32 {
+        self.pairs.unwrap_or(if self.common.quick { 1 } else { 9 })
+    }
+}
+
+impl Common {
+    pub(crate) fn timing(&self) -> Timing {
+        let (seconds, warm_up) = if self.quick { (500, 200) } else { (3000, 1000) };
+        Timing {
+            seconds: self.seconds.unwrap_or(Duration::from_millis(seconds)),
+            warm_up: self.warm_up.unwrap_or(Duration::from_millis(warm_up)),
+        }
+    }
+
+    /// This shape, except for what was asked for.
+    pub(crate) fn shape(&self, usual: Shape) -> Shape {
+        Shape {
+            connections: self.connections.unwrap_or(usual.connections),
+            in_flight: self.in_flight.unwrap_or(usual.in_flight),
+            size: self.size.map_or(usual.size, |size| size as usize),
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -163,6 +231,27 @@ mod tests {
         for refused in ["0", "-1", "601", "inf", "NaN", "soon"] {
             assert!(seconds(refused).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_was_typed_goes_before_what_the_case_says() {
+        let usual = Shape { connections: 64, in_flight: 16, size: 100 };
+        let args = Args::parse_from(["bench", "compare", "--quick", "--size", "50", "--seconds", "2"]);
+        let Command::Compare(args) = args.command else { panic!("not compare") };
+
+        assert_eq!(args.common.shape(usual), Shape { size: 50, ..usual });
+        assert_eq!(args.common.timing().seconds, Duration::from_secs(2));
+        assert_eq!((args.pairs(), args.common.timing().warm_up), (1, Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn the_control_is_measured_only_when_it_is_asked_for() {
+        let cases = |arguments: &[&str]| match Args::parse_from(arguments).command {
+            Command::Compare(args) => args.cases(),
+            _ => panic!("not compare"),
+        };
+        assert!(!cases(&["bench", "compare"]).contains(&Case::UdpControl));
+        assert!(cases(&["bench", "compare", "--case", "udp-control"]) == [Case::UdpControl]);
     }
 
     #[test]

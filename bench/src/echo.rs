@@ -1,12 +1,15 @@
-//! A destination: a process of one thread that returns every byte, or one that accepts and never reads. It prints its
-//! address on stdout, answers each line on stdin with the number of bytes it has received, and ends with its stdin.
+//! A destination: a process of one thread that returns every byte, one that lies now and then, or one that accepts and
+//! never reads. It prints its address on stdout, answers each line on stdin with the number of bytes it has received and
+//! of lies it has told, and ends with its stdin.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroU32;
 
 use anyhow::{Context, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 
+use crate::lie::Liar;
 use crate::poll::{Flags, Poll, Ready};
 use crate::pump::{Flow, Pump, SCRATCH};
 
@@ -14,14 +17,14 @@ const LISTENER: u64 = 0;
 const STDIN: u64 = 1;
 const FIRST_CONNECTION: u64 = 2;
 
-pub(crate) fn run(never_reads: bool) -> Result<()> {
+pub(crate) fn run(never_reads: bool, lie_every: Option<NonZeroU32>) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
     if never_reads {
         // A small buffer is full sooner, and a full one is what the peer must cope with.
         setsockopt(&listener, sockopt::RcvBuf, &4096).context("cannot make the receive buffer small")?;
     }
     say(listener.local_addr()?)?;
-    Echo::new(listener, never_reads)?.serve()
+    Echo::new(listener, never_reads, lie_every.map(Liar::new))?.serve()
 }
 
 fn say(line: impl std::fmt::Display) -> Result<()> {
@@ -32,6 +35,7 @@ struct Echo {
     poll: Poll,
     listener: TcpListener,
     never_reads: bool,
+    liar: Option<Liar>,
     /// One for each open connection, and holes where some have closed, to be used again.
     connections: Vec<Option<(TcpStream, Pump)>>,
     received: u64,
@@ -39,7 +43,7 @@ struct Echo {
 }
 
 impl Echo {
-    fn new(listener: TcpListener, never_reads: bool) -> Result<Self> {
+    fn new(listener: TcpListener, never_reads: bool, liar: Option<Liar>) -> Result<Self> {
         let poll = Poll::new()?;
         listener.set_nonblocking(true)?;
         poll.watch(&listener, LISTENER, Flags::EPOLLIN)?;
@@ -48,6 +52,7 @@ impl Echo {
             poll,
             listener,
             never_reads,
+            liar,
             connections: Vec::new(),
             received: 0,
             scratch: vec![0; SCRATCH],
@@ -80,7 +85,8 @@ impl Echo {
     fn answer_question(&self) -> Result<bool> {
         let asked = io::stdin().read(&mut [0; 1]).context("cannot read stdin")?;
         if asked > 0 {
-            say(self.received)?;
+            let lies = self.liar.as_ref().map_or(0, Liar::told);
+            say(format_args!("{} {lies}", self.received))?;
         }
         Ok(asked > 0)
     }
@@ -109,7 +115,12 @@ impl Echo {
         let slot = &mut self.connections[(token - FIRST_CONNECTION) as usize];
         let Some((stream, pump)) = slot else { return Ok(()) };
         let before = pump.flow();
-        let after = pump.turn(stream, stream, &mut self.scratch).unwrap_or(Flow::Ended);
+        let alter = |bytes: &mut [u8]| {
+            if let Some(liar) = &mut self.liar {
+                liar.alter(bytes);
+            }
+        };
+        let after = pump.turn_altered(stream, stream, &mut self.scratch, alter).unwrap_or(Flow::Ended);
         self.received += pump.take_received();
         match after {
             Flow::Ended => *slot = None,

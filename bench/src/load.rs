@@ -2,6 +2,7 @@
 //! It runs in the bench's own process, which is never counted; it is kept cheap because it shares the machine's cores
 //! with what is measured.
 
+pub(crate) mod churn;
 mod conversation;
 
 use std::io::Read;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
 use self::conversation::Conversation;
 use crate::poll::{Flags, Poll, Ready};
@@ -23,19 +25,11 @@ const LONGEST_LATENCY: u64 = 60_000_000_000;
 /// The lines that fill buffers: long, to be done soon.
 const FILL_SIZE: usize = 8 * 1024;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Shape {
     pub(crate) connections: u32,
     pub(crate) in_flight: u32,
     pub(crate) size: usize,
-}
-
-/// What came back since measuring began.
-pub(crate) struct Measured {
-    pub(crate) round_trips: u64,
-    pub(crate) elapsed: Duration,
-    pub(crate) latency_p50: Duration,
-    pub(crate) latency_p99: Duration,
 }
 
 pub(crate) struct Load {
@@ -65,7 +59,7 @@ impl Load {
             poll: Poll::new()?,
             shape,
             connections: Vec::new(),
-            latencies: Histogram::new_with_max(LONGEST_LATENCY, 3)?,
+            latencies: latencies()?,
             measuring_since: now,
             last_reply: now,
             ready: Vec::new(),
@@ -121,14 +115,9 @@ impl Load {
         self.measuring_since = Instant::now();
     }
 
-    pub(crate) fn measured(&self) -> Measured {
-        let percentile = |percent| Duration::from_nanos(self.latencies.value_at_percentile(percent));
-        Measured {
-            round_trips: self.latencies.len(),
-            elapsed: self.measuring_since.elapsed(),
-            latency_p50: percentile(50.0),
-            latency_p99: percentile(99.0),
-        }
+    /// What came back since measuring began, and when that was.
+    pub(crate) fn measured(&self) -> (&Histogram<u64>, Duration) {
+        (&self.latencies, self.measuring_since.elapsed())
     }
 
     /// Waits for what is in flight, so that what was sent is a number that stands still.
@@ -217,6 +206,11 @@ impl Load {
         }
         Ok(())
     }
+}
+
+/// For nanoseconds.
+fn latencies() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_max(LONGEST_LATENCY, 3)?)
 }
 
 #[derive(PartialEq, Eq)]

@@ -1,16 +1,22 @@
 //! Measures what pegloom costs beside its peers: CPU time of all processes under test per unit of work, as the
 //! median ratio of alternating runs. One run starts destinations, one peer and a load, all on loopback.
 //!
-//! Reading order: `tcp` and `stall` are the commands, `measure` is one run, `peers` what is run, `load` and `echo`
-//! the two ends, `cpu` the clock, `report` the arithmetic and the words. Destinations, the floor relay and pegloom
-//! itself are this binary started again with a hidden first argument, so nothing else needs building.
+//! Reading order: `compare` and `stall` are the commands, `compare::case` the table of what is measured beside whom;
+//! `measure`, `udp` and `idle` are one run each, `peers` what is run, `load` and `echo` the two ends, `cpu` the clock,
+//! `report` the arithmetic and the words. Destinations, the floor relay, the UDP copier and pegloom itself are this
+//! binary started again with a hidden first argument, so nothing else needs building.
 
 #![allow(clippy::cast_precision_loss, reason = "counts become ratios here, and none comes near 2^52")]
 
 mod args;
+mod compare;
 mod cpu;
+mod destination;
+mod divergence;
 mod echo;
 mod floor;
+mod idle;
+mod lie;
 mod load;
 mod machine;
 mod measure;
@@ -18,10 +24,12 @@ mod message;
 mod peers;
 mod poll;
 mod process;
+mod progress;
 mod pump;
 mod report;
+mod run;
 mod stall;
-mod tcp;
+mod udp;
 
 use std::process::ExitCode;
 
@@ -39,10 +47,12 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Tcp(args) => tcp::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Stall(args) => stall::run(&args),
-        Command::Echo { never_reads } => as_child(|| echo::run(never_reads)),
+        Command::Echo { never_reads, lie_every } => as_child(|| echo::run(never_reads, lie_every)),
         Command::Floor { forward } => as_child(|| floor::run(forward)),
+        Command::Copier { forward } => as_child(|| udp::copier::run(&forward)),
+        Command::Receive { sockets } => as_child(|| udp::receiver::run(sockets)),
         Command::Exec { program, arguments } => as_child(|| process::replace_by(&program, &arguments)),
         Command::Pegloom { arguments } => {
             process::die_with_parent()?;

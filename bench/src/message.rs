@@ -31,12 +31,16 @@ pub(crate) fn append(lines: &mut Vec<u8>, connection: u32, number: u32, size: us
 
 /// What bytes that were not expected are, as far as can be told.
 pub(crate) fn describe(bytes: &[u8]) -> String {
-    let numbers =
-        bytes.split_at_checked(HEAD).and_then(|(head, _)| Some((number(&head[..8])?, number(&head[8..])?)));
-    match numbers {
+    match identity(bytes) {
         Some((connection, number)) => format!("line {number} of connection {connection}"),
         None => format!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(64)])),
     }
+}
+
+/// The connection and the number of a line, if it begins like one.
+pub(crate) fn identity(line: &[u8]) -> Option<(u32, u32)> {
+    let (head, _) = line.split_at_checked(HEAD)?;
+    Some((number(&head[..8])?, number(&head[8..])?))
 }
 
 /// Odd, and its bits look random: the fraction of the golden ratio.

@@ -59,6 +59,7 @@ pub(crate) fn replace_by(program: &Path, arguments: &[OsString]) -> Result<()> {
 pub(crate) enum Talks {
     OnStdout,
     OnStderr,
+    Everywhere,
 }
 
 pub(crate) struct Process {
@@ -70,18 +71,20 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(name: impl Into<String>, command: &mut Command, talks: Talks) -> Result<Self> {
         let name = name.into();
-        let mut child = match talks {
-            Talks::OnStdout => command.stdout(Stdio::piped()),
-            Talks::OnStderr => command.stdout(Stdio::null()).stderr(Stdio::piped()),
+        let pipe = |is_heard| if is_heard { Stdio::piped() } else { Stdio::null() };
+        command.stdin(Stdio::piped()).stdout(pipe(talks != Talks::OnStderr));
+        if talks != Talks::OnStdout {
+            command.stderr(Stdio::piped());
         }
-        .stdin(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {name}"))?;
-        let lines = match talks {
-            Talks::OnStdout => child.stdout.take().map(lines_of),
-            Talks::OnStderr => child.stderr.take().map(lines_of),
-        };
-        Ok(Self { name, child, lines: lines.expect("the pipe was asked for") })
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let (sender, lines) = sync_channel(LINES_KEPT);
+        if let Some(stdout) = child.stdout.take() {
+            read_lines(stdout, sender.clone());
+        }
+        if let Some(stderr) = child.stderr.take() {
+            read_lines(stderr, sender);
+        }
+        Ok(Self { name, child, lines })
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -104,7 +107,11 @@ impl Process {
 
     /// SIGSTOP: it keeps its sockets and does nothing more.
     pub(crate) fn stop(&self) -> Result<()> {
-        kill(self.pid(), Signal::SIGSTOP).with_context(|| format!("cannot stop {}", self.name))
+        self.signal(Signal::SIGSTOP)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        kill(self.pid(), signal).with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
     /// Waits for a line in which `find` finds what is meant by `what`.
@@ -144,10 +151,8 @@ fn quote(said: &[String]) -> String {
     last.iter().flat_map(|line| ["\n    ", line]).collect()
 }
 
-fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = sync_channel(LINES_KEPT);
-    thread::spawn(move || keep_reading(pipe, &sender));
-    receiver
+fn read_lines(pipe: impl Read + Send + 'static, lines: SyncSender<String>) {
+    thread::spawn(move || keep_reading(pipe, &lines));
 }
 
 fn keep_reading(pipe: impl Read, lines: &SyncSender<String>) {

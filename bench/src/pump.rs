@@ -40,8 +40,19 @@ impl Pump {
 
     /// Writes what waits, or reads once and writes that. The sockets do not block; `scratch` is anyone's.
     pub(crate) fn turn(&mut self, from: &TcpStream, to: &TcpStream, scratch: &mut [u8]) -> io::Result<Flow> {
+        self.turn_altered(from, to, scratch, |_| {})
+    }
+
+    /// The same, with a look at what was read before it is written.
+    pub(crate) fn turn_altered(
+        &mut self,
+        from: &TcpStream,
+        to: &TcpStream,
+        scratch: &mut [u8],
+        alter: impl FnOnce(&mut [u8]),
+    ) -> io::Result<Flow> {
         match self.flow() {
-            Flow::Open => self.read(from, to, scratch)?,
+            Flow::Open => self.read(from, to, scratch, alter)?,
             Flow::Blocked => {
                 let written = write_some(to, &self.unwritten)?;
                 self.unwritten.drain(..written);
@@ -51,7 +62,13 @@ impl Pump {
         Ok(self.flow())
     }
 
-    fn read(&mut self, mut from: &TcpStream, to: &TcpStream, scratch: &mut [u8]) -> io::Result<()> {
+    fn read(
+        &mut self,
+        mut from: &TcpStream,
+        to: &TcpStream,
+        scratch: &mut [u8],
+        alter: impl FnOnce(&mut [u8]),
+    ) -> io::Result<()> {
         let count = match from.read(scratch) {
             Ok(count) => count,
             Err(error) if is_momentary(&error) => return Ok(()),
@@ -62,6 +79,7 @@ impl Pump {
             return to.shutdown(Shutdown::Write);
         }
         self.received += count as u64;
+        alter(&mut scratch[..count]);
         let written = write_some(to, &scratch[..count])?;
         self.unwritten.extend_from_slice(&scratch[written..count]);
         Ok(())

@@ -7,11 +7,16 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::{Baseline, StallArgs};
+use crate::destination::Destination;
+use crate::load::Shape;
 use crate::machine::Machine;
-use crate::measure::{Destination, Plan, Run};
+use crate::measure::Plan;
 use crate::peers::{Peer, Programs};
+use crate::progress;
 use crate::report::{Limit, Spread, table, write_json};
+use crate::run::Run;
 
+const USUAL: Shape = Shape { connections: 64, in_flight: 1, size: 100 };
 const PEER: Peer = Peer::Up { shards: Some(1) };
 const LATENCY_LIMIT: Limit = Limit::AtMost(1.05);
 const THROUGHPUT_LIMIT: Limit = Limit::AtLeast(0.95);
@@ -40,7 +45,7 @@ struct Outcome {
 
 pub(crate) fn run(args: &StallArgs) -> Result<ExitCode> {
     let machine = Machine::here();
-    let programs = Programs::find(&args.common);
+    let programs = Programs::find(&args.common, 1);
     println!("{machine}");
     if let Some(reason) = PEER.unavailable(&programs) {
         println!("skipped: {reason}");
@@ -54,13 +59,18 @@ pub(crate) fn run(args: &StallArgs) -> Result<ExitCode> {
 }
 
 fn measure(args: &StallArgs, machine: Machine, programs: &Programs) -> Result<Report> {
-    let plan = Plan::new(&args.common, u64::from(args.fill) * 1024);
+    let fill = u64::from(args.fill) * 1024;
+    let plan = Plan { fill, ..Plan::of_lines(&args.common, USUAL) };
     let mut baseline = Vec::new();
     let mut stalled = STALLED.map(|_| Vec::new());
-    for round in 1..=args.pairs {
+    for round in 1..=args.pairs() {
         let measure = |name: &str, destinations: &[Destination]| {
             let run = plan.run(PEER, programs, destinations)?;
-            say(&format!("round {round} of {}: {name}", args.pairs), &run, args.common.verbose && round == 1);
+            say(
+                &format!("round {round} of {}: {name}", args.pairs()),
+                &run,
+                args.common.verbose && round == 1,
+            );
             Ok::<_, anyhow::Error>(run)
         };
         baseline.push(measure(args.baseline.name(), args.baseline.destinations())?);
@@ -73,13 +83,8 @@ fn measure(args: &StallArgs, machine: Machine, programs: &Programs) -> Result<Re
 }
 
 fn say(progress: &str, run: &Run, with_settings: bool) {
-    if with_settings {
-        eprintln!("{}", run.settings);
-    }
-    eprintln!("{progress}: {:.0} us, {:.0} round trips/s", run.latency_p50_us, run.round_trips_per_second());
-    for doubt in &run.doubts {
-        eprintln!("  note: {doubt}");
-    }
+    let (latency, pace) = (run.p50_us(), run.units_per_second());
+    progress::run(&format!("{progress}: {latency:.0} us, {pace:.0} round trips/s"), run, with_settings);
 }
 
 impl Baseline {
@@ -102,8 +107,8 @@ impl Outcome {
     fn of(case: &'static str, runs: Vec<Run>, baseline: &[Run]) -> Self {
         let ratios =
             |of: fn(&Run) -> f64| Spread::of(runs.iter().zip(baseline).map(|(run, base)| of(run) / of(base)));
-        let latency_ratio = ratios(|run| run.latency_p50_us);
-        let throughput_ratio = ratios(Run::round_trips_per_second);
+        let latency_ratio = ratios(Run::p50_us);
+        let throughput_ratio = ratios(Run::units_per_second);
         Self { case, runs, latency_ratio, throughput_ratio }
     }
 
@@ -139,6 +144,6 @@ impl Report {
 fn absolute(name: &str, runs: &[Run]) -> Vec<String> {
     let median =
         |of: fn(&Run) -> f64| Spread::of(runs.iter().map(of)).map_or(f64::NAN, |spread| spread.median);
-    let latency = format!("{:.0}", median(|run| run.latency_p50_us));
-    vec![name.to_owned(), latency, format!("{:.0}", median(Run::round_trips_per_second))]
+    let latency = format!("{:.0}", median(Run::p50_us));
+    vec![name.to_owned(), latency, format!("{:.0}", median(Run::units_per_second))]
 }

@@ -49,7 +49,8 @@ fn command_line(pid: u32) -> String {
 }
 
 fn start_long_run() -> (Child, Vec<u32>) {
-    let arguments = "tcp --case floor --pairs 1 --seconds 60 --connections 2".split(' ').collect::<Vec<_>>();
+    let arguments =
+        "compare --case floor --pairs 1 --seconds 60 --connections 2".split(' ').collect::<Vec<_>>();
     let bench = bench(&arguments).spawn().unwrap();
     let started = eventually("a destination and a peer run", || {
         let children = children(bench.id());
@@ -62,7 +63,7 @@ fn start_long_run() -> (Child, Vec<u32>) {
 fn a_short_run_is_measured_and_reported() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("floor-{}.json", std::process::id()));
     let arguments =
-        "tcp --case floor --pairs 1 --seconds 0.1 --warm-up 0.02 --connections 3 --in-flight 2 --json";
+        "compare --case floor --pairs 1 --seconds 0.1 --warm-up 0.02 --connections 3 --in-flight 2 --json";
     let arguments: Vec<_> = arguments.split(' ').chain([file.to_str().unwrap()]).collect();
 
     let output = bench(&arguments).output().unwrap();
@@ -71,14 +72,33 @@ fn a_short_run_is_measured_and_reported() {
     let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     fs::remove_file(&file).unwrap();
     let run = &report["cases"][0]["runs"][0];
-    assert!(run["round_trips"].as_u64().unwrap() > 0, "{report}");
+    assert!(run["units"].as_f64().unwrap() > 0.0, "{report}");
     assert!(run["cpu_seconds"].as_f64().unwrap() > 0.0, "{report}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("floor 1->1"), "{output:?}");
 }
 
 #[test]
+fn every_kind_of_work_over_tcp_is_measured() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kinds-{}.json", std::process::id()));
+    let arguments = "compare --case up --case bulk --case churn --case latency --pairs 1 --seconds 0.1 --warm-up 0.02 --json";
+    let arguments: Vec<_> = arguments.split(' ').chain([file.to_str().unwrap()]).collect();
+
+    let output = bench(&arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    let cases = report["cases"].as_array().unwrap();
+    let units: Vec<_> = cases.iter().map(|case| case["unit"].as_str().unwrap()).collect();
+    assert_eq!(units, ["round trip", "MB", "session", "round trip"]);
+    for case in cases {
+        assert!(case["runs"][0]["latency_p50_us"].as_f64().unwrap() > 0.0, "{case}");
+    }
+}
+
+#[test]
 fn a_limit_that_cannot_be_measured_breaks_an_assertion() {
-    let skipped = ["tcp", "--case", "up", "--pairs", "1", "--pegloom", "/nonexistent/pegloom"];
+    let skipped = ["compare", "--case", "up", "--pairs", "1", "--pegloom", "/nonexistent/pegloom"];
     assert!(bench(&skipped).output().unwrap().status.success());
 
     let asserted: Vec<_> = skipped.into_iter().chain(["--assert"]).collect();

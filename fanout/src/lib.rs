@@ -12,7 +12,7 @@ mod settings;
 mod shard;
 mod shell;
 
-pub use log::Absence;
+pub use log::{Absence, Ears};
 pub use node::{Args, run};
 pub use settings::machine;
 pub use shard::Shard;

@@ -35,7 +35,7 @@ impl Links {
         Ok(dealer)
     }
 
-    pub(crate) fn send(&self, link: LinkIndex, batch: &[u8]) -> bool {
+    pub(crate) fn send(&self, link: LinkIndex, batch: Vec<u8>) -> bool {
         self.dialled.get(link.0 as usize).is_some_and(|dialled| dialled.dealer.try_send(batch).is_ok())
     }
 

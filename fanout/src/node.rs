@@ -8,9 +8,10 @@ use std::{rc::Rc, sync::Arc};
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
+    event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
+    report::{Audience, Report, publish},
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
@@ -20,7 +21,13 @@ use runtime::{
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::info;
 
-use crate::{dialling::dial, log::Absence, report::report, settings::machine, shard::Shard};
+use crate::{
+    dialling::dial,
+    log::{Absence, Ears},
+    report::report,
+    settings::machine,
+    shard::Shard,
+};
 
 /// Flags of `pegloom fanout`.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
-    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
 
@@ -135,15 +142,19 @@ async fn run_shard(
 ) {
     let settings = machine(&post.route, &post.destination, name.clone(), incarnation);
     let address = post.destination.address.clone();
-    let shard = Shard::new(settings, address, context.clone(), false, post.absence.clone(), Clock::start());
+    let events = Events::new(post.args.stats.is_some());
+    let ears = Ears { absence: post.absence.clone(), events: events.clone() };
+    let shard = Shard::new(settings, address, context.clone(), false, ears, Clock::start());
     let mut tasks = JoinSet::new();
     shard.start(&mut tasks);
     for ingress in post.args.ingress.clone() {
         tasks.spawn_local(dial(Rc::clone(&shard), ingress));
     }
     let tenant = Rc::new(ReportingShard { shard, post: Arc::clone(&post) });
-    let (stats, published) = (post.args.stats.clone(), Rc::clone(&tenant));
-    tasks.spawn_local(publish(context, stats, name, incarnation, index, move || published.report()));
+    let (audience, published) = (Audience::at(post.args.stats.clone()), Rc::clone(&tenant));
+    tasks.spawn_local(publish(context, audience, name, incarnation, index, events, move || {
+        published.report()
+    }));
     attend(commands, &*tenant).await;
 }
 

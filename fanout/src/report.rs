@@ -1,9 +1,11 @@
 //! What a worker shard has counted, as a report.
 //!
-//! It copies and names, and computes nothing. A worker sheds nothing and runs no codec, so what it delivered is also
-//! what it had accepted, and what it received has bytes only.
+//! It copies and names, and computes little. A worker sheds only datagrams that cannot be sent, so what it delivered and
+//! those are what it had accepted; it runs no codec, so what it received of a stream has bytes only.
 
-use proto::counters::Tally;
+use std::collections::BTreeMap;
+
+use proto::counters::{ShedReason, Tally};
 use runtime::{
     report::{DestinationReport, Report, RouteReport},
     settings::{Destination, Route},
@@ -19,12 +21,15 @@ pub(crate) fn report(shard: &Shard, route: &Route, destination: &Destination) ->
         destination: destination.name.clone(),
         role: if is_primary { "primary" } else { "secondary" }.to_owned(),
         address: destination.address.to_string(),
-        accepted: counters.delivered,
+        accepted: counters.delivered + counters.unsendable,
         delivered: counters.delivered,
-        received: Tally::new(0, counters.received_bytes),
+        shed: shed(counters.unsendable),
+        received: Tally::new(counters.received_datagrams, counters.received_bytes),
         unconfirmed: Tally::new(0, counters.unconfirmed_bytes),
         connections: counters.connections,
         outages: counters.outages,
+        is_away: shard.is_away(),
+        refusals: Some(counters.refusals),
         ..DestinationReport::default()
     };
     let counts = [
@@ -45,4 +50,9 @@ pub(crate) fn report(shard: &Shard, route: &Route, destination: &Destination) ->
         }],
         links: counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
     }
+}
+
+fn shed(unsendable: Tally) -> BTreeMap<String, Tally> {
+    let named = (ShedReason::Unsendable.name().to_owned(), unsendable);
+    BTreeMap::from_iter((!unsendable.is_zero()).then_some(named))
 }

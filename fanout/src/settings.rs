@@ -3,7 +3,7 @@
 //! A worker needs little of its route: the names, the address's fingerprint and the backoff. Its own limits are fixed.
 
 use proto::{id::Incarnation, worker::Settings as Machine};
-use runtime::settings::{Destination, Route};
+use runtime::settings::{Destination, Route, Transport};
 
 /// Connections one worker shard holds at most.
 const MAX_CONNECTIONS: usize = 65_536;
@@ -16,7 +16,8 @@ pub fn machine(route: &Route, destination: &Destination, name: String, incarnati
         name,
         incarnation,
         destination: format!("{}/{}", route.name, destination.name),
-        fingerprint: destination.address.fingerprint(),
+        fingerprint: destination.address.fingerprint(route.listen.transport),
+        has_datagrams: route.listen.transport == Transport::Udp,
         max_connections: MAX_CONNECTIONS,
         max_window: MAX_WINDOW,
         backoff_min: route.backoff_min,

@@ -20,19 +20,18 @@ use runtime::{
     pulse::{Beat, Pulse},
     settings::Address,
     tcp::{Endpoint, Owner, ReadBuffer},
+    telemetry::RateLimited,
+    udp::{self, Desk},
     zeromq::{Context, Dealer, Error},
 };
 use rustc_hash::FxHashMap;
-use tokio::{
-    net::TcpStream,
-    task::{JoinSet, spawn_local},
-};
+use tokio::task::{JoinSet, spawn_local};
 use tracing::warn;
 
 use crate::{
     links::Links,
-    log::{Absence, Log},
-    shell::{Hands, Socket},
+    log::{Ears, Log},
+    shell::{Connected, Hands, Socket},
 };
 
 /// Batches taken from one link before others have their turn.
@@ -45,6 +44,7 @@ pub struct Shard {
     pulse: Pulse,
     clock: Clock,
     buffer: ReadBuffer,
+    desk: Desk,
     is_local: bool,
     malformed: Cell<u64>,
 }
@@ -56,26 +56,34 @@ impl Shard {
         address: Address,
         context: Context,
         is_local: bool,
-        absence: Absence,
+        ears: Ears,
         clock: Clock,
     ) -> Rc<Self> {
+        let (route, destination) = settings.destination.split_once('/').unwrap_or_default();
         let log = Log {
-            absence,
+            ears,
             worker: settings.name.clone(),
-            destination: settings.destination.split_once('/').map_or("", |(_, name)| name).to_owned(),
+            route: route.to_owned(),
+            destination: destination.to_owned(),
             address: address.to_string(),
             is_local,
+            clock,
+            refusals: RateLimited::default(),
+            failures: RateLimited::default(),
         };
+        let has_datagrams = settings.has_datagrams;
         let machine = Worker::new(settings, clock.now());
         Rc::new_cyclic(|owner| {
             let (sockets, broken, links) = (FxHashMap::default(), Vec::new(), Links::new(context));
-            let hands = Hands { clock, address, sockets, broken, links, owner: owner.clone(), log };
+            let (refused, owner) = (Vec::new(), owner.clone());
+            let hands = Hands { clock, address, sockets, broken, refused, has_datagrams, links, owner, log };
             Self {
                 machine: RefCell::new(machine),
                 hands: RefCell::new(hands),
                 pulse: Pulse::default(),
                 clock,
                 buffer: ReadBuffer::default(),
+                desk: Desk::default(),
                 is_local,
                 malformed: Cell::new(0),
             }
@@ -105,6 +113,11 @@ impl Shard {
         look(&self.machine.borrow())
     }
 
+    /// Whether its destination cannot be connected.
+    pub fn is_away(&self) -> bool {
+        self.look(Worker::is_away)
+    }
+
     /// Takes no new sessions.
     pub fn drain(&self) {
         self.turn(|machine, _, _| machine.drain());
@@ -121,11 +134,17 @@ impl Shard {
     }
 
     /// A connect has come to its end.
-    pub(crate) fn on_connect(self: &Rc<Self>, id: ConnectionId, outcome: Result<TcpStream, Cause>) {
+    pub(crate) fn on_connect(self: &Rc<Self>, id: ConnectionId, outcome: Result<Connected, Cause>) {
         self.turn(|machine, now, hands| match outcome {
-            Ok(stream) => {
-                let endpoint = Endpoint::open(stream, id.0, true, Rc::clone(self));
-                hands.sockets.insert(id, Socket::Open(endpoint));
+            Ok(connected) => {
+                let owner = Rc::clone(self);
+                let socket = match connected {
+                    Connected::Stream(stream) => Socket::Open(Endpoint::open(stream, id.0, true, owner)),
+                    Connected::Datagrams(socket) => {
+                        Socket::Datagrams(udp::Endpoint::open(socket, id.0, owner))
+                    }
+                };
+                hands.sockets.insert(id, socket);
                 machine.on_connected(id, now, hands);
             }
             Err(cause) => {
@@ -142,6 +161,9 @@ impl Shard {
         let result = input(&mut machine, now, &mut hands);
         while let Some((connection, cause)) = hands.broken.pop() {
             break_off(&mut machine, connection, cause, now, &mut hands);
+        }
+        while let Some((connection, count)) = hands.refused.pop() {
+            machine.on_refusals(connection, count, &mut *hands);
         }
         self.pulse.wake();
         result
@@ -213,5 +235,23 @@ impl Owner for Shard {
 
     fn buffer(&self) -> &ReadBuffer {
         &self.buffer
+    }
+}
+
+impl udp::Owner for Shard {
+    fn on_datagrams(&self, id: u64, bytes: Bytes, ends: &[u32]) {
+        self.turn(|machine, _, hands| machine.on_datagrams(ConnectionId(id), &bytes, ends, hands));
+    }
+
+    fn on_refusal(&self, id: u64) {
+        self.turn(|machine, _, hands| machine.on_refusals(ConnectionId(id), 1, hands));
+    }
+
+    fn on_writable(&self, id: u64) {
+        self.turn(|machine, now, hands| machine.on_writable(ConnectionId(id), now, hands));
+    }
+
+    fn desk(&self) -> &Desk {
+        &self.desk
     }
 }

@@ -3,21 +3,28 @@
 //! Called by the machine while it handles an input, so nothing here calls the machine: what it has to hear is noted and
 //! told when the input is done.
 
-use std::{rc::Weak, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    rc::Weak,
+    time::Duration,
+};
 
 use proto::{
+    counters::Tally,
     id::{ConnectionId, LinkIndex},
     wire::Cause,
-    worker::{Effect, Shell},
+    worker::{Effect, Sent, Shell},
 };
 use runtime::{
     clock::Clock,
     settings::Address,
     tcp::{Endpoint, cause_of},
+    udp,
 };
 use rustc_hash::FxHashMap;
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::{TcpStream, UdpSocket, lookup_host},
     task::{AbortHandle, spawn_local},
     time::{Instant, timeout_at},
 };
@@ -28,6 +35,7 @@ use crate::{links::Links, log::Log, shard::Shard};
 pub(crate) enum Socket {
     Connecting(AbortHandle),
     Open(Endpoint),
+    Datagrams(udp::Endpoint),
 }
 
 pub(crate) struct Hands {
@@ -36,6 +44,9 @@ pub(crate) struct Hands {
     pub(crate) sockets: FxHashMap<ConnectionId, Socket>,
     /// Connections a write to which failed, and why.
     pub(crate) broken: Vec<(ConnectionId, Cause)>,
+    /// Connections whose destination's machine refused datagrams, and how often.
+    pub(crate) refused: Vec<(ConnectionId, u64)>,
+    pub(crate) has_datagrams: bool,
     pub(crate) links: Links,
     pub(crate) owner: Weak<Shard>,
     pub(crate) log: Log,
@@ -58,8 +69,31 @@ impl Shell for Hands {
         })
     }
 
+    fn write_datagrams(
+        &mut self,
+        connection: ConnectionId,
+        bytes: &[u8],
+        ends: &[u32],
+        until: proto::time::Instant,
+    ) -> Sent {
+        if until != proto::time::Instant::NEVER && self.clock.now() >= until {
+            return Sent::default();
+        }
+        let (Some(Socket::Datagrams(endpoint)), Some(owner)) =
+            (self.sockets.get(&connection), self.owner.upgrade())
+        else {
+            return Sent::default();
+        };
+        let outcome = endpoint.send(bytes, ends, &owner);
+        if outcome.refusals > 0 {
+            self.refused.push((connection, outcome.refusals));
+        }
+        let unsendable = Tally::new(outcome.unsendable as u64, outcome.unsendable_bytes);
+        Sent { done: outcome.done, unsendable }
+    }
+
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool {
-        self.links.send(link, &batch)
+        self.links.send(link, batch)
     }
 
     fn random(&mut self) -> u64 {
@@ -71,8 +105,14 @@ impl Shell for Hands {
             Effect::Connect { connection, timeout } => self.connect(connection, timeout),
             Effect::ShutDown { connection } => self.with(connection, Endpoint::shut_down),
             Effect::Close { connection, abort } => self.close(connection, abort),
-            Effect::PauseReads { connection } => self.with(connection, Endpoint::pause),
-            Effect::ResumeReads { connection } => self.with(connection, Endpoint::resume),
+            Effect::PauseReads { connection } => match self.sockets.get(&connection) {
+                Some(Socket::Datagrams(endpoint)) => endpoint.pause(),
+                _ => self.with(connection, Endpoint::pause),
+            },
+            Effect::ResumeReads { connection } => match self.sockets.get(&connection) {
+                Some(Socket::Datagrams(endpoint)) => endpoint.resume(),
+                _ => self.with(connection, Endpoint::resume),
+            },
             Effect::Ports { link, ports } => self.links.learn(link, &ports),
             Effect::Notice(notice) => self.log.tell(&notice),
         }
@@ -88,8 +128,13 @@ impl Hands {
 
     fn connect(&mut self, connection: ConnectionId, timeout: Duration) {
         let (owner, address) = (self.owner.clone(), self.address.clone());
+        let has_datagrams = self.has_datagrams;
         let task = spawn_local(async move {
-            let outcome = connect(&address, timeout).await;
+            let outcome = if has_datagrams {
+                connect_datagrams(&address, timeout).await.map(Connected::Datagrams)
+            } else {
+                connect(&address, timeout).await.map(Connected::Stream)
+            };
             if let Some(owner) = owner.upgrade() {
                 owner.on_connect(connection, outcome);
             }
@@ -101,9 +146,39 @@ impl Hands {
         match self.sockets.remove(&connection) {
             Some(Socket::Connecting(task)) => task.abort(),
             Some(Socket::Open(endpoint)) if abort => endpoint.abort(),
-            Some(Socket::Open(_)) | None => {}
+            Some(Socket::Open(_) | Socket::Datagrams(_)) | None => {}
         }
     }
+}
+
+/// What a connect has made.
+pub(crate) enum Connected {
+    Stream(TcpStream),
+    Datagrams(UdpSocket),
+}
+
+/// A socket for the first of a host's addresses that this machine has a way to. Whether anybody is there, only time tells.
+async fn connect_datagrams(address: &Address, timeout: Duration) -> Result<UdpSocket, Cause> {
+    let until = Instant::now() + timeout;
+    let candidates = timeout_at(until, lookup_host((address.host.as_str(), address.port))).await;
+    let mut refusal = Cause::NameNotFound;
+    for candidate in candidates.map_err(|_| Cause::TimedOut)?.map_err(|_| Cause::NameNotFound)? {
+        match dial_datagrams(candidate).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => refusal = cause_of(&error),
+        }
+    }
+    Err(refusal)
+}
+
+async fn dial_datagrams(candidate: SocketAddr) -> io::Result<UdpSocket> {
+    let any = match candidate {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(candidate).await?;
+    Ok(socket)
 }
 
 /// Tries the addresses of a host one after the other, within `timeout` in all. Each is given its share of what is left:

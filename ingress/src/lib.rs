@@ -1,16 +1,19 @@
 //! The ingress node: ends the sources' connections, decides what each destination gets, and counts it.
 //!
 //! `proto::ingress` decides; here are its sockets. Reading order: `node` (the process), `shard` (one thread), `shell`
-//! (what the machine has done for it), `log`, `report`. `pegloom up` uses [`Shard`] with workers on the same thread.
+//! (what the machine has done for it), `visitors` (sources of datagrams), `log`, `event`, `report`. `pegloom up` uses [`Shard`]
+//! with workers on the same thread.
 
+mod event;
 mod log;
 mod node;
 mod report;
 mod settings;
 mod shard;
 mod shell;
+mod visitors;
 
-pub use node::{Args, Doors, open_doors, run};
+pub use node::{Args, Doors, Listener, open_doors, run};
 pub use report::report;
 pub use settings::machine;
 pub use shard::Shard;

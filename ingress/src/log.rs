@@ -1,7 +1,7 @@
 //! What an ingress tells its operator.
 //!
-//! The only place where the machine's notices become lines. What can repeat for every source is limited to one line a
-//! second.
+//! The only place where the machine's notices become lines, and are handed on to become events. What can repeat for every
+//! source is limited to one line a second.
 
 use std::slice::EscapeAscii;
 
@@ -10,8 +10,10 @@ use proto::{
     ingress::{Ending, Notice, Refusal, WorkerName},
     wire::VERSION,
 };
-use runtime::{clock::Clock, telemetry::RateLimited};
+use runtime::{clock::Clock, event::Events, telemetry::RateLimited};
 use tracing::{debug, error, info, warn};
+
+use crate::event;
 
 /// Bytes of what was said that a line shows.
 const SHOWN: usize = 64;
@@ -23,22 +25,43 @@ pub(crate) struct RouteNames {
     pub(crate) destinations: Vec<String>,
 }
 
+/// What routes and destinations are called, by their places in the settings.
+#[derive(Debug)]
+pub(crate) struct Names(pub(crate) Vec<RouteNames>);
+
+impl Names {
+    pub(crate) fn route(&self, route: RouteIndex) -> &str {
+        &self.0[route.0 as usize].route
+    }
+
+    pub(crate) fn destination(&self, route: RouteIndex, destination: DestinationIndex) -> &str {
+        &self.0[route.0 as usize].destinations[destination.0 as usize]
+    }
+}
+
+/// The word for how far a session had come.
+pub(crate) const fn phase(was_connecting: bool) -> &'static str {
+    if was_connecting { "connecting" } else { "open" }
+}
+
 /// Turns notices into lines.
 #[derive(Debug)]
 pub(crate) struct Log {
-    names: Vec<RouteNames>,
+    names: Names,
     clock: Clock,
+    events: Events,
     refusals: RateLimited,
     /// Within one process workers come and go with the process: nobody wants to read of them.
     is_local: bool,
 }
 
 impl Log {
-    pub(crate) fn new(names: Vec<RouteNames>, clock: Clock, is_local: bool) -> Self {
-        Self { names, clock, refusals: RateLimited::default(), is_local }
+    pub(crate) fn new(names: Names, clock: Clock, events: Events, is_local: bool) -> Self {
+        Self { names, clock, events, refusals: RateLimited::default(), is_local }
     }
 
     pub(crate) fn tell(&mut self, notice: &Notice) {
+        event::tell(notice, &self.names, &self.events);
         match notice {
             Notice::SessionOpened { session, route } => {
                 debug!(%session, route = self.route(*route), "session opened");
@@ -47,16 +70,15 @@ impl Log {
                 if *was_connecting && *ending != Ending::Drained {
                     self.tell_refused(*session, *route, *ending);
                 }
-                let phase = if *was_connecting { "connecting" } else { "open" };
                 debug!(
-                    %session, route = self.route(*route), %by, %ending, phase,
+                    %session, route = self.route(*route), %by, %ending, phase = phase(*was_connecting),
                     received_frames = received.frames, received_bytes = received.bytes,
                     sent_frames = sent.frames, sent_bytes = sent.bytes,
                     "session ended"
                 );
             }
             Notice::Diverged { session, route, destination, divergence, request, left_out } => {
-                let destination = self.named(*route, *destination);
+                let destination = self.names.destination(*route, *destination);
                 warn!(
                     %session, route = self.route(*route), destination,
                     finding = divergence.finding.name(),
@@ -69,11 +91,11 @@ impl Log {
                 );
             }
             Notice::Asked { session, route, destination, frame, left_out } => {
-                let (route, destination) = (self.route(*route), self.named(*route, *destination));
+                let (route, destination) = (self.route(*route), self.names.destination(*route, *destination));
                 debug!(%session, route, destination, frame = %shown(frame), left_out, "ask passed on to the source");
             }
             Notice::AskedAgain { session, route, destination, frame, answer, left_out } => {
-                let (route, destination) = (self.route(*route), self.named(*route, *destination));
+                let (route, destination) = (self.route(*route), self.names.destination(*route, *destination));
                 let answer = answer.as_deref().map(|answer| shown(answer).to_string());
                 debug!(%session, route, destination, frame = %shown(frame), answer, left_out, "ask not repeated");
             }
@@ -117,15 +139,11 @@ impl Log {
     }
 
     fn route(&self, route: RouteIndex) -> &str {
-        &self.names[route.0 as usize].route
+        self.names.route(route)
     }
 
     fn destination(&self, worker: &WorkerName) -> &str {
-        self.named(worker.route, worker.destination)
-    }
-
-    fn named(&self, route: RouteIndex, destination: DestinationIndex) -> &str {
-        &self.names[route.0 as usize].destinations[destination.0 as usize]
+        self.names.destination(worker.route, worker.destination)
     }
 }
 

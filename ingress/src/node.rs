@@ -5,7 +5,8 @@
 
 use std::{
     error::Error as _,
-    net::TcpListener,
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
     rc::Rc,
     sync::{Arc, mpsc as std_mpsc},
 };
@@ -13,14 +14,16 @@ use std::{
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
+    event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    report::{Report, publish},
-    settings::{Environment, RouteArgs, Settings},
+    report::{Audience, Report, default_node_name, publish},
+    settings::{Environment, Listen, RouteArgs, Settings, Transport},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
-    tcp::listen,
+    tcp,
     telemetry::{self, LogArgs},
+    udp,
     zeromq::{Context, Router},
 };
 use tokio::{
@@ -42,19 +45,32 @@ pub struct Args {
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
     pub bind: String,
 
-    /// Where to publish reports, `tcp://HOST:PORT`; nothing in this version listens there
+    /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`
     #[arg(long, value_name = "ENDPOINT")]
     pub stats: Option<String>,
+
+    /// What this node calls itself in reports, the same after a restart; its host and first port if not given
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub log: LogArgs,
 }
 
+/// A route's socket on one shard.
+#[derive(Debug)]
+pub enum Listener {
+    /// Takes connections.
+    Tcp(TcpListener),
+    /// Takes datagrams.
+    Udp(UdpSocket),
+}
+
 /// The sockets of every route, and the addresses they have.
 pub struct Doors {
     /// For each shard, a listener a route.
-    pub listeners: Vec<Vec<TcpListener>>,
+    pub listeners: Vec<Vec<Listener>>,
     /// The address of each route.
     pub addresses: Vec<String>,
 }
@@ -64,22 +80,36 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
     let mut doors =
         Doors { listeners: (0..settings.shards).map(|_| Vec::new()).collect(), addresses: Vec::new() };
     for route in &settings.routes {
-        let bound = listen(&route.listen, settings.shards).map_err(|error| {
+        let (sockets, address) = bind(&route.listen, settings.shards).map_err(|error| {
             Failure::cannot(
                 format!("listen on {}", route.listen),
                 error,
                 "another port, or end what holds this one",
             )
         })?;
-        for (of_shard, socket) in doors.listeners.iter_mut().zip(bound.sockets) {
+        for (of_shard, socket) in doors.listeners.iter_mut().zip(sockets) {
             of_shard.push(socket);
         }
-        doors.addresses.push(bound.address.to_string());
+        doors.addresses.push(address.to_string());
     }
     for (route, address) in settings.routes.iter().zip(&doors.addresses) {
-        info!(route = route.name, address, codec = %route.codec, destinations = route.destinations.len(), "listening");
+        let transport = route.listen.transport.name();
+        info!(route = route.name, transport, address, codec = %route.codec, destinations = route.destinations.len(), "listening");
     }
     Ok(doors)
+}
+
+fn bind(address: &Listen, shards: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
+    Ok(match address.transport {
+        Transport::Tcp => {
+            let bound = tcp::listen(address, shards)?;
+            (bound.sockets.into_iter().map(Listener::Tcp).collect(), bound.address)
+        }
+        Transport::Udp => {
+            let bound = udp::listen(address, shards)?;
+            (bound.sockets.into_iter().map(Listener::Udp).collect(), bound.address)
+        }
+    })
 }
 
 /// Runs `pegloom ingress`.
@@ -94,7 +124,9 @@ async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
     let doors = open_doors(&settings)?;
     let (ended, ends) = mpsc::channel(settings.shards);
     let (context, incarnation, addresses) =
-        (Context::new(), Incarnation(unix_millis()), Arc::from(doors.addresses));
+        (Context::new(), Incarnation(unix_millis()), Arc::<[String]>::from(doors.addresses));
+    let first = addresses.first().map_or("", String::as_str);
+    let node = args.node.clone().unwrap_or_else(|| default_node_name("ingress", first));
     let (mut shards, mut links) = (Vec::new(), Vec::new());
     for (index, listeners) in doors.listeners.into_iter().enumerate() {
         let (bound, bounds) = std_mpsc::sync_channel(1);
@@ -105,6 +137,7 @@ async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
             addresses: Arc::clone(&addresses),
             endpoint: endpoint_of(&args.bind, index),
             stats: args.stats.clone(),
+            node: node.clone(),
             context: context.clone(),
             incarnation,
             listeners,
@@ -173,9 +206,10 @@ struct Plan {
     addresses: Arc<[String]>,
     endpoint: String,
     stats: Option<String>,
+    node: String,
     context: Context,
     incarnation: Incarnation,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
 }
 
 impl Plan {
@@ -194,7 +228,9 @@ impl Plan {
             }
         };
         let _ = bound.send(Ok(router.endpoint().to_owned()));
-        let shard = Shard::new(machine(&self.settings, self.incarnation, false), router, Clock::start());
+        let events = Events::new(self.stats.is_some());
+        let machine = machine(&self.settings, self.incarnation, false);
+        let shard = Shard::new(machine, router, events.clone(), Clock::start());
         let Ok(ports) = ports.await else { return };
         shard.set_ports(ports);
         let (settings, addresses) = (self.settings, self.addresses);
@@ -204,10 +240,16 @@ impl Plan {
             return tracing::error!(%error, "a listener cannot be taken over");
         }
         let tenant = Rc::new(tenant);
-        let (node, published) = ("ingress".to_owned(), Rc::clone(&tenant));
-        tasks.spawn_local(publish(self.context, self.stats, node, self.incarnation, self.index, move || {
-            published.report()
-        }));
+        let published = Rc::clone(&tenant);
+        tasks.spawn_local(publish(
+            self.context,
+            Audience::at(self.stats),
+            self.node,
+            self.incarnation,
+            self.index,
+            events,
+            move || published.report(),
+        ));
         attend(commands, &*tenant).await;
     }
 }

@@ -3,22 +3,25 @@
 //! It copies and names, and computes nothing: what must add up was counted by the machine.
 
 use proto::{
+    codec::{Codec, foo},
     conversation::comparing::Finding,
     counters::Tally,
     id::RouteIndex,
     ingress::{DestinationCounters, RouteCounters, SaidCounters},
 };
 use runtime::{
-    report::{DestinationReport, Report, RouteReport, Said, Sessions, Source},
+    report::{DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
     settings::{Destination, Route, Settings},
 };
 
-use crate::shard::Shard;
+use crate::{shard::Shard, visitors::AtDoor};
 
 /// The report of one shard of the node called `node`; its listeners have these addresses.
 pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[String]) -> Report {
     let routes = settings.routes.iter().zip(listening).enumerate().map(|(index, (route, listen))| {
-        shard.look(|machine| of_route(route, listen, machine.route_counters(RouteIndex(index as u16))))
+        let index = RouteIndex(index as u16);
+        let at_door = shard.at_door(index);
+        shard.look(|machine| of_route(route, listen, machine.route_counters(index), at_door))
     });
     let links = shard.look(proto::ingress::Ingress::link_counters);
     let counts = [
@@ -37,11 +40,11 @@ pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[Strin
     Report { node: node.to_owned(), routes: routes.collect(), links }
 }
 
-fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteReport {
+fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDoor) -> RouteReport {
     let destinations = route.destinations.iter().zip(&counters.destinations).enumerate();
     RouteReport {
         route: route.name.clone(),
-        listen: Some(format!("tcp://{listen}")),
+        listen: Some(format!("{}{listen}", route.listen.transport)),
         sessions: Some(Sessions {
             opened: counters.opened,
             ended: counters.ended,
@@ -53,11 +56,30 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters) -> RouteRepor
             sent: counters.sent,
             oversized: counters.oversized,
             forgotten: counters.forgotten,
+            kernel_drops: at_door.dropped,
+            unsent: at_door.unsent,
         }),
+        foo: (route.codec == Codec::Foo).then(|| messages(&counters.foo)),
+        latency: Some(latency(&counters.latency)),
         destinations: destinations
             .map(|(index, (settings, counted))| of_destination(settings, index, counted))
             .collect(),
+        ..RouteReport::default()
     }
+}
+
+fn messages(counters: &foo::Counters) -> Foo {
+    Foo {
+        req: counters.req,
+        ack: counters.ack,
+        nak: counters.nak,
+        invalid_source: counters.invalid_source,
+        invalid_primary: counters.invalid_primary,
+    }
+}
+
+fn latency(counted: &proto::latency::Latency) -> Latency {
+    Latency { buckets: counted.buckets.to_vec(), sum_micros: counted.sum_micros, count: counted.count }
 }
 
 fn of_destination(settings: &Destination, index: usize, counters: &DestinationCounters) -> DestinationReport {

@@ -8,7 +8,7 @@ use proto::{
     ingress::{Route, Settings as Machine},
     policy::{Destination, Talk},
 };
-use runtime::settings::{Destination as DestinationSettings, Route as RouteSettings, Settings};
+use runtime::settings::{Destination as DestinationSettings, Route as RouteSettings, Settings, Transport};
 
 /// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
 /// keeps up must not be shed to for being a little later than the primary.
@@ -30,21 +30,22 @@ fn route(route: &RouteSettings) -> Route {
     Route {
         name: route.name.clone(),
         codec: route.codec.clone(),
-        destinations: route.destinations.iter().map(destination).collect(),
+        destinations: route.destinations.iter().map(|it| destination(it, route.listen.transport)).collect(),
         talk: talk(route),
         connect_timeout: route.connect_timeout,
         linger: route.linger,
         quiet_gap: route.quiet_gap,
+        idle_timeout: route.idle_timeout,
         max_frame: route.max_frame,
         window: route.window,
         secondary_window: route.window.saturating_mul(SECONDARY_WINDOWS),
     }
 }
 
-fn destination(settings: &DestinationSettings) -> Destination {
+fn destination(settings: &DestinationSettings, transport: Transport) -> Destination {
     Destination {
         name: settings.name.clone(),
-        fingerprint: settings.address.fingerprint(),
+        fingerprint: settings.address.fingerprint(transport),
         asks: settings.asks,
         allow: settings.allow.clone(),
         deny: settings.deny.clone(),

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io, net,
+    io,
     rc::Rc,
     time::Duration,
 };
@@ -19,9 +19,11 @@ use proto::{
 };
 use runtime::{
     clock::Clock,
+    event::Events,
     pulse::{Beat, Pulse},
     tcp::{Endpoint, Owner, ReadBuffer},
     telemetry::RateLimited,
+    udp::{Arrival, Desk, Door},
     zeromq::Router,
 };
 use rustc_hash::FxHashMap;
@@ -33,8 +35,10 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    log::{Log, RouteNames},
+    log::{Log, Names, RouteNames},
+    node::Listener,
     shell::Hands,
+    visitors::{AtDoor, Visitor, Visitors},
 };
 
 /// Batches taken from the ROUTER before others have their turn.
@@ -49,53 +53,64 @@ pub struct Shard {
     pulse: Pulse,
     clock: Clock,
     buffer: ReadBuffer,
+    desk: Desk,
     router: Rc<Router>,
     foreign: Cell<u64>,
     listeners: RefCell<Vec<AbortHandle>>,
     accept_failures: RefCell<RateLimited>,
+    drops: RefCell<RateLimited>,
 }
 
 impl Shard {
-    /// A shard that speaks to its workers through `router`.
-    pub fn new(settings: Settings, router: Router, clock: Clock) -> Rc<Self> {
+    /// A shard that speaks to its workers through `router`, and tells `events` what happens.
+    pub fn new(settings: Settings, router: Router, events: Events, clock: Clock) -> Rc<Self> {
         let names = settings.routes.iter().map(|route| RouteNames {
             route: route.name.clone(),
             destinations: route.destinations.iter().map(|destination| destination.name.clone()).collect(),
         });
-        let log = Log::new(names.collect(), clock, settings.is_local);
+        let log = Log::new(Names(names.collect()), clock, events, settings.is_local);
         let router = Rc::new(router);
         let machine = Ingress::new(settings, clock.now());
         Rc::new_cyclic(|owner| {
-            let (sources, broken) = (FxHashMap::default(), Vec::new());
-            let hands = Hands { router: Rc::clone(&router), sources, broken, owner: owner.clone(), log };
+            let (sources, visitors, broken) = (FxHashMap::default(), Visitors::default(), Vec::new());
+            let router_of_hands = Rc::clone(&router);
+            let hands =
+                Hands { router: router_of_hands, sources, visitors, broken, owner: owner.clone(), log };
             Self {
                 machine: RefCell::new(machine),
                 hands: RefCell::new(hands),
                 pulse: Pulse::default(),
                 clock,
                 buffer: ReadBuffer::default(),
+                desk: Desk::default(),
                 router,
                 foreign: Cell::new(0),
                 listeners: RefCell::default(),
                 accept_failures: RefCell::default(),
+                drops: RefCell::default(),
             }
         })
     }
 
     /// Starts its tasks on this thread: the beat, the ROUTER, one for each listener.
-    pub fn start(
-        self: &Rc<Self>,
-        listeners: Vec<net::TcpListener>,
-        tasks: &mut JoinSet<()>,
-    ) -> io::Result<()> {
+    pub fn start(self: &Rc<Self>, listeners: Vec<Listener>, tasks: &mut JoinSet<()>) -> io::Result<()> {
         let shard = Rc::clone(self);
         tasks.spawn_local(async move { shard.pulse.drive(shard.clock, |beat| shard.beat(beat)).await });
         let shard = Rc::clone(self);
         tasks.spawn_local(async move { shard.receive().await });
         for (index, listener) in listeners.into_iter().enumerate() {
             let (shard, route) = (Rc::clone(self), RouteIndex(index as u16));
-            let listener = TcpListener::from_std(listener)?;
-            let listening = tasks.spawn_local(async move { shard.accept(route, listener).await });
+            let listening = match listener {
+                Listener::Tcp(listener) => {
+                    let listener = TcpListener::from_std(listener)?;
+                    tasks.spawn_local(async move { shard.accept(route, listener).await })
+                }
+                Listener::Udp(socket) => {
+                    let door = Rc::new(Door::new(socket)?);
+                    shard.hands.borrow_mut().visitors.open(route, Rc::clone(&door));
+                    tasks.spawn_local(async move { shard.fetch(route, &door).await })
+                }
+            };
             self.listeners.borrow_mut().push(listening);
         }
         Ok(())
@@ -134,14 +149,31 @@ impl Shard {
         result
     }
 
-    fn beat(&self, beat: Beat) -> Option<Instant> {
+    fn beat(self: &Rc<Self>, beat: Beat) -> Option<Instant> {
         let now = self.clock.now();
         let (mut machine, mut hands) = (self.machine.borrow_mut(), self.hands.borrow_mut());
         match beat {
             Beat::Flush => machine.flush(now, &mut *hands),
             Beat::Time => machine.on_time(now, &mut *hands),
         }
+        self.send_gathered(&mut machine, now, &mut hands);
         machine.deadline()
+    }
+
+    /// Sends what was gathered for sources of datagrams; who had to wait for that is told.
+    fn send_gathered(self: &Rc<Self>, machine: &mut Ingress, now: Instant, hands: &mut Hands) {
+        for door in hands.visitors.flush(&self.desk) {
+            let shard = Rc::downgrade(self);
+            door.when_writable(move || {
+                if let Some(shard) = shard.upgrade() {
+                    shard.pulse.wake();
+                }
+            });
+        }
+        for session in hands.visitors.take_starved() {
+            machine.on_source_writable(session, now, hands);
+            self.pulse.wake();
+        }
     }
 
     async fn receive(self: Rc<Self>) {
@@ -174,6 +206,52 @@ impl Shard {
         }
     }
 
+    async fn fetch(self: Rc<Self>, route: RouteIndex, door: &Door) {
+        let mut ends = Vec::new();
+        door.receive(&self.desk, |arrivals| {
+            let dropped = door.dropped();
+            self.on_arrivals(route, arrivals, &mut ends);
+            self.warn_of_drops(door, door.dropped() - dropped);
+        })
+        .await;
+    }
+
+    /// Datagrams have come, of any of a route's sources: each source's are handled together.
+    fn on_arrivals(
+        &self,
+        route: RouteIndex,
+        arrivals: &mut dyn Iterator<Item = Arrival<'_>>,
+        ends: &mut Vec<u32>,
+    ) {
+        self.turn(|machine, now, hands| {
+            let mut mail: Vec<_> = arrivals
+                .filter_map(|arrival| {
+                    let visitor = Visitor { route, from: arrival.from?, to: arrival.to };
+                    Some((session_of(visitor, machine, now, hands)?, arrival.bytes))
+                })
+                .collect();
+            mail.sort_by_key(|&(session, _)| session);
+            for of_one in mail.chunk_by(|one, other| one.0 == other.0) {
+                let bytes = self.desk.gather(of_one.iter().map(|&(_, bytes)| bytes), ends);
+                machine.on_source_datagrams(of_one[0].0, &bytes, ends, now, hands);
+            }
+        });
+    }
+
+    fn warn_of_drops(&self, door: &Door, datagrams: u64) {
+        if datagrams > 0
+            && let Some(left_out) = self.drops.borrow_mut().admit(self.clock.now())
+        {
+            let total = door.dropped();
+            warn!(datagrams, total, left_out, "the kernel dropped datagrams, raise net.core.rmem_max");
+        }
+    }
+
+    /// What was counted at a route's door, if it takes datagrams.
+    pub(crate) fn at_door(&self, route: RouteIndex) -> AtDoor {
+        self.hands.borrow().visitors.at_door(route)
+    }
+
     fn tell_not_accepted(&self, error: &io::Error) {
         if let Some(left_out) = self.accept_failures.borrow_mut().admit(self.clock.now()) {
             warn!(%error, left_out, "cannot accept a source");
@@ -188,6 +266,15 @@ impl Shard {
             }
         });
     }
+}
+
+/// The session of a source of datagrams; a new one if it has none and may have one.
+fn session_of(visitor: Visitor, machine: &mut Ingress, now: Instant, hands: &mut Hands) -> Option<SessionId> {
+    hands.visitors.session_of(visitor).or_else(|| {
+        let session = machine.on_source(visitor.route, now, hands)?;
+        hands.visitors.admit(visitor, session);
+        Some(session)
+    })
 }
 
 impl Owner for Shard {

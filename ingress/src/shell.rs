@@ -15,11 +15,12 @@ use runtime::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{log::Log, shard::Shard};
+use crate::{log::Log, shard::Shard, visitors::Visitors};
 
 pub(crate) struct Hands {
     pub(crate) router: Rc<Router>,
     pub(crate) sources: FxHashMap<SessionId, Endpoint>,
+    pub(crate) visitors: Visitors,
     /// Sources a write to which failed.
     pub(crate) broken: Vec<SessionId>,
     pub(crate) owner: Weak<Shard>,
@@ -37,8 +38,12 @@ impl Shell for Hands {
         })
     }
 
+    fn write_datagrams(&mut self, session: SessionId, bytes: &[u8], ends: &[u32]) -> usize {
+        self.visitors.write(session, bytes, ends)
+    }
+
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
-        self.router.try_send(PeerId::ours(peer.0), &batch).is_ok()
+        self.router.try_send(PeerId::ours(peer.0), batch).is_ok()
     }
 
     fn effect(&mut self, effect: Effect) {
@@ -51,6 +56,7 @@ impl Shell for Hands {
                     self.with(session, Endpoint::abort);
                 }
                 self.sources.remove(&session);
+                self.visitors.forget(session);
             }
             Effect::Notice(notice) => self.log.tell(&notice),
         }

@@ -69,17 +69,20 @@ pub enum ShedReason {
     OversizedFrame,
     /// The destination is back, but the stream was not yet at a place to join it.
     Joining,
+    /// The worker's kernel would not send the datagram.
+    Unsendable,
 }
 
 impl ShedReason {
     /// All reasons, in the order of [`Account::shed`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Away,
         Self::WindowFull,
         Self::SessionEnded,
         Self::ConnectionLost,
         Self::OversizedFrame,
         Self::Joining,
+        Self::Unsendable,
     ];
 
     /// The word for it in reports.
@@ -91,6 +94,7 @@ impl ShedReason {
             Self::ConnectionLost => "connection_lost",
             Self::OversizedFrame => "oversized_frame",
             Self::Joining => "joining",
+            Self::Unsendable => "unsendable",
         }
     }
 }
@@ -141,6 +145,16 @@ impl Account {
     pub fn replay(&mut self, tally: Tally) {
         self.replayed += tally;
         self.accept(tally);
+    }
+
+    /// They were counted as delivered too early: the kernel has not sent them after all. False if there is no such thing.
+    pub fn take_back(&mut self, tally: Tally, reason: ShedReason) -> bool {
+        let is_known = tally.frames <= self.delivered.frames && tally.bytes <= self.delivered.bytes;
+        if is_known {
+            self.delivered -= tally;
+            self.shed[reason as usize] += tally;
+        }
+        is_known
     }
 
     /// What was shed, over all reasons.

@@ -11,8 +11,9 @@
 //!
 //! # Reading order
 //!
-//! 1. The small things: [`id`], [`time`], [`slab`], and [`counters`] with the identity that must balance.
-//! 2. [`codec`]: where frames end. [`credit`]: positions, and the two ends of a direction.
+//! 1. The small things: [`id`], [`time`], [`slab`], [`latency`], and [`counters`] with the identity that must
+//!    balance.
+//! 2. [`codec`]: where frames end, and what those of the Foo protocol say. [`credit`]: positions, and the two ends of a direction.
 //! 3. [`wire`]: frames and batches as bytes. [`link`]: what both ends of a link keep.
 //! 4. [`backoff`] and [`outage`]: how long to wait, and whose turn it is to try.
 //! 5. [`pattern`] and [`policy`]: what a route makes of what destinations say.
@@ -30,6 +31,7 @@ pub mod credit;
 pub mod hostile;
 pub mod id;
 pub mod ingress;
+pub mod latency;
 pub mod link;
 pub mod outage;
 pub mod pattern;

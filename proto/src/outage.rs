@@ -16,7 +16,7 @@ pub const PACE: Duration = Duration::from_millis(10);
 
 /// What changed for the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Change {
     /// An outage began.
     Away,
     /// It ended.
@@ -58,7 +58,7 @@ impl Outage {
 
     /// A connect that was begun at `begun_at` succeeded. One that is older than the last failure proves nothing: who
     /// accepts and resets would be taken to be back again and again.
-    pub fn on_connected(&mut self, begun_at: Instant, now: Instant) -> Option<Turn> {
+    pub fn on_connected(&mut self, begun_at: Instant, now: Instant) -> Option<Change> {
         self.settle(now);
         if self.failed_at.is_some_and(|failed_at| begun_at < failed_at) {
             return None;
@@ -67,14 +67,14 @@ impl Outage {
         match self.state {
             State::Away { .. } => {
                 self.state = State::Pacing { next: now };
-                Some(Turn::Back)
+                Some(Change::Back)
             }
             _ => None,
         }
     }
 
     /// A connect failed, or a connection made at `connected_at` was reset. `random` places the next probe.
-    pub fn on_failure(&mut self, now: Instant, connected_at: Option<Instant>, random: u64) -> Option<Turn> {
+    pub fn on_failure(&mut self, now: Instant, connected_at: Option<Instant>, random: u64) -> Option<Change> {
         if connected_at.is_some_and(|at| now.since(at) >= PROVEN) {
             return None;
         }
@@ -83,7 +83,7 @@ impl Outage {
         self.failed_at = Some(now);
         let was_away = self.is_away();
         self.state = State::Away { probe_at: now + self.backoff.next(random) };
-        (!was_away).then_some(Turn::Away)
+        (!was_away).then_some(Change::Away)
     }
 
     /// How many waiting connections may be started now, given whether any wait at all.
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn an_outage_begins_once_and_ends_once() {
         let mut outage = outage();
-        assert_eq!(outage.on_failure(at(0), None, 0), Some(Turn::Away));
+        assert_eq!(outage.on_failure(at(0), None, 0), Some(Change::Away));
         assert_eq!(outage.on_failure(at(1), None, 0), None);
-        assert_eq!(outage.on_connected(at(100), at(200)), Some(Turn::Back));
+        assert_eq!(outage.on_connected(at(100), at(200)), Some(Change::Back));
         assert_eq!(outage.on_connected(at(100), at(201)), None);
     }
 
@@ -214,7 +214,7 @@ mod tests {
         outage.on_failure(at(50), None, 0);
         assert_eq!(outage.on_connected(at(10), at(60)), None);
         assert!(outage.is_away());
-        assert_eq!(outage.on_connected(at(150), at(160)), Some(Turn::Back));
+        assert_eq!(outage.on_connected(at(150), at(160)), Some(Change::Back));
     }
 
     #[test]

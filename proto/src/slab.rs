@@ -80,6 +80,13 @@ impl<T> Slab<T> {
         })
     }
 
+    /// The id of the first value behind that of `id`, or of the first of all: to look at each while they come and go.
+    pub fn next_after(&self, id: Option<u64>) -> Option<u64> {
+        let from = id.map_or(0, |id| id as u32 as usize + 1);
+        let live = self.slots.iter().enumerate().skip(from).find(|(_, slot)| slot.value.is_some());
+        live.map(|(slot, entry)| u64::from(entry.generation) << 32 | slot as u64)
+    }
+
     /// The ids of all values, in order of slots.
     pub fn ids(&self) -> Vec<u64> {
         self.iter().map(|(id, _)| id).collect()
@@ -99,6 +106,16 @@ mod tests {
         assert_eq!(first as u32, second as u32);
         assert_eq!((slab.at(first), slab.at(second)), (None, Some(&'b')));
         assert_eq!(slab.remove(first), None);
+    }
+
+    #[test]
+    fn each_is_looked_at_in_turn_while_others_come_and_go() {
+        let mut slab = Slab::new(4);
+        let [a, b, c] = ['a', 'b', 'c'].map(|name| slab.insert_with(|_| name).unwrap());
+        assert_eq!(slab.next_after(None), Some(a));
+        slab.remove(b);
+        assert_eq!((slab.next_after(Some(a)), slab.next_after(Some(b))), (Some(c), Some(c)));
+        assert_eq!(slab.next_after(Some(c)), None);
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub(crate) fn frame(frame: &Frame<'_>) -> String {
         Frame::Pong => "PONG".to_owned(),
         Frame::Drain => "DRAIN".to_owned(),
         Frame::Bye { reason, .. } => format!("BYE {reason}"),
+        Frame::Shed { session, attempt, frames, bytes } => {
+            format!("SHED {session} {attempt} {frames}/{bytes}")
+        }
     }
 }
 

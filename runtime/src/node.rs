@@ -43,23 +43,34 @@ pub struct Node {
     living: usize,
     grace: Duration,
     leaving: Leaving,
-    /// The last report, on its way to stdout.
-    printing: Option<JoinHandle<()>>,
+    stdout: Stdout,
 }
 
 impl Node {
     /// A node of these shards, whose ends are heard from `ended`.
     pub fn new(shards: Vec<Shard>, ended: mpsc::Receiver<()>, grace: Duration, leaving: Leaving) -> Self {
-        Self { living: shards.len(), shards, ended, grace, leaving, printing: None }
+        Self { living: shards.len(), shards, ended, grace, leaving, stdout: Stdout::default() }
     }
 
     /// Runs until SIGTERM or SIGINT, printing a report for each SIGUSR1 and SIGUSR2; then drains.
     pub async fn serve(&mut self, signals: &mut Signals) -> Exit {
+        self.serve_with(signals, async |shards: &[Shard]| {
+            sum_of(shards).await.and_then(|report| json(&report))
+        })
+        .await
+    }
+
+    /// The same, but what is printed is what `write` makes of the shards, as one line.
+    pub async fn serve_with(
+        &mut self,
+        signals: &mut Signals,
+        write: impl AsyncFn(&[Shard]) -> Option<String>,
+    ) -> Exit {
         loop {
             select! {
                 signal = signals.next() => match signal {
                     Signal::Drain => return self.drain(signals.drain()).await,
-                    Signal::Report => self.print_report().await,
+                    Signal::Report => self.print_report(&write).await,
                 },
                 _ = self.ended.recv() => {
                     error!("a shard has ended, so does the process");
@@ -71,23 +82,21 @@ impl Node {
 
     /// What all shards have counted.
     pub async fn report(&self) -> Option<Report> {
-        let mut reports = Vec::new();
-        for shard in &self.shards {
-            reports.extend(shard.report().await);
-        }
-        Report::sum(reports)
+        sum_of(&self.shards).await
     }
 
-    /// On a thread of its own: a stdout that nobody reads must not keep the process from hearing the next signal.
-    async fn print_report(&mut self) {
-        if let Some(mut printing) = self.printing.take()
-            && timeout(LAST_REPORT, &mut printing).await.is_err()
-        {
-            self.printing = Some(printing);
-            return warn!("the last report is still being printed");
+    /// Its shards, for who asks them by itself.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    async fn print_report(&mut self, write: &impl AsyncFn(&[Shard]) -> Option<String>) {
+        if !self.stdout.is_ready().await {
+            return;
         }
-        let Some(report) = self.report().await else { return };
-        self.printing = Some(spawn_blocking(move || print_line(&report)));
+        if let Some(line) = write(&self.shards).await {
+            self.stdout.print(line);
+        }
     }
 
     /// Finishes old work and takes no new, for at most the grace; `hurry` ends it at once.
@@ -95,9 +104,7 @@ impl Node {
         info!(grace = ?self.grace, "draining");
         self.tell(|| Command::Drain).await;
         let until = Instant::now() + self.grace;
-        if let Some(printing) = self.printing.take() {
-            let _ = timeout(LAST_REPORT, printing).await;
-        }
+        self.stdout.finish().await;
         let is_drained = select! {
             () = self.all_ended() => true,
             () = sleep_until(until) => false,
@@ -136,13 +143,53 @@ impl Node {
     }
 }
 
-fn print_line(report: &Report) {
-    match serde_json::to_string(report) {
-        Ok(line) => {
+async fn sum_of(shards: &[Shard]) -> Option<Report> {
+    let mut reports = Vec::new();
+    for shard in shards {
+        reports.extend(shard.report().await);
+    }
+    Report::sum(reports)
+}
+
+/// Prints reports, one after the other, each on a thread of its own: a stdout that nobody reads must not keep the process
+/// from hearing the next signal.
+#[derive(Debug, Default)]
+pub struct Stdout {
+    /// The last report, on its way.
+    printing: Option<JoinHandle<()>>,
+}
+
+impl Stdout {
+    /// Whether the last report is out; if not, this one is left out.
+    pub async fn is_ready(&mut self) -> bool {
+        if let Some(mut printing) = self.printing.take()
+            && timeout(LAST_REPORT, &mut printing).await.is_err()
+        {
+            self.printing = Some(printing);
+            warn!("the last report is still being printed");
+            return false;
+        }
+        true
+    }
+
+    /// Prints one line.
+    pub fn print(&mut self, line: String) {
+        self.printing = Some(spawn_blocking(move || {
             if let Err(failure) = print(&format!("{line}\n")) {
                 error!(error = %failure.why(), "a report cannot be printed");
             }
-        }
-        Err(error) => error!(%error, "a report cannot be written down"),
+        }));
     }
+
+    /// Gives the last report a moment to be read.
+    pub async fn finish(&mut self) {
+        if let Some(printing) = self.printing.take() {
+            let _ = timeout(LAST_REPORT, printing).await;
+        }
+    }
+}
+
+/// A report as one line of JSON.
+pub fn json(report: &impl serde::Serialize) -> Option<String> {
+    serde_json::to_string(report).inspect_err(|error| error!(%error, "a report cannot be written down")).ok()
 }

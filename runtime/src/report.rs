@@ -10,9 +10,11 @@ use proto::{
     id::Incarnation,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::{
     clock::unix_millis,
+    event::{Events, Speaker},
     zeromq::{Context, Publisher},
 };
 
@@ -36,6 +38,9 @@ pub struct Published {
     pub time: u64,
     /// What it has counted since its start.
     pub report: Report,
+    /// The shard ends, and this is its last word.
+    #[serde(default)]
+    pub is_last: bool,
 }
 
 /// What a node has counted since its start.
@@ -64,6 +69,12 @@ pub struct RouteReport {
     /// What sources said and were told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Messages, where the codec is `foo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foo: Option<Foo>,
+    /// How long the primary takes to reply; nothing at a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
     /// By destination, the primary first.
     pub destinations: Vec<DestinationReport>,
 }
@@ -92,6 +103,59 @@ pub struct Source {
     pub oversized: u64,
     /// Things said that the ledger forgot before their time, because one session said too many.
     pub forgotten: u64,
+    /// Datagrams of sources that the kernel dropped, because they were not fetched in time.
+    #[serde(default)]
+    pub kernel_drops: u64,
+    /// Datagrams to sources that the kernel would not send.
+    #[serde(default)]
+    pub unsent: u64,
+}
+
+/// Messages of the Foo protocol between sources and the primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foo {
+    /// Requests.
+    pub req: u64,
+    /// Replies that acknowledge.
+    pub ack: u64,
+    /// Replies that do not.
+    pub nak: u64,
+    /// Lines of sources that are no requests.
+    pub invalid_source: u64,
+    /// Lines of the primary that are no replies.
+    pub invalid_primary: u64,
+}
+
+impl Foo {
+    fn add(&mut self, other: &Self) {
+        self.req += other.req;
+        self.ack += other.ack;
+        self.nak += other.nak;
+        self.invalid_source += other.invalid_source;
+        self.invalid_primary += other.invalid_primary;
+    }
+}
+
+/// A histogram of durations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Bucket `i` counts those of at most 2^i microseconds that are in none before it.
+    pub buckets: Vec<u64>,
+    /// Microseconds, all told.
+    pub sum_micros: u64,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl Latency {
+    fn add(&mut self, other: &Self) {
+        self.buckets.resize(self.buckets.len().max(other.buckets.len()), 0);
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+        self.sum_micros += other.sum_micros;
+        self.count += other.count;
+    }
 }
 
 /// What was counted of a destination.
@@ -123,10 +187,16 @@ pub struct DestinationReport {
     pub connections: u64,
     /// Times it went away.
     pub outages: u64,
+    /// Whether it is away: its worker cannot connect to it. An ingress cannot know.
+    #[serde(default)]
+    pub is_away: bool,
     /// Sessions moved from one of its workers to another.
     pub moved: u64,
     /// Times it joined a `raw` stream that knew no pause, between two reads.
     pub forced_joins: u64,
+    /// Times its machine said that nobody takes our datagrams there; not at an `ingress`, whose workers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u64>,
     /// What became of what it said; nothing at a worker.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
@@ -175,33 +245,104 @@ impl Said {
     }
 }
 
-/// Publishes what `report` returns, for ever. Without an endpoint, or one that can be published to, it ends at once: reports
-/// are no reason not to run. A listener that is slow or gone costs nothing: PUB drops.
+/// Who hears what a shard has to say; nobody, if nothing is named.
+#[derive(Clone, Debug, Default)]
+pub struct Audience {
+    /// Where reports and events are published.
+    pub endpoint: Option<String>,
+    /// Who in this process hears the events, as they are published. What is not fetched in time is lost.
+    pub tap: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+impl Audience {
+    /// Whoever listens at the endpoint, if there is one.
+    pub fn at(endpoint: Option<String>) -> Self {
+        Self { endpoint, tap: None }
+    }
+
+    /// Whether there may be somebody.
+    pub fn is_there(&self) -> bool {
+        self.endpoint.is_some() || self.tap.is_some()
+    }
+}
+
+/// Publishes what `report` returns and what `events` are told, for ever, and once more when it is dropped. Without an
+/// audience, or an endpoint that can be published to, it ends at once: reports are no reason not to run. A listener that
+/// is slow or gone costs nothing: PUB drops.
 pub async fn publish(
     context: Context,
-    endpoint: Option<String>,
+    audience: Audience,
     node: String,
     incarnation: Incarnation,
     shard: u16,
+    events: Events,
     report: impl Fn() -> Report,
 ) {
-    let Some(endpoint) = endpoint else { return };
-    let publisher = match Publisher::connect(&context, &endpoint) {
-        Ok(publisher) => publisher,
-        Err(error) => return tracing::error!(%error, endpoint, "cannot publish reports"),
-    };
+    let Audience { endpoint, tap } = audience;
+    let publisher = endpoint.and_then(|endpoint| connect(&context, &endpoint));
+    if publisher.is_none() && tap.is_none() {
+        return;
+    }
     let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for sequence in 1.. {
+    let speaker = Speaker::new(events, node.clone(), incarnation, shard, PUBLISH_INTERVAL);
+    let mut reporter = Reporter { publisher, tap, speaker, node, incarnation, shard, sequence: 0, report };
+    loop {
         beat.tick().await;
-        let (node, time) = (node.clone(), unix_millis());
-        let published = Published { node, incarnation, shard, sequence, time, report: report() };
+        reporter.say(false);
+    }
+}
+
+fn connect(context: &Context, endpoint: &str) -> Option<Publisher> {
+    let publisher = Publisher::connect(context, endpoint);
+    publisher.inspect_err(|error| tracing::error!(%error, endpoint, "cannot publish reports")).ok()
+}
+
+/// Says what a shard has counted and been told, and when it goes, that it goes.
+struct Reporter<R: Fn() -> Report> {
+    publisher: Option<Publisher>,
+    tap: Option<mpsc::Sender<Vec<u8>>>,
+    speaker: Speaker,
+    node: String,
+    incarnation: Incarnation,
+    shard: u16,
+    sequence: u64,
+    report: R,
+}
+
+impl<R: Fn() -> Report> Reporter<R> {
+    fn say(&mut self, is_last: bool) {
+        self.speaker.beat(self.publisher.as_ref(), self.tap.as_ref());
+        let Some(publisher) = &self.publisher else { return };
+        self.sequence += 1;
+        let published = Published {
+            node: self.node.clone(),
+            incarnation: self.incarnation,
+            shard: self.shard,
+            sequence: self.sequence,
+            time: unix_millis(),
+            report: (self.report)(),
+            is_last,
+        };
         match rmp_serde::to_vec_named(&published) {
             // Reports are cumulative: one that is dropped costs nothing.
             Ok(body) => drop(publisher.try_send(TOPIC, &body)),
             Err(error) => tracing::error!(%error, "a report cannot be encoded"),
         }
     }
+}
+
+impl<R: Fn() -> Report> Drop for Reporter<R> {
+    fn drop(&mut self) {
+        self.say(true);
+    }
+}
+
+/// What a node is called in reports where nothing else is said: the same after a restart on the same host and port.
+pub fn default_node_name(kind: &str, endpoint: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let place = endpoint.rsplit_once(['/', ':']).map_or(endpoint, |(_, place)| place);
+    format!("{kind}@{}:{place}", if host.trim().is_empty() { "localhost" } else { host.trim() })
 }
 
 impl DestinationReport {
@@ -223,7 +364,12 @@ impl DestinationReport {
         self.shed.values().fold(Tally::ZERO, |sum, tally| sum + *tally)
     }
 
-    fn add(&mut self, other: &Self) {
+    /// S13: what was offered is delivered, held, on disk or shed.
+    pub fn is_balanced(&self) -> bool {
+        self.accepted == self.delivered + self.in_flight + self.spooled + self.shed_total()
+    }
+
+    fn add(&mut self, other: &Self, outages: Together) {
         self.accepted += other.accepted;
         self.delivered += other.delivered;
         self.in_flight += other.in_flight;
@@ -232,44 +378,89 @@ impl DestinationReport {
         self.unconfirmed += other.unconfirmed;
         self.received += other.received;
         self.connections += other.connections;
-        // Every shard notices the same outage by itself.
-        self.outages = self.outages.max(other.outages);
+        self.outages = outages(self.outages, other.outages);
+        self.is_away |= other.is_away;
         self.moved += other.moved;
         self.forced_joins += other.forced_joins;
-        if let (Some(mine), Some(theirs)) = (&mut self.said, &other.said) {
-            mine.add(theirs);
-        }
+        merge(&mut self.said, other.said.as_ref(), Said::add);
+        merge(&mut self.refusals, other.refusals.as_ref(), |mine, theirs| *mine += theirs);
         for (reason, tally) in &other.shed {
             *self.shed.entry(reason.clone()).or_default() += *tally;
         }
     }
 }
 
-impl RouteReport {
+/// How two counts become one.
+type Together = fn(u64, u64) -> u64;
+
+/// Adds what is there to what is there.
+fn merge<T: Clone>(mine: &mut Option<T>, theirs: Option<&T>, add: impl FnOnce(&mut T, &T)) {
+    match (mine, theirs) {
+        (Some(mine), Some(theirs)) => add(mine, theirs),
+        (mine @ None, Some(theirs)) => *mine = Some(theirs.clone()),
+        (_, None) => {}
+    }
+}
+
+impl Sessions {
     fn add(&mut self, other: &Self) {
-        if let (Some(mine), Some(theirs)) = (&mut self.sessions, other.sessions) {
-            mine.opened += theirs.opened;
-            mine.ended += theirs.ended;
-            mine.live += theirs.live;
-            mine.turned_away += theirs.turned_away;
-        }
-        if let (Some(mine), Some(theirs)) = (&mut self.source, other.source) {
-            mine.received += theirs.received;
-            mine.sent += theirs.sent;
-            mine.oversized += theirs.oversized;
-            mine.forgotten += theirs.forgotten;
-        }
-        for (mine, theirs) in self.destinations.iter_mut().zip(&other.destinations) {
-            mine.add(theirs);
+        self.opened += other.opened;
+        self.ended += other.ended;
+        self.live += other.live;
+        self.turned_away += other.turned_away;
+    }
+}
+
+impl Source {
+    fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.sent += other.sent;
+        self.oversized += other.oversized;
+        self.forgotten += other.forgotten;
+        self.kernel_drops += other.kernel_drops;
+        self.unsent += other.unsent;
+    }
+}
+
+impl RouteReport {
+    fn add(&mut self, other: &Self, outages: Together) {
+        // The newest node knows best; shards agree.
+        merge(&mut self.listen, other.listen.as_ref(), String::clone_from);
+        merge(&mut self.sessions, other.sessions.as_ref(), Sessions::add);
+        merge(&mut self.source, other.source.as_ref(), Source::add);
+        merge(&mut self.foo, other.foo.as_ref(), Foo::add);
+        merge(&mut self.latency, other.latency.as_ref(), Latency::add);
+        for (index, theirs) in other.destinations.iter().enumerate() {
+            match place(&self.destinations, index, |mine| mine.destination == theirs.destination) {
+                Some(at) => self.destinations[at].add(theirs, outages),
+                None => self.destinations.push(theirs.clone()),
+            }
         }
     }
 }
 
+/// Where the one that is meant stands: nearly always where it stands in the other list.
+fn place<T>(list: &[T], hint: usize, is_meant: impl Fn(&T) -> bool) -> Option<usize> {
+    if list.get(hint).is_some_and(&is_meant) { Some(hint) } else { list.iter().position(is_meant) }
+}
+
 impl Report {
-    /// Adds the report of another shard of the same node.
+    /// Adds the report of another shard of the same node. Every shard notices the same outage by itself.
     pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.routes.iter_mut().zip(&other.routes) {
-            mine.add(theirs);
+        self.merge(other, u64::max);
+    }
+
+    /// Adds the report of another node. Routes and destinations are known by their names.
+    pub fn add_node(&mut self, other: &Self) {
+        self.merge(other, |mine, theirs| mine + theirs);
+    }
+
+    fn merge(&mut self, other: &Self, outages: Together) {
+        for (index, theirs) in other.routes.iter().enumerate() {
+            match place(&self.routes, index, |mine| mine.route == theirs.route) {
+                Some(at) => self.routes[at].add(theirs, outages),
+                None => self.routes.push(theirs.clone()),
+            }
         }
         for (name, count) in &other.links {
             *self.links.entry(name.clone()).or_default() += count;
@@ -297,7 +488,13 @@ mod tests {
             shed: [("away".to_owned(), Tally::new(1, 2))].into(),
             ..DestinationReport::default()
         };
-        let route = RouteReport { destinations: vec![destination], ..RouteReport::default() };
+        let latency = Latency { buckets: vec![accepted, 1], sum_micros: accepted, count: 2 };
+        let route = RouteReport {
+            destinations: vec![destination],
+            foo: Some(Foo { req: accepted, ack: 1, nak: 2, invalid_source: 3, invalid_primary: 4 }),
+            latency: Some(latency),
+            ..RouteReport::default()
+        };
         Report { node: "up".to_owned(), routes: vec![route], ..Report::default() }
     }
 
@@ -308,5 +505,27 @@ mod tests {
         assert_eq!(destination.accepted, Tally::new(2, 30));
         assert_eq!(destination.shed["away"], Tally::new(2, 4));
         assert_eq!(destination.outages, 1);
+        let foo = Foo { req: 30, ack: 2, nak: 4, invalid_source: 6, invalid_primary: 8 };
+        assert_eq!(sum.routes[0].foo, Some(foo));
+        let latency = Latency { buckets: vec![30, 2], sum_micros: 30, count: 4 };
+        assert_eq!(sum.routes[0].latency, Some(latency));
+    }
+
+    #[test]
+    fn nodes_are_added_up_by_the_names_of_what_they_serve() {
+        let mut sum = report(10, 1);
+        let mut other = report(5, 2);
+        other.routes[0].destinations.insert(0, DestinationReport::default());
+        sum.add_node(&other);
+        let destinations = &sum.routes[0].destinations;
+        assert_eq!((destinations[0].accepted.bytes, destinations[0].outages), (15, 3));
+        assert_eq!((destinations.len(), destinations[1].destination.as_str()), (2, ""));
+    }
+
+    #[test]
+    fn a_node_is_named_after_its_host_and_port() {
+        let name = default_node_name("ingress", "tcp://127.0.0.1:7100");
+        assert!(name.starts_with("ingress@") && name.ends_with(":7100"), "{name}");
+        assert!(default_node_name("ingress", "ipc:///run/link").ends_with(":link"));
     }
 }

@@ -48,7 +48,7 @@ pub trait Tenant {
 }
 
 /// A running shard, as the process sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shard {
     commands: mpsc::Sender<Command>,
 }
@@ -60,6 +60,7 @@ impl Shard {
         F: FnOnce(Commands) -> Fut + Send + 'static,
         Fut: Future<Output = ()>,
     {
+        crate::memory::keep_what_is_freed();
         let (commands, receiver) = mpsc::channel(16);
         thread::Builder::new().name(name).spawn(move || {
             if let Err(error) = run_local(main(receiver)) {

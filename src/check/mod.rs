@@ -79,7 +79,8 @@ fn list(mut words: Vec<String>, conjunction: &str) -> String {
 fn frames(route: &Route) -> String {
     match &route.codec {
         Codec::Raw => format!("in whole bursts that {:?} of silence end", route.quiet_gap),
-        Codec::Lines => "in whole lines".to_owned(),
+        Codec::Lines | Codec::Foo => "in whole lines".to_owned(),
+        Codec::Datagram => "in whole datagrams".to_owned(),
         Codec::Delimiter(bytes) => format!("in whole frames that end with \"{}\"", bytes.escape_ascii()),
         Codec::LengthPrefixed(prefix) => format!("in whole frames whose length is {}", length(*prefix)),
     }
@@ -125,10 +126,20 @@ mod tests {
     }
 
     #[test]
+    fn a_route_of_datagrams_says_so() {
+        let text = "[[route]]\nlisten = 'udp://:7890'\ndestinations = ['a:1', 'b:1']";
+        let sentence = sentence(&Settings::from_toml("f", text).unwrap().routes[0]);
+
+        assert!(sentence.contains("sends to udp://:7890 goes to primary (a:1)"), "{sentence}");
+        assert!(sentence.contains(", in whole datagrams, "), "{sentence}");
+    }
+
+    #[test]
     fn every_codec_says_in_which_pieces_copies_go() {
         for (codec, words) in [
             ("'raw'", ", in whole bursts that 100ms of silence end, "),
             ("'lines'", ", in whole lines, "),
+            ("'foo'", ", in whole lines, "),
             ("'delimiter:hex:0d0a'", r#", in whole frames that end with "\r\n", "#),
             ("{ kind = 'length-prefixed', width = 1 }", ", in whole frames whose length is in 1 byte, "),
             (

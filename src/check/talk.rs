@@ -17,20 +17,32 @@ const OF_SEVERAL: [&str; 6] = ["replies", "reply_timeout", "dedup_window", "hold
 const OF_ASKS: [&str; 3] = ["dedup_window", "hold", "answer"];
 /// And those that only matter where something is a reply.
 const OF_REPLIES: [&str; 2] = ["reply_timeout", "ignore"];
+/// Those that say what the codec knows already, where it is `foo`.
+const NOT_OF_FOO: [&str; 4] = ["replies", "dedup_window", "hold", "answer"];
+
+const COUNTED: &str =
+    "The source's REQ lines and the primary's ACK and NAK lines are counted, and all others as invalid.";
 
 /// What the destinations of `route` may say, and what becomes of it.
 pub(super) fn sentences(route: &Route) -> Vec<String> {
     let Some((primary, secondaries)) = route.destinations.split_first() else { return vec![] };
     let pieces = format!("; each {} is passed on once it is whole, not as it comes", unit(route));
     let filtered = filters(primary, &pieces);
+    let counted = (route.codec == Codec::Foo).then(|| COUNTED.to_owned());
     if secondaries.is_empty() {
         let idle = idle(route, &OF_SEVERAL, "there is only one destination");
-        return filtered.into_iter().chain(idle).collect();
+        return counted.into_iter().chain(filtered).chain(idle).collect();
     }
-    let mut said = replies(route);
-    said.extend(asks(route, secondaries));
+    let mut said: Vec<_> = counted.into_iter().collect();
+    if route.codec.only_replies() {
+        said.extend(paired(route));
+    } else {
+        said.extend(replies(route));
+        said.extend(asks(route, secondaries));
+    }
     said.extend(filtered);
-    said.extend(secondaries.iter().filter(|it| it.asks).filter_map(|it| filters(it, "")));
+    let may_ask = |it: &&Destination| it.asks && !route.codec.only_replies();
+    said.extend(secondaries.iter().filter(may_ask).filter_map(|it| filters(it, "")));
     said.extend(rejoining(route, secondaries));
     said
 }
@@ -39,7 +51,8 @@ pub(super) fn sentences(route: &Route) -> Vec<String> {
 fn unit(route: &Route) -> &'static str {
     match route.codec {
         Codec::Raw => "burst",
-        Codec::Lines => "line",
+        Codec::Lines | Codec::Foo => "line",
+        Codec::Datagram => "datagram",
         Codec::Delimiter(_) | Codec::LengthPrefixed(_) => "frame",
     }
 }
@@ -72,8 +85,23 @@ fn replies(route: &Route) -> Vec<String> {
     let compared = format!(
         "After a {unit} from the source, {which}; a secondary's replies are compared with the primary's{how}."
     );
+    std::iter::once(compared).chain(ignored(route)).collect()
+}
+
+fn ignored(route: &Route) -> Option<String> {
     let ignored = || format!("Comparing leaves out whatever matches {}.", route.ignore);
-    std::iter::once(compared).chain((!route.ignore.is_empty()).then(ignored)).collect()
+    (!route.ignore.is_empty()).then(ignored)
+}
+
+/// The same where the codec knows that destinations only reply, and which reply is whose counterpart.
+fn paired(route: &Route) -> Vec<String> {
+    let timeout = route.reply_timeout;
+    let compared = format!(
+        "Whatever a destination says is a reply; a secondary's is compared with the primary's of the same Seq, and \
+         missed after {timeout:?}."
+    );
+    let idle = idle(route, &NOT_OF_FOO, "with `foo`, destinations only reply");
+    std::iter::once(compared).chain(ignored(route)).chain(idle).collect()
 }
 
 /// What happens when a secondary starts a conversation, and who cannot.
@@ -215,6 +243,28 @@ mod tests {
             [
                 "No line that a destination says is a reply, and nothing is compared.",
                 "`ignore` does nothing here: there are no replies.",
+            ]
+        );
+    }
+
+    #[test]
+    fn foo_counts_messages_and_its_destinations_only_reply() {
+        let alone = said("", "codec = 'foo'");
+        assert_eq!(alone, [COUNTED]);
+
+        let mirrored = said(
+            "{ name = 'mirror', address = 'b:2', deny = 'x' }",
+            "codec = 'foo'\nhold = '1ms'\nignore = 'y'",
+        );
+        assert_eq!(
+            mirrored,
+            [
+                COUNTED,
+                "Whatever a destination says is a reply; a secondary's is compared with the primary's of the same \
+                 Seq, and missed after 5s.",
+                r#"Comparing leaves out whatever matches ["y"]."#,
+                "`hold` does nothing here: with `foo`, destinations only reply.",
+                "After an absence, mirror goes on with the next line, without what it missed.",
             ]
         );
     }

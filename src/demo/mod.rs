@@ -1,18 +1,21 @@
 //! `pegloom demo`: the main job, live, with nothing to prepare.
 //!
-//! A real fabric, a primary and two secondaries and a talking device, all in this process and on loopback. What is told is
-//! what the fabric reports; scripted is only what the cast does (`cast`): one secondary dies and comes back.
+//! A real fabric, a primary, three secondaries and a talking device, all in this process and on loopback. What is told is
+//! what the fabric reports; scripted is only what is played (`players`, `device`): one secondary asks the device something,
+//! one lies now and then, one dies and comes back.
 
-mod cast;
+mod device;
 mod narrator;
+mod players;
 
 use std::{
     io::{self, IsTerminal as _},
     time::Duration,
 };
 
-use cast::{Device, Stage};
+use device::{Device, Spoken};
 use narrator::{Narrator, Paint};
+use players::Stage;
 use runtime::{
     exit::{Exit, Failure, print},
     report::Report,
@@ -26,7 +29,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use crate::up::Fabric;
+use crate::up::{Fabric, Publishing};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +44,7 @@ const UNATTENDED: Duration = Duration::from_secs(10);
 /// The report is looked at this often.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Show the main job live: one device, three destinations, one of which dies and comes back
+/// Show the main job live: one device, and four destinations, not all of which behave
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 async fn play(duration: Option<Duration>, paint: Paint) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let stage = Stage::set().map_err(Failure::cannot_start)?;
-    let mut fabric = Fabric::start(settings(&stage)?, None)?;
+    let mut fabric = Fabric::start(settings(&stage)?, Publishing::default())?;
     let address = fabric.addresses[0].clone();
     print(&narrator::introduction(&address, &stage, duration))?;
     let device = Device::connect(&address).await.map_err(Failure::cannot_start)?;
@@ -84,8 +87,8 @@ async fn play(duration: Option<Duration>, paint: Paint) -> Result<Exit, Failure>
         () = end => {}
     }
     let spoken = device.finish().await;
-    let exit = fabric_at_rest(&mut fabric, &mut narrator, spoken, signals.drain()).await?;
-    Ok(exit)
+    let told = Told { spoken, lies: stage.lies() };
+    fabric_at_rest(&mut fabric, &mut narrator, told, signals.drain()).await
 }
 
 /// Tells what changes in the fabric's reports, for ever.
@@ -100,11 +103,18 @@ async fn narrate(fabric: &Fabric, device: &Device, narrator: &mut Narrator) -> R
     }
 }
 
+/// What was said to the fabric, as those know it who said it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    spoken: Spoken,
+    lies: u64,
+}
+
 /// Lets the last session end, and sums up what the fabric reports then.
 async fn fabric_at_rest(
     fabric: &mut Fabric,
     narrator: &mut Narrator,
-    spoken: cast::Spoken,
+    told: Told,
     hurry: impl Future<Output = ()>,
 ) -> Result<Exit, Failure> {
     let mut looks = interval(Duration::from_millis(50));
@@ -112,16 +122,17 @@ async fn fabric_at_rest(
     for _ in 0..100 {
         looks.tick().await;
         let Some(report) = fabric.node.report().await else { break };
-        let is_at_rest = narrator::is_at_rest(&report);
+        // What was replied last is compared a moment after it was said.
+        let is_at_rest = narrator::is_at_rest(&report) && narrator::adds_up(&report, told);
         last = report;
         if is_at_rest {
             break;
         }
     }
-    print(&narrator.tell(&last, spoken))?;
-    print(&narrator.summary(&last, spoken))?;
+    print(&narrator.tell(&last, told.spoken))?;
+    print(&narrator.summary(&last, told))?;
     let exit = fabric.node.drain(hurry).await;
-    Ok(if exit == Exit::Clean && !narrator::adds_up(&last, spoken) { Exit::Failed } else { exit })
+    Ok(if exit == Exit::Clean && !narrator::adds_up(&last, told) { Exit::Failed } else { exit })
 }
 
 fn settings(stage: &Stage) -> Result<Settings, Failure> {

@@ -7,7 +7,11 @@ use std::{fmt::Write as _, time::Duration};
 use clap::builder::styling::{AnsiColor, Style};
 use runtime::report::{DestinationReport, Report};
 
-use super::cast::{Spoken, Stage};
+use super::{
+    Told,
+    device::Spoken,
+    players::{ASK, ASK_AFTER, LIAR, NAMES, Stage},
+};
 
 /// Whether text has colours.
 #[derive(Clone, Copy, Debug)]
@@ -27,21 +31,23 @@ impl Paint {
 
 /// What the audience should know before it begins.
 pub(super) fn introduction(address: &str, stage: &Stage, duration: Option<Duration>) -> String {
-    let destinations: Vec<_> = stage.destinations().collect();
-    let [(primary, primary_port), (mirror, mirror_port), (flaky, flaky_port)] = destinations[..] else {
-        return String::new();
-    };
+    let parts = [
+        "the primary: its answers go to the device",
+        "a secondary that asks the device something, which the primary asks too",
+        "a secondary whose answers are wrong now and then",
+        "a secondary that dies and comes back every few seconds",
+    ];
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    let mut text = format!("A device talks to pegloom at {address}. pegloom passes every line on to\n");
+    for ((name, port), part) in stage.destinations().zip(parts) {
+        let _ = writeln!(text, "  {name:<9} 127.0.0.1:{port:<6} {part}");
+    }
     let end = match duration {
         Some(duration) => format!("It ends by itself after {}.", humantime::format_duration(duration)),
         None => "It ends with Ctrl-C.".to_owned(),
     };
-    format!(
-        "A device talks to pegloom at {address}. pegloom passes every line on to\n\
-         \x20 {primary:<9} 127.0.0.1:{primary_port:<6} the primary: its answers go to the device\n\
-         \x20 {mirror:<9} 127.0.0.1:{mirror_port:<6} a secondary\n\
-         \x20 {flaky:<9} 127.0.0.1:{flaky_port:<6} a secondary that dies and comes back every few seconds\n\
-         Be a device yourself, in another terminal: nc {host} {port}   (type a line)\n\
+    text + &format!(
+        "Be a device yourself, in another terminal: nc {host} {port}   (type a line)\n\
          {end} All below is what the fabric reports.\n\n"
     )
 }
@@ -66,6 +72,7 @@ impl Narrator {
             let before =
                 self.last.as_ref().and_then(|last| destinations(last).get(index)).unwrap_or(&nothing);
             self.tell_destination(before, destination, &mut text);
+            self.tell_said(before, destination, &mut text);
         }
         if spoken != self.last_spoken {
             text.push_str(&progress(report, spoken));
@@ -100,36 +107,67 @@ impl Narrator {
         }
     }
 
+    /// What became of what it said.
+    fn tell_said(&self, before: &DestinationReport, now: &DestinationReport, text: &mut String) {
+        let (primary, name) = (NAMES[0], &now.destination);
+        let (before, now) = (before.said.unwrap_or_default(), now.said.unwrap_or_default());
+        let mut tell = |color, line: String| text.push_str(&self.paint.with(color, &line));
+        if now.different > before.different {
+            let line =
+                format!("≠ {name} does not answer what {primary} does. The device got {primary}'s answer.\n");
+            tell(AnsiColor::Yellow, line);
+        }
+        if now.asks > before.asks {
+            let line = format!("? {name} asks the device by itself, `{ASK}`. The device is asked.\n");
+            tell(AnsiColor::Cyan, line);
+        }
+        if now.suppressed > before.suppressed {
+            let line = format!("? {name} asks the same. The device is not asked again.\n");
+            tell(AnsiColor::Cyan, line);
+        }
+        if now.injected.frames > before.injected.frames {
+            let line = format!("? {name} is given the answer that the device gave before.\n");
+            tell(AnsiColor::Cyan, line);
+        }
+    }
+
     /// The end of the story.
-    pub(super) fn summary(&self, report: &Report, spoken: Spoken) -> String {
+    pub(super) fn summary(&self, report: &Report, told: Told) -> String {
+        let spoken = told.spoken;
         let mut text = format!(
-            "\nSummary\n  the device said {} and got {} of the primary's answers\n\n  {:<10} {:>9} {:>10} {:>10} {:>6} {:>12}\n",
+            "\nSummary\n  the device said {} and got {} of the primary's answers; it was asked {}\n\n  {:<10} {:>9} {:>10} {:>10} {:>6} {:>12} {:>9} {:>10}\n",
             lines(spoken.said),
             spoken.heard,
+            times(spoken.asked),
             "",
             "accepted",
             "delivered",
             "in flight",
             "shed",
-            "connections"
+            "connections",
+            "same",
+            "different"
         );
         for destination in destinations(report) {
+            let [same, different] = compared(destination);
             let _ = writeln!(
                 text,
-                "  {:<10} {:>9} {:>10} {:>10} {:>6} {:>12}",
+                "  {:<10} {:>9} {:>10} {:>10} {:>6} {:>12} {:>9} {:>10}",
                 destination.destination,
                 destination.accepted.frames,
                 destination.delivered.frames,
                 destination.in_flight.frames,
                 destination.shed_total().frames,
-                destination.connections
+                destination.connections,
+                same,
+                different
             );
         }
-        let verdict = if adds_up(report, spoken) {
-            self.paint.with(
-                AnsiColor::Green,
-                "It adds up: accepted = delivered + in flight + shed, for every destination.",
-            )
+        text.push_str(&injected(report));
+        let verdict = if adds_up(report, told) {
+            let line = "It adds up: accepted = delivered + in flight + shed, for every destination, and\n  \
+                        whoever said something else than the primary was found, and nobody else.";
+            self.paint.with(AnsiColor::Green, line)
         } else {
             self.paint.with(AnsiColor::Red, "It does not add up. Please report this.")
         };
@@ -142,12 +180,43 @@ fn destinations(report: &Report) -> &[DestinationReport] {
     report.routes.first().map_or(&[], |route| &route.destinations)
 }
 
+/// Its answers that were the primary's and those that were not; the primary's own are compared with nobody's.
+fn compared(destination: &DestinationReport) -> [String; 2] {
+    match destination.said {
+        Some(said) if destination.role == "secondary" => {
+            [said.matched, said.different].map(|n| n.to_string())
+        }
+        _ => ["-", "-"].map(str::to_owned),
+    }
+}
+
+fn injected(report: &Report) -> String {
+    let given = |destination: &DestinationReport| {
+        let count = destination.said.unwrap_or_default().injected.frames;
+        let line = format!(
+            "\n  {} of {}'s: what the device had answered before.\n",
+            lines(count),
+            destination.destination
+        );
+        (count > 0).then_some(line)
+    };
+    destinations(report).iter().filter_map(given).collect()
+}
+
 fn progress(report: &Report, spoken: Spoken) -> String {
     let mut text = format!("  device: said {:>3}, heard {:>3}", spoken.said, spoken.heard);
     for destination in destinations(report) {
         let _ = write!(text, "   {}: {:>3}", destination.destination, destination.delivered.frames);
     }
     text + "\n"
+}
+
+fn times(count: u64) -> String {
+    match count {
+        0 => "nothing".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
 }
 
 fn lines(count: u64) -> String {
@@ -160,23 +229,40 @@ pub(super) fn is_at_rest(report: &Report) -> bool {
     is_over && destinations(report).iter().all(|destination| destination.in_flight.is_zero())
 }
 
-/// Whether every line is accounted for at every destination, and the device got no wrong answer.
-pub(super) fn adds_up(report: &Report, spoken: Spoken) -> bool {
-    spoken.wrong == 0
-        && !destinations(report).is_empty()
-        && destinations(report).iter().all(|destination| {
-            let told = destination.delivered
-                + destination.in_flight
-                + destination.spooled
-                + destination.shed_total();
-            destination.accepted == told
-        })
+/// Whether every line is accounted for at every destination, the device got no wrong answer and was asked once, and all
+/// lies were found and nothing else.
+pub(super) fn adds_up(report: &Report, told: Told) -> bool {
+    let all = destinations(report);
+    told.spoken.wrong == 0
+        && !all.is_empty()
+        && all.iter().all(is_balanced)
+        && all.iter().all(|destination| is_judged_rightly(destination, told.lies))
+        && was_asked_once(&all[0], told.spoken)
+}
+
+fn is_balanced(destination: &DestinationReport) -> bool {
+    let kept = destination.delivered + destination.in_flight + destination.spooled;
+    destination.accepted == kept + destination.shed_total()
+}
+
+fn is_judged_rightly(destination: &DestinationReport, lies: u64) -> bool {
+    let said = destination.said.unwrap_or_default();
+    let expected = if destination.destination == LIAR { lies } else { 0 };
+    (said.different, said.missing, said.extra) == (expected, 0, 0)
+}
+
+/// Once, although two have asked, and the second was given the answer. A device that went early was not asked yet.
+fn was_asked_once(primary: &DestinationReport, spoken: Spoken) -> bool {
+    let said = primary.said.unwrap_or_default();
+    let is_over = spoken.said > ASK_AFTER + 1;
+    let was_repeated = said.suppressed > 0 && said.injected.frames > 0;
+    if is_over { spoken.asked == 1 && spoken.was_thanked && was_repeated } else { spoken.asked <= 1 }
 }
 
 #[cfg(test)]
 mod tests {
     use proto::counters::Tally;
-    use runtime::report::RouteReport;
+    use runtime::report::{RouteReport, Said};
 
     use super::*;
 
@@ -220,10 +306,44 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_missing_or_a_wrong_answer_does_not_add_up() {
-        assert!(adds_up(&report(3, 1, 2, 1, 1), Spoken::default()));
-        assert!(!adds_up(&report(3, 1, 1, 1, 1), Spoken::default()));
-        assert!(!adds_up(&report(3, 1, 2, 1, 1), Spoken { wrong: 1, ..Spoken::default() }));
-        assert!(!adds_up(&Report::default(), Spoken::default()));
+        let wrong = Told { spoken: Spoken { wrong: 1, ..Spoken::default() }, lies: 0 };
+        assert!(adds_up(&report(3, 1, 2, 1, 1), Told::default()));
+        assert!(!adds_up(&report(3, 1, 1, 1, 1), Told::default()));
+        assert!(!adds_up(&report(3, 1, 2, 1, 1), wrong));
+        assert!(!adds_up(&Report::default(), Told::default()));
+    }
+
+    /// The report of a run in which the liar was found so often, and another destination as often as that.
+    fn judged(liar: u64, honest: u64) -> Report {
+        let mut report = report(1, 1, 0, 1, 0);
+        let found = |different| Some(Said { different, ..Said::default() });
+        let honest_one = DestinationReport { said: found(honest), ..DestinationReport::default() };
+        let liar = DestinationReport {
+            destination: LIAR.to_owned(),
+            said: found(liar),
+            ..DestinationReport::default()
+        };
+        report.routes[0].destinations.extend([honest_one, liar]);
+        report
+    }
+
+    #[test]
+    fn a_lie_that_was_not_found_or_a_wrong_accusation_does_not_add_up() {
+        let told = Told { lies: 2, ..Told::default() };
+        assert!(adds_up(&judged(2, 0), told));
+        assert!(!adds_up(&judged(1, 0), told));
+        assert!(!adds_up(&judged(2, 1), told));
+    }
+
+    #[test]
+    fn a_device_that_talked_long_enough_must_have_been_asked_once() {
+        let spoken = Spoken { said: ASK_AFTER + 2, asked: 1, was_thanked: true, ..Spoken::default() };
+        let mut repeated = report(1, 1, 0, 1, 0);
+        repeated.routes[0].destinations[0].said =
+            Some(Said { suppressed: 1, injected: Tally::new(1, 1), ..Said::default() });
+        assert!(adds_up(&repeated, Told { spoken, lies: 0 }));
+        assert!(!adds_up(&report(1, 1, 0, 1, 0), Told { spoken, lies: 0 }));
+        assert!(!adds_up(&repeated, Told { spoken: Spoken { asked: 2, ..spoken }, lies: 0 }));
     }
 
     #[test]

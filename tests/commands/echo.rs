@@ -15,7 +15,7 @@ use nix::{
 
 use crate::{
     ended,
-    harness::{PATIENCE, Process, Source, eventually, settles},
+    harness::{DatagramSource, PATIENCE, Process, Source, eventually, settles},
     run, words,
 };
 
@@ -51,6 +51,21 @@ fn every_listener_returns_each_byte_and_logs_its_connections() {
     process.terminate();
     assert_eq!(process.exit_code(), Some(0));
     assert_eq!(process.stdout(), [""; 0], "stdout is for output");
+}
+
+/// Fails if datagrams are not answered each by itself, or not beside connections.
+#[test]
+fn datagrams_come_back_as_they_were() {
+    let (process, addresses) = start("udp://127.0.0.1:0 tcp://127.0.0.1:0 --prefix=me:");
+    let source = DatagramSource::new(addresses[0]);
+
+    for (said, answer) in [(&b"hello"[..], &b"me:hello"[..]), (b"", b""), (b"again", b"me:again")] {
+        source.send(said);
+        assert_eq!(source.hear(), answer);
+    }
+
+    process.terminate();
+    assert_eq!(process.exit_code(), Some(0));
 }
 
 /// Fails if one cannot tell who answers.
@@ -140,7 +155,7 @@ fn signals_that_ask_for_a_report_do_not_end_it() {
 #[test]
 fn addresses_that_cannot_be_served_are_wrong_usage() {
     for (address, why) in [
-        ("udp://:1234", "udp:// is not served by this version; tcp:// is"),
+        ("http://:1234", "http:// is not served by this version; tcp:// and udp:// are"),
         ("1234", "`1234` is not HOST:PORT"),
         ("tcp://127.0.0.1:70000", "`70000` is not a port"),
     ] {

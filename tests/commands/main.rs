@@ -1,7 +1,7 @@
 //! The commands that need no fabric, as processes: what they print where, and how they end.
 //!
 //! `help` is what holds for every command, `settings` is `check` and `init`, `echo` is the destination to try things
-//! with.
+//! with, `demo` is a fabric that needs nothing else.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -9,6 +9,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod demo;
 mod echo;
 mod help;
 mod settings;

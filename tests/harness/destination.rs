@@ -1,11 +1,13 @@
-//! Destinations to forward to: each behaves in one way and records what every connection brought.
+//! Destinations to forward to: each behaves in one way and records what every connection brought. Besides, each says what
+//! the test tells it to say, when it tells it.
 //!
 //! A destination owns its port from its making to its end, listening or not: while it does not listen, a connection is
 //! refused, and nobody else can take the port. So "refused, then started" and "died, then back" need no fixed port.
 
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::io::Write;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Socket, Type};
@@ -15,12 +17,15 @@ use super::peer::{End, Peer, Record};
 
 type Behaviour = Arc<dyn Fn(&mut Peer) + Send + Sync>;
 type Records = Arc<Mutex<Vec<Arc<Mutex<Record>>>>>;
+/// The near ends of its connections, in the order of their accepting; they are their peers', and go with them.
+type Streams = Arc<Mutex<Vec<Weak<TcpStream>>>>;
 
 pub(crate) struct Destination {
     socket: Socket,
     address: SocketAddr,
     behaviour: Behaviour,
     records: Records,
+    streams: Streams,
     life: Option<Life>,
 }
 
@@ -49,7 +54,22 @@ impl Destination {
         })
     }
 
-    /// Reads everything and says nothing.
+    /// Sends back what it gets, in pieces of other sizes than it came in.
+    pub(crate) fn echo_in_pieces() -> Self {
+        Self::serving(|peer| {
+            let mut sizes = [1, 7, 2, 30, 3, 400, 5].into_iter().cycle();
+            while let Some(bytes) = peer.read() {
+                let mut rest = &bytes[..];
+                while let (Some(size), false) = (sizes.next(), rest.is_empty()) {
+                    let (piece, behind) = rest.split_at(rest.len().min(size));
+                    peer.write(piece);
+                    rest = behind;
+                }
+            }
+        })
+    }
+
+    /// Reads everything and says nothing, but what it is told to say.
     pub(crate) fn silent() -> Self {
         Self::serving(|peer| while peer.read().is_some() {})
     }
@@ -94,7 +114,8 @@ impl Destination {
     pub(crate) fn serving(behaviour: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let (socket, address) = reserve_port();
         let behaviour: Behaviour = Arc::new(behaviour);
-        let mut destination = Self { socket, address, behaviour, records: Records::default(), life: None };
+        let (records, streams) = Default::default();
+        let mut destination = Self { socket, address, behaviour, records, streams, life: None };
         destination.start();
         destination
     }
@@ -111,7 +132,8 @@ impl Destination {
         let listener: TcpListener = self.socket.try_clone().expect("a socket can be cloned").into();
         let dies = Arc::new(AtomicBool::new(false));
         let (behaviour, records, flag) = (self.behaviour.clone(), self.records.clone(), dies.clone());
-        let acceptor = thread::spawn(move || accept(&listener, &behaviour, &records, &flag));
+        let streams = self.streams.clone();
+        let acceptor = thread::spawn(move || accept(&listener, &behaviour, &records, &streams, &flag));
         self.life = Some(Life { dies, acceptor });
     }
 
@@ -122,6 +144,21 @@ impl Destination {
         // Ends the accept that waits; the port stays ours because it was bound by number.
         self.socket.shutdown(Shutdown::Read).expect("a listener can be shut down");
         life.acceptor.join().expect("the destination did its part");
+    }
+
+    /// Says this on its first connection, once it has one.
+    #[track_caller]
+    pub(crate) fn say(&self, bytes: &[u8]) {
+        self.say_on(0, bytes);
+    }
+
+    /// Says this on the connection of that number.
+    #[track_caller]
+    pub(crate) fn say_on(&self, connection: usize, bytes: &[u8]) {
+        let what = format!("{} has connection {connection}", self.address);
+        eventually(&what, || self.streams.lock().unwrap().len() > connection);
+        let stream = self.streams.lock().unwrap()[connection].upgrade().expect("the connection is there");
+        (&*stream).write_all(bytes).expect("a few bytes can be said");
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -203,11 +240,19 @@ pub(crate) fn assert_same(got: &[u8], expected: &[u8], what: &str) {
     );
 }
 
-fn accept(listener: &TcpListener, behaviour: &Behaviour, records: &Records, dies: &Arc<AtomicBool>) {
+fn accept(
+    listener: &TcpListener,
+    behaviour: &Behaviour,
+    records: &Records,
+    streams: &Streams,
+    dies: &Arc<AtomicBool>,
+) {
     let mut peers = Vec::new();
     while let Ok((stream, from)) = listener.accept() {
         let record = Arc::new(Mutex::new(Record::of(from)));
         records.lock().unwrap().push(Arc::clone(&record));
+        let stream = Arc::new(stream);
+        streams.lock().unwrap().push(Arc::downgrade(&stream));
         let mut peer = Peer::new(stream, record, Arc::clone(dies));
         let behaviour = Arc::clone(behaviour);
         peers.push(thread::spawn(move || behaviour(&mut peer)));
@@ -294,6 +339,27 @@ mod tests {
         source.half_close();
         source.expect(b"late\n");
         source.expect_fin();
+    }
+
+    #[test]
+    fn one_says_what_it_is_told_on_the_connection_that_is_meant() {
+        let told = Destination::silent();
+        let (mut one, mut two) = (Source::connect(told.address()), Source::connect(told.address()));
+        two.send(b"x");
+        told.expect(b"x");
+        told.say_on(1, b"two");
+        told.say(b"one");
+        one.expect(b"one");
+        two.expect(b"two");
+    }
+
+    #[test]
+    fn an_echo_in_pieces_is_whole() {
+        let echo = Destination::echo_in_pieces();
+        let mut source = Source::connect(echo.address());
+        let text = vec![b'x'; 5000];
+        source.send(&text);
+        source.expect(&text);
     }
 
     #[test]

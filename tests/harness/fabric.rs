@@ -25,13 +25,25 @@ pub(crate) enum Shape {
 /// What to start.
 pub(crate) struct Plan {
     shape: Shape,
-    codec: &'static str,
+    listen: &'static str,
+    /// None where the listener takes datagrams.
+    codec: Option<&'static str>,
     grace: Option<&'static str>,
     /// Shards of every process.
     shards: usize,
-    /// Where to forward to, and how many workers serve it; the first is the primary.
-    destinations: Vec<(SocketAddr, usize)>,
+    /// Where to forward to; the first is the primary.
+    destinations: Vec<Forward>,
     settings: Vec<(&'static str, &'static str)>,
+    stats: Option<String>,
+    /// Further flags of what sources connect to.
+    front: Vec<String>,
+}
+
+struct Forward {
+    address: SocketAddr,
+    workers: usize,
+    /// Settings of it, as in its table in the file.
+    settings: Vec<&'static str>,
 }
 
 pub(crate) struct Fabric {
@@ -52,19 +64,36 @@ pub(crate) struct Worker {
 
 impl Plan {
     /// The next destination; the first is the primary.
-    pub(crate) fn forward(mut self, destination: &Destination) -> Self {
-        self.destinations.push((destination.address(), 1));
+    pub(crate) fn forward(self, destination: &Destination) -> Self {
+        self.forward_to(destination.address())
+    }
+
+    /// The same, by its address.
+    pub(crate) fn forward_to(mut self, address: SocketAddr) -> Self {
+        self.destinations.push(Forward { address, workers: 1, settings: Vec::new() });
+        self
+    }
+
+    /// A route of datagrams, listening there.
+    pub(crate) fn datagrams(mut self, listen: &'static str) -> Self {
+        (self.listen, self.codec) = (listen, None);
         self
     }
 
     /// So many workers for the destination named last.
     pub(crate) fn replicas(mut self, count: usize) -> Self {
-        self.destinations.last_mut().expect("a destination to replicate").1 = count;
+        self.destinations.last_mut().expect("a destination to replicate").workers = count;
+        self
+    }
+
+    /// A setting of the destination named last, as in its table in the file: `asks = false`.
+    pub(crate) fn with(mut self, setting: &'static str) -> Self {
+        self.destinations.last_mut().expect("a destination to set").settings.push(setting);
         self
     }
 
     pub(crate) fn codec(mut self, codec: &'static str) -> Self {
-        self.codec = codec;
+        self.codec = Some(codec);
         self
     }
 
@@ -78,9 +107,21 @@ impl Plan {
         self
     }
 
-    /// A setting of the route, as in its file.
+    /// A setting of the route, as in its file; a word, or a list as it is written there.
     pub(crate) fn set(mut self, key: &'static str, value: &'static str) -> Self {
         self.settings.push((key, value));
+        self
+    }
+
+    /// Every process publishes what it reports, and its events, to this endpoint.
+    pub(crate) fn stats(mut self, endpoint: String) -> Self {
+        self.stats = Some(endpoint);
+        self
+    }
+
+    /// Further flags of what sources connect to.
+    pub(crate) fn front(mut self, flags: &[&str]) -> Self {
+        self.front.extend(flags.iter().map(|&flag| flag.to_owned()));
         self
     }
 
@@ -88,7 +129,9 @@ impl Plan {
     pub(crate) fn start(self) -> Fabric {
         let dir = tempfile::tempdir().expect("a temporary directory");
         self.write_settings(dir.path());
-        let front = Process::start(&self.front_args(dir.path()), &[], dir.path());
+        let mut args = self.front_args(dir.path());
+        args.extend(self.front.iter().cloned());
+        let front = Process::start(&args, &[], dir.path());
         let link = self.link_of(&front);
         let address = text(&front.logged("listening", |_| true), "address");
         let address = address.parse().expect("a listener logs its address");
@@ -121,39 +164,68 @@ impl Plan {
         if let Some(grace) = self.grace {
             args.extend(["--grace", grace].map(str::to_owned));
         }
+        if let Some(endpoint) = &self.stats {
+            args.extend(["--stats".to_owned(), endpoint.clone()]);
+        }
         args
     }
 
+    fn has_settings(&self) -> bool {
+        !self.settings.is_empty() || self.destinations.iter().any(|forward| !forward.settings.is_empty())
+    }
+
     fn route_args(&self) -> Vec<String> {
-        if !self.settings.is_empty() {
+        if self.has_settings() {
             return ["--config", "pegloom.toml"].map(str::to_owned).to_vec();
         }
-        let mut args = ["--listen", LISTEN, "--codec", self.codec].map(str::to_owned).to_vec();
-        for (address, _) in &self.destinations {
-            args.extend(["--forward".to_owned(), address.to_string()]);
+        let mut args = vec!["--listen".to_owned(), self.listen.to_owned()];
+        args.extend(self.codec.iter().flat_map(|codec| ["--codec", codec]).map(str::to_owned));
+        for forward in &self.destinations {
+            args.extend(["--forward".to_owned(), forward.address.to_string()]);
         }
         args
     }
 
     fn write_settings(&self, dir: &Path) {
-        if self.settings.is_empty() {
+        if !self.has_settings() {
             return;
         }
-        let addresses: Vec<String> =
-            self.destinations.iter().map(|(address, _)| address.to_string()).collect();
-        let mut route =
-            format!("[[route]]\nname = \"main\"\nlisten = \"{LISTEN}\"\ncodec = \"{}\"\n", self.codec);
-        writeln!(route, "destinations = {addresses:?}").expect("a string takes text");
+        let tables: Vec<String> = self.destinations.iter().map(Forward::table).collect();
+        let mut route = format!("[[route]]\nname = \"main\"\nlisten = \"{}\"\n", self.listen);
+        if let Some(codec) = self.codec {
+            writeln!(route, "codec = \"{codec}\"").expect("a string takes text");
+        }
+        writeln!(route, "destinations = [{}]", tables.join(", ")).expect("a string takes text");
         for (key, value) in &self.settings {
-            writeln!(route, "{key} = \"{value}\"").expect("a string takes text");
+            let value = if value.starts_with('[') { (*value).to_owned() } else { format!("'{value}'") };
+            writeln!(route, "{key} = {value}").expect("a string takes text");
         }
         fs::write(dir.join("pegloom.toml"), route).expect("the settings are written");
     }
 }
 
+impl Forward {
+    fn table(&self) -> String {
+        let address = format!("address = \"{}\"", self.address);
+        let settings: Vec<&str> =
+            std::iter::once(address.as_str()).chain(self.settings.iter().copied()).collect();
+        format!("{{ {} }}", settings.join(", "))
+    }
+}
+
 impl Fabric {
     pub(crate) fn shaped(shape: Shape) -> Plan {
-        Plan { shape, codec: "lines", grace: None, shards: 1, destinations: Vec::new(), settings: Vec::new() }
+        Plan {
+            shape,
+            listen: LISTEN,
+            codec: Some("lines"),
+            grace: None,
+            shards: 1,
+            destinations: Vec::new(),
+            settings: Vec::new(),
+            stats: None,
+            front: Vec::new(),
+        }
     }
 
     #[track_caller]
@@ -169,6 +241,12 @@ impl Fabric {
     /// Where workers connect to; empty in one process.
     pub(crate) fn link(&self) -> &str {
         &self.link
+    }
+
+    /// Where what sources connect to shows its statistics.
+    #[track_caller]
+    pub(crate) fn http(&self) -> SocketAddr {
+        text(&self.front.logged("statistics are shown", |_| true), "address").parse().expect("an address")
     }
 
     pub(crate) fn front(&self) -> &Process {
@@ -249,7 +327,7 @@ impl Fabric {
             return;
         }
         for destination in 0..self.plan.destinations.len() {
-            for number in 0..self.plan.destinations[destination].1 {
+            for number in 0..self.plan.destinations[destination].workers {
                 self.start_worker(destination, number);
             }
         }

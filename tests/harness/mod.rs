@@ -3,10 +3,15 @@
 //! Reading order: [`Fabric`] starts the same route in one of three shapes; [`Destination`] is what it forwards to and
 //! records every byte it was given; [`Source`] is a device, [`Talker`] one that does not stop talking. Everything here
 //! waits by asking again until a deadline ([`eventually`]), and prints the processes' logs when a test fails.
-//! It knows pegloom by its command line, its log lines and its reports only.
+//! It knows pegloom by its command line, its log lines, its reports and its events only; those a listener hears that is
+//! arranged for in a [`Meeting`].
 
+mod datagrams;
 mod destination;
 mod fabric;
+mod foo;
+mod http;
+mod listener;
 mod numbered;
 mod peer;
 mod process;
@@ -16,8 +21,12 @@ mod source;
 mod talker;
 mod wait;
 
+pub(crate) use datagrams::{DatagramDestination, DatagramSource};
 pub(crate) use destination::Destination;
-pub(crate) use fabric::{Fabric, Shape};
+pub(crate) use fabric::{Fabric, Plan, Shape};
+pub(crate) use foo::{FooClient, answer_to, foo_server, never_closing_foo_server, next_request, request};
+pub(crate) use http::{ask, follow};
+pub(crate) use listener::Meeting;
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
 pub(crate) use peer::{End, Record};
 pub(crate) use process::Process;

@@ -38,14 +38,14 @@ pub(crate) struct Record {
 }
 
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     record: Arc<Mutex<Record>>,
     dies: Arc<AtomicBool>,
     unread: Vec<u8>,
 }
 
 impl Peer {
-    pub(super) fn new(stream: TcpStream, record: Arc<Mutex<Record>>, dies: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(stream: Arc<TcpStream>, record: Arc<Mutex<Record>>, dies: Arc<AtomicBool>) -> Self {
         stream.set_nodelay(true).expect("a fresh socket takes options");
         stream.set_read_timeout(Some(GLANCE)).expect("a fresh socket takes options");
         stream.set_write_timeout(Some(GLANCE)).expect("a fresh socket takes options");
@@ -75,7 +75,7 @@ impl Peer {
     /// Writes everything, unless the connection ends before.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.is_to_die() {
-            match self.stream.write(bytes) {
+            match (&*self.stream).write(bytes) {
                 Ok(count) => {
                     self.record.lock().unwrap().sent += count as u64;
                     bytes = &bytes[count..];
@@ -95,13 +95,13 @@ impl Peer {
 
     /// A reset instead of a FIN when this is dropped.
     pub(crate) fn reset(&mut self) {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket takes options");
+        SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO)).expect("a socket takes options");
     }
 
     fn receive(&mut self) -> Option<Vec<u8>> {
         let mut buffer = vec![0; 64 * 1024];
         while !self.is_to_die() {
-            match self.stream.read(&mut buffer) {
+            match (&*self.stream).read(&mut buffer) {
                 Ok(0) => return self.note_end(End::Fin),
                 Ok(count) => {
                     buffer.truncate(count);

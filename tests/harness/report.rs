@@ -20,6 +20,11 @@ impl Report {
         Self(value.unwrap_or_else(|error| panic!("a report is one line of JSON, not {line:?}: {error}")))
     }
 
+    /// All of it.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
     pub(crate) fn node(&self) -> &str {
         self.0["node"].as_str().unwrap_or_default()
     }
@@ -36,6 +41,21 @@ impl Report {
         volume(&self.route()["source"]["received"])
     }
 
+    /// Messages of the Foo protocol: REQ, ACK, NAK, and the invalid lines of sources and of the primary.
+    #[track_caller]
+    pub(crate) fn messages(&self) -> [u64; 5] {
+        ["req", "ack", "nak", "invalid_source", "invalid_primary"]
+            .map(|kind| number(&self.route()["foo"][kind]))
+    }
+
+    /// How many replies were timed, and the sum of the histogram's buckets.
+    #[track_caller]
+    pub(crate) fn replies_timed(&self) -> (u64, u64) {
+        let latency = &self.route()["latency"];
+        let buckets = latency["buckets"].as_array().expect("a histogram has buckets");
+        (number(&latency["count"]), buckets.iter().map(number).sum())
+    }
+
     /// One of the volumes of a destination: `"accepted"`, `"delivered"`, `"in_flight"`, `"spooled"`, `"received"`.
     #[track_caller]
     pub(crate) fn volume(&self, destination: &str, term: &str) -> Volume {
@@ -46,6 +66,12 @@ impl Report {
     #[track_caller]
     pub(crate) fn shed(&self, destination: &str, reason: &str) -> Volume {
         self.destination(destination)["shed"].get(reason).map(volume).unwrap_or_default()
+    }
+
+    /// A counter of what came from sources and went to them.
+    #[track_caller]
+    pub(crate) fn source_count(&self, counter: &str) -> u64 {
+        number(&self.route()["source"][counter])
     }
 
     #[track_caller]

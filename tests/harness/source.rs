@@ -39,6 +39,12 @@ impl Source {
         Ok(Self { stream })
     }
 
+    /// What it writes may wait for the acknowledgement of what it wrote before.
+    pub(crate) fn with_nagle(self) -> Self {
+        self.stream.set_nodelay(false).expect("a socket takes options");
+        self
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).expect("the source can send");

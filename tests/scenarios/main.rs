@@ -8,14 +8,21 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod asks;
+mod cluster;
 mod delivery;
 mod ending;
 mod environment;
+mod events;
+mod foo;
 mod lifecycle;
 mod link_port;
 mod outages;
 mod pressure;
 mod replicas;
+mod replies;
+mod statistics;
+mod udp;
 mod zombies;
 
 /// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.

@@ -5,14 +5,18 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::{fs, iter};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
+use tempfile::TempDir;
 
-use super::Running;
+use super::{Front, Protocol, Running};
 use crate::process::{self, Process, Talks};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:0";
+/// The first route when flags make it.
+const ROUTE: &str = "route-1";
 
 /// The body of `__pegloom`: everything from here on is what is measured.
 pub(crate) fn main_from(arguments: &[OsString]) -> ExitCode {
@@ -32,31 +36,36 @@ impl Pegloom {
         }
     }
 
-    pub(crate) fn start_up(&self, forward: &[SocketAddr], shards: Option<u32>) -> Result<Running> {
-        let mut arguments = vec!["up".to_owned()];
-        arguments.extend(route(forward));
-        arguments.extend(shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]));
+    pub(crate) fn start_up(&self, front: &Front, shards: Option<u32>) -> Result<Running> {
+        let folder = front.reply_timeout.map(|_| settings_file(front)).transpose()?;
+        let route = folder.as_ref().map_or_else(|| route(front), |(_, path)| config(path));
+        let shards = shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]);
+        let arguments: Vec<_> = iter::once("up".to_owned()).chain(route).chain(shards).collect();
         let mut process = self.start("pegloom up", &arguments)?;
         let address = process.expect("where it listens", listening)?;
-        Ok(Running { address, settings: command_line(&arguments), processes: vec![process] })
+        let running = Running::new(address, command_line(&arguments), vec![process]).with_reports();
+        Ok(match folder {
+            Some((folder, _)) => running.with_folder(folder),
+            None => running,
+        })
     }
 
-    pub(crate) fn start_distributed(&self, forward: &[SocketAddr]) -> Result<Running> {
-        let ingress = arguments("ingress", forward, &["--bind", ANY_PORT, "--shards", "1"]);
+    pub(crate) fn start_distributed(&self, front: &Front) -> Result<Running> {
+        let ingress = arguments("ingress", front, &["--bind", ANY_PORT, "--shards", "1"]);
         let mut ingress_process = self.start("pegloom ingress", &ingress)?;
         let (address, link) =
             ingress_process.expect("where it listens and its link is bound", both_addresses())?;
         let fanout =
-            arguments("fanout", forward, &["--destination", "primary", "--ingress", &link, "--shards", "1"]);
+            arguments("fanout", front, &["--destination", "primary", "--ingress", &link, "--shards", "1"]);
         let fanout_process = self.start("pegloom fanout", &fanout)?;
         let settings = format!("{}\n{}", command_line(&ingress), command_line(&fanout));
-        Ok(Running { address, settings, processes: vec![ingress_process, fanout_process] })
+        Ok(Running::new(address, settings, vec![ingress_process, fanout_process]).with_reports())
     }
 
     fn start(&self, name: &str, arguments: &[String]) -> Result<Process> {
         let mut command = self.command();
         command.args(arguments).args(["--log-format", "json"]);
-        Process::start(name, &mut command, Talks::OnStderr)
+        Process::start(name, &mut command, Talks::Everywhere)
     }
 
     /// Without the settings of the environment the bench was started in: they would change what is measured.
@@ -74,16 +83,63 @@ impl Pegloom {
     }
 }
 
-fn arguments(node: &str, forward: &[SocketAddr], more: &[&str]) -> Vec<String> {
+fn arguments(node: &str, front: &Front, more: &[&str]) -> Vec<String> {
     let more = more.iter().map(|argument| (*argument).to_owned());
-    std::iter::once(node.to_owned()).chain(route(forward)).chain(more).collect()
+    iter::once(node.to_owned()).chain(route(front)).chain(more).collect()
 }
 
 /// The flags of the one route, the same for every node.
-fn route(forward: &[SocketAddr]) -> Vec<String> {
-    let listen = ["--listen", ANY_PORT, "--codec", "lines"].map(str::to_owned);
-    let forward = forward.iter().flat_map(|address| ["--forward".to_owned(), address.to_string()]);
-    listen.into_iter().chain(forward).collect()
+fn route(front: &Front) -> Vec<String> {
+    let mut flags = vec!["--listen".to_owned(), listen(front.protocol).to_owned()];
+    flags.extend(codec(front.protocol).iter().flat_map(|codec| ["--codec", codec].map(str::to_owned)));
+    flags.extend(front.forward.iter().flat_map(|address| ["--forward".to_owned(), address.to_string()]));
+    flags
+}
+
+fn listen(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Lines | Protocol::Bytes => ANY_PORT,
+        Protocol::Datagrams => "udp://127.0.0.1:0",
+    }
+}
+
+fn codec(protocol: Protocol) -> Option<&'static str> {
+    match protocol {
+        Protocol::Lines => Some("lines"),
+        Protocol::Bytes => Some("raw"),
+        Protocol::Datagrams => None,
+    }
+}
+
+/// For what has no flag: a folder with the settings, and where they are in it.
+fn settings_file(front: &Front) -> Result<(TempDir, String)> {
+    let folder = tempfile::tempdir().context("cannot make a folder for settings")?;
+    let path = folder.path().join("pegloom.toml");
+    fs::write(&path, settings(front)).with_context(|| format!("cannot write {}", path.display()))?;
+    let path = path.to_str().context("the folder for settings has a name that is not UTF-8")?.to_owned();
+    Ok((folder, path))
+}
+
+fn settings(front: &Front) -> String {
+    let value = |name: &str, value: &str| format!("{name} = {value:?}\n");
+    let forward: Vec<_> = front.forward.iter().map(ToString::to_string).collect();
+    let codec = codec(front.protocol).map(|codec| value("codec", codec)).unwrap_or_default();
+    let timeout = front.reply_timeout.map(|timeout| value("reply_timeout", timeout)).unwrap_or_default();
+    format!(
+        "[[route]]\n{}{}{codec}{timeout}destinations = {forward:?}\n",
+        value("name", ROUTE),
+        value("listen", listen(front.protocol))
+    )
+}
+
+fn config(path: &str) -> Vec<String> {
+    vec!["--config".to_owned(), path.to_owned()]
+}
+
+/// A line that is a report, and not one of the log.
+pub(super) fn report(line: &str) -> Option<Value> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line.get("routes").is_some().then_some(line)
 }
 
 fn command_line(arguments: &[String]) -> String {
@@ -136,13 +192,36 @@ mod tests {
         }
     }
 
+    fn front(protocol: Protocol) -> Front {
+        Front::new(protocol, vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()])
+    }
+
     #[test]
     fn the_first_forward_is_the_primary() {
-        let forward: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()];
-        let line = command_line(&arguments("fanout", &forward, &["--destination", "primary"]));
+        let line = command_line(&arguments("fanout", &front(Protocol::Lines), &["--destination", "primary"]));
         assert!(
             line.ends_with("--forward 127.0.0.1:1 --forward 127.0.0.1:2 --destination primary"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn datagrams_need_no_codec() {
+        let line = command_line(&arguments("up", &front(Protocol::Datagrams), &[]));
+        assert!(line.starts_with("pegloom up --listen udp://127.0.0.1:0 --forward 127.0.0.1:1"), "{line}");
+    }
+
+    #[test]
+    fn what_has_no_flag_goes_into_a_file() {
+        let front = Front { reply_timeout: Some("1s"), ..front(Protocol::Lines) };
+        let expected = "[[route]]\nname = \"route-1\"\nlisten = \"tcp://127.0.0.1:0\"\ncodec = \"lines\"\n\
+             reply_timeout = \"1s\"\ndestinations = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
+        assert_eq!(settings(&front), expected);
+    }
+
+    #[test]
+    fn a_report_is_told_from_the_log() {
+        assert!(report(LISTENING).is_none());
+        assert!(report(r#"{"node":"up","routes":[]}"#).is_some());
     }
 }

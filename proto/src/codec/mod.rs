@@ -4,9 +4,11 @@
 //! any bytes are framed somehow, nothing is an error, and how the stream was cut into reads never shows in the
 //! result. Time is the caller's: what ends a frame without a byte (a FIN, a quiet gap) is told by `finish`.
 //!
-//! Each codec is one file that implements `Scan`; here it is only named, in `Codec` and `Scanner`.
+//! Each codec is one file that implements `Scan`; here it is only named, in `Codec` and `Scanner`. `foo` ends its frames
+//! as `lines` does, and knows besides what a frame says.
 
 mod delimiter;
+pub mod foo;
 mod length_prefixed;
 mod lines;
 mod raw;
@@ -29,12 +31,31 @@ pub enum Codec {
     LengthPrefixed(LengthPrefix),
     /// Just past each of these 1 to [`MAX_DELIMITER`] bytes; with any other number of bytes, never.
     Delimiter(Box<[u8]>),
+    /// Just past each `\n`; what the lines say is known, see [`foo`].
+    Foo,
+    /// Nobody has to find them: a frame is what came in one piece.
+    Datagram,
 }
 
 impl Codec {
     /// Whether a quiet gap, or the other side speaking, ends a frame of this codec.
     pub fn ends_by_silence(&self) -> bool {
         matches!(self, Self::Raw)
+    }
+
+    /// Whether a destination never begins anything, but only replies to what a source said (S9).
+    pub fn only_replies(&self) -> bool {
+        matches!(self, Self::Foo)
+    }
+
+    /// By what a frame is held against others, where the codec has such a thing (S8).
+    pub fn key(&self, frame: &[u8]) -> Option<u64> {
+        if matches!(self, Self::Foo) { foo::key(frame) } else { None }
+    }
+
+    /// Whether the route carries datagrams and not a stream.
+    pub const fn is_datagram(&self) -> bool {
+        matches!(self, Self::Datagram)
     }
 }
 
@@ -46,6 +67,8 @@ impl fmt::Display for Codec {
             Self::Lines => "lines",
             Self::LengthPrefixed(_) => "length-prefixed",
             Self::Delimiter(_) => "delimiter",
+            Self::Foo => "foo",
+            Self::Datagram => "datagram",
         })
     }
 }
@@ -113,17 +136,20 @@ enum Scanner {
     Lines(lines::Lines),
     LengthPrefixed(length_prefixed::LengthPrefixed),
     Delimiter(delimiter::Delimiter),
+    /// Whoever has a datagram knows its end.
+    Datagram,
 }
 
 impl Scanner {
     fn new(codec: &Codec, max_frame: u32) -> Self {
         match codec {
             Codec::Raw => Self::Raw(raw::Raw::new(max_frame)),
-            Codec::Lines => Self::Lines(lines::Lines),
+            Codec::Lines | Codec::Foo => Self::Lines(lines::Lines),
             Codec::LengthPrefixed(prefix) => {
                 Self::LengthPrefixed(length_prefixed::LengthPrefixed::new(*prefix))
             }
             Codec::Delimiter(bytes) => Self::Delimiter(delimiter::Delimiter::new(bytes)),
+            Codec::Datagram => Self::Datagram,
         }
     }
 }
@@ -135,6 +161,7 @@ impl Scan for Scanner {
             Self::Lines(lines) => lines.scan(in_progress, bytes, ends),
             Self::LengthPrefixed(prefixed) => prefixed.scan(in_progress, bytes, ends),
             Self::Delimiter(delimiter) => delimiter.scan(in_progress, bytes, ends),
+            Self::Datagram => ends.extend((!bytes.is_empty()).then_some(bytes.len() as u32)),
         }
     }
 
@@ -144,6 +171,7 @@ impl Scan for Scanner {
             Self::Lines(lines) => lines.reset(),
             Self::LengthPrefixed(prefixed) => prefixed.reset(),
             Self::Delimiter(delimiter) => delimiter.reset(),
+            Self::Datagram => {}
         }
     }
 }
@@ -173,7 +201,8 @@ mod tests {
     fn only_raw_ends_by_silence() {
         let prefix = reference::length_prefix([0, 2, 0, 0, 0]);
         assert!(Codec::Raw.ends_by_silence());
-        for codec in [Codec::Lines, Codec::LengthPrefixed(prefix), Codec::Delimiter(b"#".as_slice().into())] {
+        let delimiter = Codec::Delimiter(b"#".as_slice().into());
+        for codec in [Codec::Lines, Codec::LengthPrefixed(prefix), delimiter, Codec::Datagram, Codec::Foo] {
             assert!(!codec.ends_by_silence(), "{codec}");
         }
     }
@@ -185,6 +214,8 @@ mod tests {
         assert_eq!(Codec::Lines.to_string(), "lines");
         assert_eq!(Codec::LengthPrefixed(prefix).to_string(), "length-prefixed");
         assert_eq!(Codec::Delimiter(b"#".as_slice().into()).to_string(), "delimiter");
+        assert_eq!(Codec::Foo.to_string(), "foo");
+        assert_eq!(Codec::Datagram.to_string(), "datagram");
         assert_eq!(format!("{:>6}", Codec::Raw), "   raw");
     }
 

@@ -1,9 +1,12 @@
 //! What each codec means, written the slow and obvious way, and the property that a [`Framer`] agrees with it.
 //!
 //! Compiled for tests and fuzzing only; both call [`assert_agrees`], so that a fuzzer's finding and a failing
-//! property are about the same thing.
+//! property are about the same thing. [`assert_foo_agrees`] is the same for what lines of the Foo protocol say.
 
-use super::{Codec, Counts, Endianness, Framer, LengthPrefix, Width};
+use super::{
+    Codec, Counts, Endianness, Framer, LengthPrefix, Width,
+    foo::{self, Kind, Message, Reader},
+};
 
 /// One read: how many bytes it brings, and whether the frame in progress is finished after it. A tuple, because a
 /// fuzzer makes those without a derive.
@@ -58,7 +61,8 @@ pub fn frame_ends(codec: &Codec, max_frame: u32, stream: &[u8]) -> Vec<usize> {
 fn frame_len(codec: &Codec, max_frame: u32, stream: &[u8]) -> Option<usize> {
     let len = match codec {
         Codec::Raw => max_frame.max(1) as usize,
-        Codec::Lines => stream.iter().position(|&byte| byte == b'\n')? + 1,
+        Codec::Datagram => Some(stream.len()).filter(|&len| len > 0)?,
+        Codec::Lines | Codec::Foo => stream.iter().position(|&byte| byte == b'\n')? + 1,
         Codec::Delimiter(bytes) => {
             (bytes.len()..=stream.len()).find(|&end| stream[..end].ends_with(bytes) && end > 0)?
         }
@@ -82,6 +86,37 @@ fn prefixed_len(prefix: LengthPrefix, stream: &[u8]) -> Option<u128> {
         Counts::BeforeTrailer(trailer) => header + usize::from(trailer),
     };
     Some((counted_from as u128 + length).max(header as u128))
+}
+
+/// Cuts `stream` into `pieces` and one more of what is left, and reads it to its FIN.
+///
+/// # Panics
+/// Unless every line is what it is when the stream is read in one.
+pub fn assert_foo_agrees(stream: &[u8], pieces: &[u8]) {
+    let (mut reader, mut found, mut rest) = (Reader::default(), Vec::new(), stream);
+    for &len in pieces {
+        let (piece, behind) = rest.split_at(rest.len().min(len.into()));
+        reader.read(piece, |line| found.push(line));
+        rest = behind;
+    }
+    reader.read(rest, |line| found.push(line));
+    reader.finish(|line| found.push(line));
+    let lines: Vec<_> = stream.split_inclusive(|&byte| byte == b'\n').collect();
+    assert_eq!(found, lines.iter().map(|line| kind(line)).collect::<Vec<_>>());
+    for line in lines {
+        assert_eq!(Message::parse(line).map(|message| message.kind), kind(line));
+        assert!(foo::key(line).is_some() || kind(line).is_none());
+    }
+}
+
+/// What a line of the Foo protocol is.
+fn kind(line: &[u8]) -> Option<Kind> {
+    let text = std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(line)).ok()?;
+    let mut words = text.splitn(3, [' ', '\t']);
+    let (word, seq) = (words.next()?, words.next()?);
+    let digits = seq.strip_prefix(['+', '-']).unwrap_or(seq);
+    let is_integer = !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit());
+    Kind::ALL.into_iter().find(|kind| is_integer && kind.word() == word.as_bytes())
 }
 
 /// Any length prefix, out of any bytes: offset, width, endianness, what is counted, trailer.
@@ -138,6 +173,7 @@ mod tests {
         #[test]
         fn lines_agree_with_the_reference_however_cut(stream in few(4, 300), reads in reads()) {
             assert_agrees(&Codec::Lines, 8, &stream, &reads);
+            assert_agrees(&Codec::Foo, 8, &stream, &reads);
         }
 
         #[test]

@@ -43,6 +43,8 @@ struct Ask {
     state: State,
     /// The primary has said it too.
     has_primary: bool,
+    /// It has kept the primary waiting once, in vain: it does not again.
+    has_held: bool,
 }
 
 /// The asks of one session, oldest first.
@@ -61,7 +63,15 @@ impl Asks {
             return false;
         }
         self.waiting += 1;
-        self.all.push_back(Ask { group, by, bytes, until, state: State::Waiting, has_primary: false });
+        self.all.push_back(Ask {
+            group,
+            by,
+            bytes,
+            until,
+            state: State::Waiting,
+            has_primary: false,
+            has_held: false,
+        });
         true
     }
 
@@ -69,7 +79,7 @@ impl Asks {
     pub fn said_by_primary(&mut self, group: GroupId, until: Instant, end: u64) {
         if self.make_room() {
             let (by, bytes, state) = (DestinationIndex::PRIMARY, Bytes::new(), State::Said { end });
-            self.all.push_back(Ask { group, by, bytes, until, state, has_primary: true });
+            self.all.push_back(Ask { group, by, bytes, until, state, has_primary: true, has_held: false });
         }
     }
 
@@ -114,7 +124,14 @@ impl Asks {
 
     /// Whether these may be the first bytes of what the source has been asked and the primary has not yet said.
     pub fn may_become(&self, bytes: &[u8]) -> bool {
-        self.unrepeated > 0 && self.unrepeated_asks().any(|ask| ask.bytes.starts_with(bytes))
+        let may_be = |ask: &Ask| !ask.has_held && ask.bytes.starts_with(bytes);
+        self.unrepeated > 0 && self.unrepeated_asks().any(may_be)
+    }
+
+    /// The primary was kept waiting because of these bytes for as long as it may be. None of those asks keeps it again.
+    pub fn stop_holding(&mut self, bytes: &[u8]) {
+        let asks = self.all.iter_mut().filter(|ask| ask.bytes.starts_with(bytes));
+        asks.for_each(|ask| ask.has_held = true);
     }
 
     /// Whether these bytes are such an ask.
@@ -125,11 +142,6 @@ impl Asks {
     /// Whether the primary's bytes have to be looked at before they are passed on.
     pub const fn is_watchful(&self) -> bool {
         self.unrepeated > 0 || self.waiting > 0
-    }
-
-    /// Whether the source owes an answer to something.
-    pub fn awaits_answer(&self) -> bool {
-        self.all.iter().any(Ask::awaits_answer)
     }
 
     /// The source has said its frame of this number, whose first byte was read when `written` bytes had been written to it: it answers the
@@ -210,10 +222,6 @@ impl Ask {
     const fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting)
     }
-
-    const fn awaits_answer(&self) -> bool {
-        matches!(self.state, State::Said { .. })
-    }
 }
 
 #[cfg(test)]
@@ -245,10 +253,10 @@ mod tests {
         waiting(&mut asks, group, b"X");
         assert!(!asks.answer(b"early", 0, 100), "the source has not heard it");
         assert_eq!(asks.said(101), Some(S));
-        assert!(asks.awaits_answer() && !asks.answer(b"early", 0, 100));
+        assert!(!asks.answer(b"early", 0, 100));
         assert!(asks.answer(b"Y", 4, 101));
         assert_eq!(asks.repeat(group, P), Some(Answer { bytes: Bytes::from_static(b"Y"), request: 4 }));
-        assert!(!asks.awaits_answer() && !asks.is_watchful());
+        assert!(!asks.is_watchful());
     }
 
     #[test]
@@ -294,6 +302,15 @@ mod tests {
         assert!(asks.is_one(b"REBOOT") && !asks.is_one(b"REB"));
         asks.repeat(group, P);
         assert!(!asks.may_become(b"REB"));
+    }
+
+    #[test]
+    fn an_ask_keeps_the_primary_waiting_once() {
+        let (mut asks, group) = (Asks::default(), groups().next().unwrap());
+        waiting(&mut asks, group, b"REBOOT");
+        asks.said(6);
+        asks.stop_holding(b"REB");
+        assert!(!asks.may_become(b"R") && asks.is_one(b"REBOOT"), "whole, it is still recognised");
     }
 
     #[test]

@@ -178,6 +178,11 @@ impl Debts {
         self.owed.front().map(|run| run.at)
     }
 
+    /// Whether something is on its way to it, or has reached it without our knowing.
+    pub fn has_underway(&self) -> bool {
+        !self.underway.is_empty()
+    }
+
     /// Whether this is on its way to it.
     pub fn is_underway(&self, request: Request) -> bool {
         let holds = |run: &Run| run.first.is_some_and(|first| (first..first + run.count).contains(&request));

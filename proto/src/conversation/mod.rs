@@ -12,15 +12,16 @@ pub mod opening;
 pub mod requests;
 pub mod voice;
 
-use std::time::Duration;
-
 use asks::Asks;
 use ledger::Ledger;
 use opening::Opening;
 use requests::Requests;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::time::Instant;
+use crate::{
+    policy::{Replies, Talk},
+    time::Instant,
+};
 
 /// After so many replies in a row that never came, a source is taken to be one that only reports.
 pub const ONE_WAY_AFTER: u64 = 8;
@@ -54,21 +55,23 @@ pub struct Conversation {
     pub hold_until: Option<Instant>,
     /// Some stored answer waits for a place in the stream to a destination.
     pub has_answers: bool,
+    has_replies: bool,
     /// Replies of the primary that did not come, since the last that did.
     lapsed: u64,
 }
 
 impl Conversation {
     /// Nothing said yet.
-    pub fn new(dedup_window: Duration, opening: Opening) -> Self {
+    pub fn new(talk: &Talk, opening: Opening) -> Self {
         Self {
-            ledger: Ledger::new(dedup_window),
+            ledger: Ledger::new(talk.dedup_window),
             asks: Asks::default(),
             opening,
             requests: Requests::default(),
             passing: Passing::default(),
             hold_until: None,
             has_answers: false,
+            has_replies: talk.replies != Replies::None,
             lapsed: 0,
         }
     }
@@ -81,6 +84,11 @@ impl Conversation {
     /// The primary has said something.
     pub fn note_primary(&mut self) {
         self.lapsed = 0;
+    }
+
+    /// Whether what the source says is replied to.
+    pub fn awaits_replies(&self) -> bool {
+        self.has_replies && !self.is_one_way()
     }
 
     /// Whether the source only reports, and nobody owes it replies.

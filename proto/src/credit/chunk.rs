@@ -120,6 +120,34 @@ impl Chunk {
         (units - before) as usize
     }
 
+    /// How many of its bytes are in whole frames that fit in `units`; of no use to a chunk whose last frame goes on.
+    pub fn whole_frames_within(&self, units: u64) -> usize {
+        if units >= self.cost() {
+            return self.len;
+        }
+        let fits = |(index, cut): (usize, &u32)| (index as u64 + 1) * FRAME_COST + u64::from(*cut) <= units;
+        let whole = self.cuts.iter().enumerate().take_while(|&frame| fits(frame)).last();
+        whole.map_or(0, |(_, &cut)| cut as usize)
+    }
+
+    /// Units that the first of its frames takes.
+    pub fn first_frame_cost(&self) -> u64 {
+        self.cuts.first().map_or(self.cost(), |&cut| FRAME_COST + u64::from(cut))
+    }
+
+    /// How many of its bytes its first frame has.
+    fn first_frame_len(&self) -> usize {
+        self.cuts.first().map_or(self.len, |&cut| cut as usize)
+    }
+
+    /// How many of its bytes go in one piece if its frames are datagrams: as many of them as `quantum` holds, or the first
+    /// alone, however long.
+    pub fn datagrams_within(&self, permitted: u64, quantum: u64) -> Option<usize> {
+        let fits = self.whole_frames_within(permitted.min(quantum));
+        let first = || (self.first_frame_cost() <= permitted).then(|| self.first_frame_len());
+        Some(fits).filter(|&fits| fits > 0).or_else(first)
+    }
+
     /// Cuts it in two: keeps the first `at` bytes, returns the rest. `at` lies strictly inside.
     pub fn split_off(&mut self, at: usize) -> Self {
         debug_assert!(at > 0 && at < self.len);
@@ -152,6 +180,22 @@ impl Chunk {
     }
 }
 
+/// The datagrams of a read as chunks: as many together as there are, but empty ones each alone.
+pub(crate) fn datagram_chunks(bytes: &Bytes, ends: &[u32]) -> impl Iterator<Item = Chunk> {
+    let (mut rest, mut from) = (ends, 0);
+    std::iter::from_fn(move || {
+        let &first = rest.first()?;
+        let alike = |pair: &[u32]| pair[0] < pair[1];
+        let count =
+            if first == from { 1 } else { 1 + rest.windows(2).take_while(|pair| alike(pair)).count() };
+        let (run, others) = rest.split_at(count);
+        let (begin, end) = (from, run[count - 1]);
+        (rest, from) = (others, end);
+        let cuts = run[..count - 1].iter().map(|cut| cut - begin).collect();
+        Some(Chunk::new(bytes.slice(begin as usize..end as usize), true, true, cuts))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -171,11 +215,38 @@ mod tests {
     }
 
     #[test]
+    fn whole_frames_are_counted_to_the_last_that_fits() {
+        let chunk = chunk(10, true, &[4, 6]);
+        let within = [0, 67, 68, 133, 134, 201, 202].map(|units| chunk.whole_frames_within(units));
+        assert_eq!(within, [0, 0, 4, 4, 6, 6, 10]);
+        assert_eq!((chunk.first_frame_cost(), chunk.first_frame_len()), (68, 4));
+    }
+
+    #[test]
     fn splitting_at_a_cut_moves_the_frame_start_to_the_rest() {
         let mut first = chunk(10, true, &[4, 7]);
         let rest = first.split_off(4);
         assert_eq!((first.frames(), first.ends(), first.len()), (1, true, 4));
         assert_eq!((rest.frames(), rest.starts(), rest.cuts()), (2, true, &[3][..]));
+    }
+
+    #[test]
+    fn empty_datagrams_go_alone_and_the_others_together() {
+        let bytes = Bytes::from_static(b"aabccc");
+        let shapes: Vec<_> = datagram_chunks(&bytes, &[0, 2, 3, 3, 3, 6, 6])
+            .map(|chunk| (chunk.bytes().clone(), chunk.cuts().to_vec(), chunk.frames()))
+            .collect();
+        let empty = (Bytes::new(), vec![], 1);
+        let expected = [
+            empty.clone(),
+            (Bytes::from_static(b"aab"), vec![2], 2),
+            empty.clone(),
+            empty.clone(),
+            (Bytes::from_static(b"ccc"), vec![], 1),
+            empty,
+        ];
+        assert_eq!(shapes, expected);
+        assert_eq!(datagram_chunks(&bytes, &[]).count(), 0);
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod inbound;
 mod outbound;
 
 pub use chunk::Chunk;
+pub(crate) use chunk::datagram_chunks;
 pub use inbound::{Accept, Inbound, Takes, Totals};
 pub use outbound::{BeyondSent, Keep, Outbound};
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It promises that nothing not yet taken is forgotten (unless told to keep nothing), that nothing is sent beyond the
-//! limit, and that `in_flight` is the sum of what is held for the receiver and not known to be written.
+//! limit, that `in_flight` is the sum of what is held and not known to be written, and that no datagram is ever cut.
 
 use std::collections::VecDeque;
 
@@ -53,6 +53,8 @@ pub struct Outbound {
     next: usize,
     fin: Fin,
     keep: Keep,
+    /// A frame is sent in one piece or not yet.
+    is_of_datagrams: bool,
     in_flight: Tally,
 }
 
@@ -70,8 +72,14 @@ impl Outbound {
             next: 0,
             fin: Fin::Open,
             keep,
+            is_of_datagrams: false,
             in_flight: Tally::ZERO,
         }
+    }
+
+    /// The same, of datagrams: each chunk is whole frames, and they stay whole. An empty one is a chunk of its own.
+    pub fn of_datagrams(self) -> Self {
+        Self { is_of_datagrams: true, ..self }
     }
 
     /// Where the next pushed chunk will begin.
@@ -102,6 +110,7 @@ impl Outbound {
     /// Whether there is something to send and permission to.
     pub fn can_send(&self) -> bool {
         match self.chunks.get(self.next) {
+            Some(chunk) if self.is_of_datagrams => chunk.first_frame_cost() <= self.permitted(),
             Some(chunk) => self.limit > self.sent && chunk.cost_of(1) <= self.limit - self.sent,
             None => self.fin == Fin::Queued,
         }
@@ -110,6 +119,11 @@ impl Outbound {
     /// Whether something waits to be sent.
     pub fn has_unsent(&self) -> bool {
         self.next < self.chunks.len() || self.fin == Fin::Queued
+    }
+
+    /// Whether nothing may be pushed any more.
+    pub fn has_finished(&self) -> bool {
+        self.fin != Fin::Open
     }
 
     /// Whether everything up to and with FIN is taken.
@@ -143,18 +157,25 @@ impl Outbound {
         }
     }
 
-    /// Hands the next chunk to `write`, with its position, if there is one and permission for at least its first byte;
-    /// at most `quantum` units of it. Returns the units sent.
+    const fn permitted(&self) -> u64 {
+        self.limit.saturating_sub(self.sent)
+    }
+
+    /// Hands the next chunk to `write`, with its position, if there is one and permission for at least its first byte (or
+    /// datagram); at most `quantum` units of it, or one datagram. Returns the units sent.
     pub fn send(&mut self, quantum: u64, write: impl FnOnce(u64, &Chunk)) -> Option<u64> {
-        let allowed = self.limit.saturating_sub(self.sent).min(quantum);
+        let (permitted, is_of_datagrams) = (self.permitted(), self.is_of_datagrams);
         let chunk = self.chunks.get_mut(self.next)?;
-        if chunk.cost() > allowed {
-            let fits = chunk.bytes_within(allowed);
-            if fits == 0 {
-                return None;
+        if chunk.cost() > permitted.min(quantum) {
+            let fits = if is_of_datagrams {
+                chunk.datagrams_within(permitted, quantum)
+            } else {
+                Some(chunk.bytes_within(permitted.min(quantum))).filter(|&fits| fits > 0)
+            }?;
+            if fits < chunk.len() {
+                let rest = chunk.split_off(fits);
+                self.chunks.insert(self.next + 1, rest);
             }
-            let rest = chunk.split_off(fits);
-            self.chunks.insert(self.next + 1, rest);
         }
         let chunk = &mut self.chunks[self.next];
         write(self.sent, chunk);
@@ -280,13 +301,18 @@ impl Outbound {
         Ok(())
     }
 
-    /// Whether `position` does not lie inside a frame's start.
+    /// Whether `position` does not lie inside a frame's start, nor inside a datagram.
     fn is_between_units(&self, position: u64) -> bool {
         let mut start = self.base;
         for chunk in &self.chunks {
             if position < start + chunk.cost() {
                 let units = position - start;
-                return units == 0 || chunk.cost_of(chunk.bytes_within(units)) == units;
+                let bytes = if self.is_of_datagrams {
+                    chunk.whole_frames_within(units)
+                } else {
+                    chunk.bytes_within(units)
+                };
+                return units == 0 || chunk.cost_of(bytes) == units;
             }
             start += chunk.cost();
         }
@@ -362,7 +388,12 @@ impl Outbound {
 }
 
 fn chunk_tally(chunk: &Chunk, units: u64) -> Tally {
-    if units >= chunk.cost() { chunk.tally() } else { chunk.tally_of(chunk.bytes_within(units)) }
+    match units {
+        units if units >= chunk.cost() => chunk.tally(),
+        // An empty datagram has no byte to count it by.
+        _ if chunk.is_empty() => Tally::ZERO,
+        units => chunk.tally_of(chunk.bytes_within(units)),
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,13 @@ impl Shell for World {
         taken
     }
 
+    fn write_datagrams(&mut self, session: SessionId, _: &[u8], ends: &[u32]) -> usize {
+        assert!(self.sources.contains(&session), "{session} is closed");
+        let taken = ends.len().min(self.room);
+        self.room -= taken;
+        taken
+    }
+
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
         let batch = Batch::decode(&batch).expect("what we send can be decoded");
         self.sent.insert(peer, batch.header);
@@ -81,14 +88,17 @@ impl World {
 }
 
 fn settings(script: &mut Script<'_>) -> Settings {
+    let codec = [Codec::Lines, Codec::Raw, Codec::Datagram][script.below(3)].clone();
+    script.has_datagrams = codec.is_datagram();
     let route = Route {
         name: "r".to_owned(),
-        codec: if script.flips() { Codec::Lines } else { Codec::Raw },
+        codec,
         destinations: (0..3).map(|index| destination(script, index)).collect(),
         talk: talk(script),
         connect_timeout: Duration::from_secs(5),
         linger: Duration::from_secs(10),
         quiet_gap: Duration::from_millis(100),
+        idle_timeout: Duration::from_secs(60),
         max_frame: 300,
         window: 1000,
         secondary_window: 1000,
@@ -133,7 +143,7 @@ fn pattern(pattern: &str) -> Patterns {
 
 /// Does what the script says, and audits after every step.
 pub fn drive_ingress(script: &[u8]) {
-    let script = &mut Script { rest: script };
+    let script = &mut Script { rest: script, has_datagrams: false };
     let (mut now, mut world) = (Instant::from_micros(1), World { room: usize::MAX, ..World::default() });
     let mut ingress = Ingress::new(settings(script), now);
     for peer in 0..3 {
@@ -155,7 +165,13 @@ fn step(ingress: &mut Ingress, world: &mut World, script: &mut Script<'_>, now: 
         1 => {
             let source = world.source(script).filter(|source| !world.finished.contains(source));
             if let Some(source) = source {
-                ingress.on_source_bytes(source, Bytes::from(script.payload()), *now, world);
+                let bytes = Bytes::from(script.payload());
+                if script.has_datagrams {
+                    let ends = script.ends(bytes.len());
+                    ingress.on_source_datagrams(source, &bytes, &ends, *now, world);
+                } else {
+                    ingress.on_source_bytes(source, bytes, *now, world);
+                }
             }
         }
         2 => {

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 struct Script<'a> {
     rest: &'a [u8],
+    /// What is driven carries datagrams.
+    has_datagrams: bool,
 }
 
 /// What a liar who wants to be believed knows of a session's connection.
@@ -32,6 +34,14 @@ struct Known {
 }
 
 impl Script<'_> {
+    /// Where some bytes might be cut into datagrams, empty ones among them.
+    fn ends(&mut self, len: usize) -> Vec<u32> {
+        let mut ends: Vec<u32> = (0..self.below(4)).map(|_| self.below(len + 1) as u32).collect();
+        ends.push(len as u32);
+        ends.sort_unstable();
+        ends
+    }
+
     const fn is_over(&self) -> bool {
         self.rest.is_empty()
     }
@@ -126,6 +136,9 @@ impl Script<'_> {
                 known.position = position.wrapping_add(1);
                 Frame::Fin { session, attempt, position }
             }
+            1 if self.has_datagrams && self.flips() => {
+                Frame::Shed { session, attempt, frames: self.near(1) as u32, bytes: self.near(1) >> 2 }
+            }
             1 => Frame::Reset { session, attempt, cause: self.cause(), unconfirmed: self.wild() },
             2 => {
                 let written = self.near(known.received);
@@ -151,7 +164,8 @@ impl Script<'_> {
     ) {
         let (payload, position) = (self.payload(), self.near(known.position));
         let cuts = self.cuts(payload.len());
-        let (starts, ends) = (self.byte() % 2 == 1, self.byte() % 2 == 1);
+        let whole = self.has_datagrams && self.is_likely();
+        let (starts, ends) = (whole || self.byte() % 2 == 1, whole || self.byte() % 2 == 1);
         let frames = u64::from(starts) + cuts.len() as u64 / 4;
         known.position = position.wrapping_add(frames * 64 + payload.len() as u64);
         let cuts = Cuts::parse(&cuts, payload.len()).unwrap_or_default();

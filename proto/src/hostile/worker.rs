@@ -12,7 +12,7 @@ use crate::{
     id::{Attempt, ConnectionId, Epoch, Incarnation, LinkIndex, SessionId},
     time::Instant,
     wire::{Batch, BatchWriter, Frame, Header, Standing},
-    worker::{Effect, Settings, Shell, Worker},
+    worker::{Effect, Sent, Settings, Shell, Worker},
 };
 
 const LINKS: usize = 2;
@@ -38,6 +38,13 @@ impl Shell for World {
         let taken = bytes.len().min(self.room);
         self.room -= taken;
         taken
+    }
+
+    fn write_datagrams(&mut self, connection: ConnectionId, _: &[u8], ends: &[u32], _: Instant) -> Sent {
+        assert!(self.open.contains_key(&connection), "{connection} is not open");
+        let done = ends.len().min(self.room);
+        self.room -= done;
+        Sent { done, ..Sent::default() }
     }
 
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool {
@@ -90,12 +97,13 @@ impl World {
     }
 }
 
-fn settings() -> Settings {
+fn settings(has_datagrams: bool) -> Settings {
     Settings {
         name: "w".to_owned(),
         incarnation: Incarnation(1),
         destination: "r/d".to_owned(),
         fingerprint: 0,
+        has_datagrams,
         max_connections: 5,
         max_window: 1 << 20,
         backoff_min: Duration::from_millis(100),
@@ -105,9 +113,10 @@ fn settings() -> Settings {
 
 /// Does what the script says.
 pub fn drive_worker(script: &[u8]) {
-    let script = &mut Script { rest: script };
+    let script = &mut Script { rest: script, has_datagrams: false };
     let (mut now, mut world) = (Instant::from_micros(1), World { room: usize::MAX, ..World::default() });
-    let mut worker = Worker::new(settings(), now);
+    script.has_datagrams = script.flips();
+    let mut worker = Worker::new(settings(script.has_datagrams), now);
     for _ in 0..LINKS {
         worker.on_dialled(script.flips(), now, &mut world);
     }
@@ -166,6 +175,11 @@ fn destination_speaks(worker: &mut Worker, world: &mut World, script: &mut Scrip
         1 if !has_finished => {
             world.open.insert(id, true);
             worker.on_fin(id);
+        }
+        _ if script.has_datagrams => {
+            let bytes = Bytes::from(script.payload());
+            let ends = script.ends(bytes.len());
+            worker.on_datagrams(id, &bytes, &ends, world);
         }
         _ if !has_finished => worker.on_bytes(id, Bytes::from(script.payload()), world),
         _ => {}

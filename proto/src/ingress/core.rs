@@ -7,12 +7,13 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use super::{Effect, Notice, Shell, links::Links};
 use crate::{
-    codec::Codec,
+    codec::{Codec, foo},
     conversation::comparing::Finding,
     counters::{Account, Tally},
     id::{DestinationIndex, Incarnation, RouteIndex, SessionId},
+    latency::Latency,
     link::GRANT_LAG,
-    policy::{Destination, Talk},
+    policy::{Destination, Replies, Talk},
     time::Instant,
 };
 
@@ -53,6 +54,8 @@ pub struct Route {
     pub linger: Duration,
     /// How long a pause ends a burst of `raw`.
     pub quiet_gap: Duration,
+    /// How long a session of datagrams may be silent.
+    pub idle_timeout: Duration,
     /// The longest frame that is kept whole, in bytes.
     pub max_frame: u32,
     /// Units that one session may have outstanding towards its primary, or from it.
@@ -78,6 +81,10 @@ pub struct RouteCounters {
     pub received: Tally,
     /// Said to sources.
     pub sent: Tally,
+    /// Messages of the Foo protocol, where that is the codec.
+    pub foo: foo::Counters,
+    /// From a source's first word after the primary's last to the primary's next.
+    pub latency: Latency,
     /// By destination, the primary first.
     pub destinations: Vec<DestinationCounters>,
 }
@@ -283,7 +290,11 @@ impl Core {
 }
 
 impl RouteState {
-    fn new(settings: Route) -> Self {
+    fn new(mut settings: Route) -> Self {
+        if settings.codec.only_replies() {
+            // What destinations' frames count as is then not for the settings to say (S9).
+            settings.talk.replies = Replies::One;
+        }
         let destinations = vec![DestinationCounters::default(); settings.destinations.len()];
         let told = vec![Told::default(); settings.destinations.len()];
         Self { told, settings, counters: RouteCounters { destinations, ..RouteCounters::default() } }

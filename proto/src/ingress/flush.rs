@@ -13,7 +13,9 @@ impl Ingress {
     /// Sends everything that may be sent. To be called when the loop has nothing else ready.
     pub fn flush(&mut self, now: Instant, shell: &mut impl Shell) {
         for is_primary in [true, false] {
-            for key in self.core.links.keys() {
+            let mut last = None;
+            while let Some(key) = self.core.links.next_after(last) {
+                last = Some(key);
                 let serves = self.core.links.at(key).map(|link| link.worker.destination.is_primary());
                 if serves == Some(is_primary) && !self.serve(key, now, shell) {
                     self.on_send_refused(key, now, shell);

@@ -6,9 +6,10 @@
 use super::{
     Ingress, Notice, Shell,
     links::{LinkKey, State},
-    session::lane::Lane,
+    session::{Said, lane::Lane},
 };
 use crate::{
+    counters::Tally,
     id::{Attempt, DestinationIndex, Peer, SessionId},
     link::{MAX_DISOWNED, Verdict},
     time::Instant,
@@ -112,6 +113,7 @@ impl Ingress {
             | Frame::Data { .. }
             | Frame::Grant { .. }
             | Frame::Fin { .. }
+            | Frame::Shed { .. }
             | Frame::Reset { .. } => return self.on_session_frame(key, frame, now, shell),
             Frame::Ping => link.outbox.post(&Frame::Pong),
             Frame::Pong => {}
@@ -141,6 +143,7 @@ impl Ingress {
         | Frame::Data { session, attempt, .. }
         | Frame::Grant { session, attempt, .. }
         | Frame::Fin { session, attempt, .. }
+        | Frame::Shed { session, attempt, .. }
         | Frame::Reset { session, attempt, .. }) = *frame
         else {
             return Err(Fault("not a session's frame"));
@@ -165,13 +168,19 @@ impl Ingress {
                 session.on_reset(destination, cause, unconfirmed, turn);
                 Ok(())
             }
-            Frame::Data { position, written, payload, .. } => session
-                .on_totals(destination, None, written, turn)
-                .and_then(|()| session.on_data(destination, position, payload, turn)),
+            Frame::Data { position, written, starts, ends, cuts, payload, .. } => {
+                let said = Said { position, starts, ends, cuts, payload };
+                session
+                    .on_totals(destination, None, written, turn)
+                    .and_then(|()| session.on_data(destination, said, turn))
+            }
             Frame::Grant { taken, written, limit, .. } => {
                 session.on_totals(destination, Some((taken, limit)), written, turn)
             }
             Frame::Fin { position, .. } => session.on_fin(destination, position, turn),
+            Frame::Shed { frames, bytes, .. } => {
+                session.on_shed(destination, Tally::new(frames.into(), bytes), turn)
+            }
             _ => Ok(()),
         });
         handled.unwrap_or(Ok(())).map_err(|_| Fault("its positions do not fit"))
@@ -187,7 +196,7 @@ impl Ingress {
         let lane = self.sessions.at(session.0).and_then(|session| session.lane_at(destination));
         match (frame, lane.is_some_and(|lane| lane.is_opened)) {
             (Frame::Refused { .. }, true) => Err(Fault("it refuses what it has opened")),
-            (Frame::Data { .. } | Frame::Fin { .. }, false) => {
+            (Frame::Data { .. } | Frame::Fin { .. } | Frame::Shed { .. }, false) => {
                 Err(Fault("it speaks for what is not connected"))
             }
             _ => Ok(()),

@@ -164,6 +164,11 @@ impl Links {
         Some(link)
     }
 
+    /// The link behind this one, or the first.
+    pub(super) fn next_after(&self, key: Option<LinkKey>) -> Option<LinkKey> {
+        self.table.next_after(key.map(|key| key.0)).map(LinkKey)
+    }
+
     pub(super) fn keys(&self) -> Vec<LinkKey> {
         self.table.ids().into_iter().map(LinkKey).collect()
     }

@@ -39,6 +39,9 @@ pub trait Shell {
     /// Writes to a source; returns how many bytes the kernel took. An error is reported as `on_source_reset` later and
     /// takes none.
     fn write(&mut self, session: SessionId, bytes: &[u8]) -> usize;
+    /// Sends datagrams to a source, those that end at `ends` in `bytes`; returns how many of them, from the first on, it has
+    /// done with. The others are asked for again after `on_source_writable`.
+    fn write_datagrams(&mut self, session: SessionId, bytes: &[u8], ends: &[u32]) -> usize;
     /// Sends a batch; false if the socket refused it.
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool;
     /// Does one of these.
@@ -207,6 +210,18 @@ impl Ingress {
     /// The source said something.
     pub fn on_source_bytes(&mut self, id: SessionId, bytes: Bytes, now: Instant, shell: &mut impl Shell) {
         self.with(id, now, shell, |session, turn| session.on_source_bytes(bytes, turn));
+    }
+
+    /// The source sent datagrams: those that end at `ends` in `bytes`.
+    pub fn on_source_datagrams(
+        &mut self,
+        id: SessionId,
+        bytes: &Bytes,
+        ends: &[u32],
+        now: Instant,
+        shell: &mut impl Shell,
+    ) {
+        self.with(id, now, shell, |session, turn| session.on_source_datagrams(bytes, ends, turn));
     }
 
     /// The source will say nothing more.

@@ -66,6 +66,12 @@ impl<'de> Visitor<'de> for FrameVisitor {
             10 => Frame::Pong,
             11 => Frame::Drain,
             12 => Frame::Bye { reason: fields.next()?, version: fields.next()? },
+            13 => Frame::Shed {
+                session: fields.next()?,
+                attempt: fields.next()?,
+                frames: fields.next()?,
+                bytes: fields.position()?,
+            },
             kind => return Err(A::Error::custom(format_args!("no frame of kind {kind}"))),
         })
     }

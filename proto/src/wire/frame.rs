@@ -74,6 +74,8 @@ pub enum Frame<'a> {
     Drain,
     /// This link is over.
     Bye { reason: Bye, version: u16 },
+    /// Of the datagrams told as written, these could not be sent.
+    Shed { session: SessionId, attempt: Attempt, frames: u32, bytes: u64 },
 }
 
 /// What a HELLO says.
@@ -205,6 +207,9 @@ impl Serialize for Frame<'_> {
             Self::Pong => array!(1; &10u8),
             Self::Drain => array!(1; &11u8),
             Self::Bye { reason, version } => array!(3; &12u8, reason, version),
+            Self::Shed { session, attempt, frames, bytes } => {
+                array!(5; &13u8, session, attempt, frames, bytes)
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Connection {
     pub(super) inbound: Inbound,
     pub(super) outbound: Outbound,
     // Invariant: its cost is inbound.received - inbound.written, but for FIN.
-    backlog: VecDeque<Chunk>,
+    pub(super) backlog: VecDeque<Chunk>,
     fin_received: bool,
     /// Our side of the destination's connection is shut.
     pub(super) is_shut: bool,
@@ -67,15 +67,18 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wrote {
     pub(super) tally: Tally,
+    /// Datagrams that count as written, but were not sent.
+    pub(super) unsendable: Tally,
     /// Everything, FIN included, is out: the connection's write side is to be shut.
     pub(super) shut: bool,
 }
 
 impl Connection {
-    pub(super) fn new(order: Order, state: State, keep: Keep) -> Self {
+    pub(super) fn new(order: Order, state: State, keep: Keep, has_datagrams: bool) -> Self {
+        let outbound = Outbound::new(0, order.limit, keep);
         Self {
             inbound: Inbound::new(order.position, order.window, Takes::Written),
-            outbound: Outbound::new(0, order.limit, keep),
+            outbound: if has_datagrams { outbound.of_datagrams() } else { outbound },
             order,
             state,
             backlog: VecDeque::new(),
@@ -162,7 +165,7 @@ impl Connection {
             let bytes = payload.len() as u64;
             return Wrote {
                 tally: Tally::new((cost - bytes) / crate::credit::FRAME_COST, bytes),
-                shut: false,
+                ..Wrote::default()
             };
         }
         let mut chunk = chunk(Bytes::copy_from_slice(payload));
@@ -178,7 +181,7 @@ impl Connection {
         if taken > 0 && taken < chunk.len() {
             *chunk = chunk.split_off(taken);
         }
-        Wrote { tally, shut: false }
+        Wrote { tally, ..Wrote::default() }
     }
 
     pub(super) fn on_fin(&mut self, position: u64) -> Result<(), Accept> {
@@ -205,17 +208,23 @@ impl Connection {
                 return progress;
             }
         }
-        if self.fin_received && !self.is_shut {
+        progress.shut = self.shut_if_finished();
+        progress
+    }
+
+    /// Everything is written: if FIN has come too, our side is shut.
+    pub(super) fn shut_if_finished(&mut self) -> bool {
+        let is_last = self.fin_received && !self.is_shut;
+        if is_last {
             self.is_shut = true;
             self.inbound.wrote(FIN_COST);
-            progress.shut = true;
         }
-        progress
+        is_last
     }
 }
 
 /// What is left of a chunk whose first `units` were seen before. Who cut the stream inside a frame's start lies.
-fn unseen(mut chunk: Chunk, units: u64) -> Result<Chunk, Accept> {
+pub(super) fn unseen(mut chunk: Chunk, units: u64) -> Result<Chunk, Accept> {
     let seen = chunk.bytes_within(units);
     if seen == 0 || seen == chunk.len() || chunk.cost_of(seen) != units {
         return Err(Accept::Gap);

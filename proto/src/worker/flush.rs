@@ -88,7 +88,7 @@ impl Worker {
         self.grant(id);
     }
 
-    fn grant(&mut self, id: ConnectionId) {
+    pub(super) fn grant(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.at_mut(id.0) else { return };
         if !(connection.inbound.lags() || connection.inbound.owes_limit()) {
             return;

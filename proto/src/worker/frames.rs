@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{
     Effect, Notice, Shell, Worker,
     connection::{Connection, Order, State},
+    datagram::Datagrams,
     link,
 };
 use crate::{
@@ -153,9 +154,9 @@ impl Worker {
         let at_once = order.patience != Patience::Patient || self.outage.is_available();
         let state = if at_once { State::Connecting { since: now } } else { State::Waiting };
         let keep = if self.links[order.link.0 as usize].is_local { Keep::Nothing } else { Keep::Untaken };
-        let Some(id) =
-            self.connections.insert_with(|_| Connection::new(order, state, keep)).map(ConnectionId)
-        else {
+        let has_datagrams = self.settings.has_datagrams;
+        let connection = |_| Connection::new(order, state, keep, has_datagrams);
+        let Some(id) = self.connections.insert_with(connection).map(ConnectionId) else {
             return self.refuse(order.link, order.session, order.attempt, Cause::Limit);
         };
         self.index.insert((order.link, order.session), id);
@@ -182,6 +183,19 @@ impl Worker {
         let link = &self.links[link.0 as usize];
         let (may_write, until) = (link.may_write(now), link.write_end());
         let cost = (u64::from(starts) + cuts.len() as u64) * FRAME_COST + payload.len() as u64;
+        if self.settings.has_datagrams {
+            let datagrams = Datagrams { position, cuts, payload };
+            if !(starts && ends) {
+                return Err(Fault("a datagram is torn"));
+            }
+            let wrote = connection
+                .on_datagrams(datagrams, &mut self.ends, may_write, |ends| {
+                    shell.write_datagrams(id, payload, ends, until)
+                })
+                .map_err(fault_of)?;
+            self.after_write(id, wrote, now, shell);
+            return Ok(());
+        }
         let wrote = connection
             .on_data(
                 position,

@@ -8,6 +8,8 @@
 
 mod audit;
 mod connection;
+mod counters;
+mod datagram;
 mod flush;
 mod frames;
 mod greeting;
@@ -17,6 +19,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use connection::{Connection, State, Wrote};
+pub use counters::Counters;
 use link::Link;
 use rustc_hash::FxHashMap;
 
@@ -24,7 +27,7 @@ use crate::{
     backoff::Backoff,
     counters::Tally,
     id::{Attempt, ConnectionId, Incarnation, LinkIndex, SessionId},
-    outage::{Outage, Turn},
+    outage::{Change, Outage},
     slab::Slab,
     time::Instant,
     wire::{Bye, Cause, Frame, Patience},
@@ -41,6 +44,8 @@ pub struct Settings {
     pub destination: String,
     /// Fingerprint of the destination's settings.
     pub fingerprint: u64,
+    /// Whether the destination is sent datagrams and not a stream.
+    pub has_datagrams: bool,
     /// Connections it holds at most.
     pub max_connections: usize,
     /// Units one session may have outstanding at most; an OPEN with a larger window is refused.
@@ -59,12 +64,30 @@ pub trait Shell {
     /// None are to be taken at `until` or later. The shell looks at the clock right before it asks the kernel: a process
     /// that was stopped since the input began must not write with a lease that is over.
     fn write(&mut self, connection: ConnectionId, bytes: &[u8], until: Instant) -> usize;
+    /// Sends datagrams to a destination, those that end at `ends` in `bytes`; none at `until` or later, as above. What it
+    /// does not take is asked for again after `on_writable`.
+    fn write_datagrams(
+        &mut self,
+        connection: ConnectionId,
+        bytes: &[u8],
+        ends: &[u32],
+        until: Instant,
+    ) -> Sent;
     /// Sends a batch; false if the socket refused it.
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool;
     /// Any number, each as likely.
     fn random(&mut self) -> u64;
     /// Does one of these.
     fn effect(&mut self, effect: Effect);
+}
+
+/// What became of datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// So many of them, from the first on, are done with.
+    pub done: usize,
+    /// Those among them that the kernel would not send.
+    pub unsendable: Tally,
 }
 
 /// What the shell is to do.
@@ -113,35 +136,10 @@ pub enum Notice {
     Away { cause: Cause },
     /// It can again.
     Back,
-}
-
-/// What a worker counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Written to the destination, in this worker's own count.
-    pub delivered: Tally,
-    /// Bytes the destination said.
-    pub received_bytes: u64,
-    /// Connections made.
-    pub connections: u64,
-    /// Connects that failed.
-    pub connect_failures: u64,
-    /// Connections the destination reset.
-    pub resets: u64,
-    /// Outages begun.
-    pub outages: u64,
-    /// Bytes a reset destination had not acknowledged.
-    pub unconfirmed_bytes: u64,
-    /// Greetings sent.
-    pub greetings: u64,
-    /// Batches that were no batches.
-    pub malformed: u64,
-    /// Batches of another epoch, or received before.
-    pub stale: u64,
-    /// Frames before WELCOME.
-    pub early: u64,
-    /// Gaps, and frames that break the protocol.
-    pub faults: u64,
+    /// Its machine says that nobody takes our datagrams there. The connection goes on.
+    Refusing,
+    /// The kernel would not send some datagrams.
+    Unsendable { datagrams: u64 },
 }
 
 /// The machine.
@@ -158,6 +156,8 @@ pub struct Worker {
     lag_at: Option<Instant>,
     look_at: Instant,
     counters: Counters,
+    /// Where the datagrams at hand end; kept to save an allocation each time.
+    ends: Vec<u32>,
     is_draining: bool,
 }
 
@@ -177,6 +177,7 @@ impl Worker {
             lag_at: None,
             look_at: now,
             counters: Counters::default(),
+            ends: Vec::new(),
             is_draining: false,
         }
     }
@@ -201,7 +202,7 @@ impl Worker {
             attempt: order.attempt,
             limit,
         });
-        if self.outage.on_connected(begun_at, now) == Some(Turn::Back) {
+        if self.outage.on_connected(begun_at, now) == Some(Change::Back) {
             shell.effect(Effect::Notice(Notice::Back));
         }
         self.write(id, now, shell);
@@ -233,11 +234,16 @@ impl Worker {
         let Some(connection) = self.connections.at_mut(id.0) else { return };
         self.counters.received_bytes += bytes.len() as u64;
         connection.outbound.push(crate::credit::Chunk::unframed(bytes));
+        self.pause_reads_if_full(id, shell);
+        self.make_ready(id);
+    }
+
+    fn pause_reads_if_full(&mut self, id: ConnectionId, shell: &mut impl Shell) {
+        let Some(connection) = self.connections.at_mut(id.0) else { return };
         if connection.outbound.end() >= connection.outbound.limit() && !connection.reads_paused {
             connection.reads_paused = true;
             shell.effect(Effect::PauseReads { connection: id });
         }
-        self.make_ready(id);
     }
 
     /// The destination will say nothing more.
@@ -321,7 +327,7 @@ impl Worker {
 
     fn note_failure(&mut self, cause: Cause, since: Option<Instant>, now: Instant, shell: &mut impl Shell) {
         self.last_failure = cause;
-        if self.outage.on_failure(now, since, shell.random()) == Some(Turn::Away) {
+        if self.outage.on_failure(now, since, shell.random()) == Some(Change::Away) {
             self.counters.outages += 1;
             shell.effect(Effect::Notice(Notice::Away { cause }));
         }
@@ -335,16 +341,23 @@ impl Worker {
             return;
         }
         let until = link.write_end();
-        let wrote = connection.write_backlog(|bytes| shell.write(id, bytes, until));
+        let wrote = if self.settings.has_datagrams {
+            connection.send_backlog(|bytes, ends| shell.write_datagrams(id, bytes, ends, until))
+        } else {
+            connection.write_backlog(|bytes| shell.write(id, bytes, until))
+        };
         self.after_write(id, wrote, now, shell);
     }
 
     fn after_write(&mut self, id: ConnectionId, wrote: Wrote, now: Instant, shell: &mut impl Shell) {
         self.counters.delivered += wrote.tally;
         if wrote.shut {
-            shell.effect(Effect::ShutDown { connection: id });
+            self.shut_down(id, shell);
         }
         self.note_progress(id, now);
+        if !wrote.unsendable.is_zero() {
+            self.on_unsendable(id, wrote.unsendable, shell);
+        }
         self.close_if_over(id, now, shell);
     }
 

@@ -184,6 +184,7 @@ impl Fabric {
             incarnation: Incarnation(u64::from(node.life) + if node.is_newest { 1_000 } else { 0 }),
             destination: format!("r/d{}", self.world.plan.workers[index]),
             fingerprint: 0,
+            has_datagrams: false,
             max_connections: 1_000,
             max_window: 1 << 20,
             backoff_min: millis(100),

@@ -25,7 +25,7 @@ pub(crate) const QUIT_AT: Instant = seconds(55);
 pub(crate) const END_AT: Instant = seconds(80);
 
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a run")]
 pub(crate) struct Plan {
     pub(crate) random: Random,
     /// Links within one process, which lose nothing.
@@ -247,6 +247,7 @@ pub(crate) fn route(secondaries: usize, draw: &mut Random) -> Route {
         connect_timeout: millis(draw.within(500..=5_000)),
         linger: millis(draw.within(1_000..=5_000)),
         quiet_gap: millis(100),
+        idle_timeout: millis(60_000),
         // The settings refuse a largest frame that the window could not hold.
         max_frame: draw.within(100..=largest) as u32,
         window,

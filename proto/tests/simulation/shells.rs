@@ -30,6 +30,10 @@ impl ingress::Shell for IngressShell<'_> {
         self.world.write_to_source(source, bytes)
     }
 
+    fn write_datagrams(&mut self, _: SessionId, _: &[u8], _: &[u32]) -> usize {
+        unreachable!("the simulation's sources are streams")
+    }
+
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
         self.world.send(peer.0 as usize - 1, false, batch)
     }
@@ -96,6 +100,16 @@ impl worker::Shell for WorkerShell<'_> {
         assert!(self.world.now < until, "a write without a lease");
         let socket = self.socket(connection);
         self.world.write_to_destination(socket, bytes)
+    }
+
+    fn write_datagrams(
+        &mut self,
+        _: ConnectionId,
+        _: &[u8],
+        _: &[u32],
+        _: proto::time::Instant,
+    ) -> worker::Sent {
+        unreachable!("the simulation's destinations are streams")
     }
 
     fn send(&mut self, link: LinkIndex, batch: Vec<u8>) -> bool {

@@ -90,10 +90,10 @@ fn stream(route: &Route, draw: &mut Random) -> (Vec<u8>, Vec<usize>, bool) {
 
 pub(crate) fn frame(codec: &Codec, payload: Vec<u8>) -> Vec<u8> {
     match codec {
-        Codec::Lines => [&payload[..], b"\n"].concat(),
+        Codec::Lines | Codec::Foo => [&payload[..], b"\n"].concat(),
         Codec::Delimiter(end) => [&payload[..], end].concat(),
         Codec::LengthPrefixed(_) => [&b"!"[..], &(payload.len() as u16).to_be_bytes(), &payload].concat(),
-        Codec::Raw => payload,
+        Codec::Raw | Codec::Datagram => payload,
     }
 }
 

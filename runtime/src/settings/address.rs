@@ -1,6 +1,6 @@
 //! Addresses: where a route listens and where a destination is.
 //!
-//! Reads `host:port`, `:port`, `[v6]:port` and their `tcp://` forms, and knows which of them would meet. Names are not
+//! Reads `host:port`, `:port`, `[v6]:port` and their `tcp://` and `udp://` forms, and knows which of them would meet. Names are not
 //! looked up: what a name means may change while the process runs.
 
 use std::{
@@ -9,7 +9,12 @@ use std::{
     str::FromStr,
 };
 
-use super::{given::Given, layers::Read, value::Show};
+use super::{
+    given::Given,
+    layers::Read,
+    transport::{Transport, split_transport},
+    value::Show,
+};
 
 const THIS_MACHINE: &str = "localhost";
 
@@ -25,6 +30,8 @@ pub struct Address {
 /// Where a route listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listen {
+    /// For what.
+    pub transport: Transport,
     /// None for every interface, v4 and v6.
     pub host: Option<String>,
     /// 0 for any free port.
@@ -42,18 +49,22 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// A number that is the same wherever the same address was written: FNV-1a of its text.
-    pub fn fingerprint(&self) -> u64 {
+    /// A number that is the same wherever the same address was written for the same transport: FNV-1a of its text.
+    pub fn fingerprint(&self, transport: Transport) -> u64 {
         let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
-        self.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, fold)
+        let text = format!("{transport}{self}");
+        // What was known before there was another transport is known as it was.
+        text.trim_start_matches("tcp://").bytes().fold(0xcbf2_9ce4_8422_2325, fold)
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
-            Some(host) => write!(f, "tcp://{}", Address { host: host.clone(), port: self.port }),
-            None => write!(f, "tcp://:{}", self.port),
+            Some(host) => {
+                write!(f, "{}{}", self.transport, Address { host: host.clone(), port: self.port })
+            }
+            None => write!(f, "{}:{}", self.transport, self.port),
         }
     }
 }
@@ -82,8 +93,10 @@ impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, port) = parse(text)?;
-        Ok(Self { host: host.filter(|host| host != "*"), port })
+        let (transport, rest) = split_transport(text)?;
+        let (host, port) = parse(text, rest)?;
+        let transport = transport.unwrap_or_default();
+        Ok(Self { transport, host: host.filter(|host| host != "*"), port })
     }
 }
 
@@ -94,7 +107,7 @@ pub(super) fn destination(given: &Given) -> Read<Address> {
 }
 
 fn parse_destination(text: &str) -> Result<Address, String> {
-    match parse(text)? {
+    match parse(text, split_transport(text)?.1)? {
         (_, 0) => Err(format!("`{text}`: port 0 is no destination; ports are 1 to 65535")),
         (Some(host), _) if host == "*" => {
             Err(format!("`{text}`: a destination is one host, not every interface"))
@@ -103,8 +116,8 @@ fn parse_destination(text: &str) -> Result<Address, String> {
     }
 }
 
-fn parse(text: &str) -> Result<(Option<String>, u16), String> {
-    let rest = without_scheme(text)?;
+/// The host and port in `rest`, which `text` ends with.
+fn parse(text: &str, rest: &str) -> Result<(Option<String>, u16), String> {
     if rest.is_empty() {
         return Err("the address is empty".to_owned());
     }
@@ -115,15 +128,6 @@ fn parse(text: &str) -> Result<(Option<String>, u16), String> {
     let port =
         parse_port(port).ok_or_else(|| format!("`{text}`: `{port}` is not a port; ports are 1 to 65535"))?;
     Ok((host, port))
-}
-
-fn without_scheme(text: &str) -> Result<&str, String> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Ok(text) };
-    match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => Ok(rest),
-        "udp" | "http" => Err(format!("`{text}`: {scheme}:// is not served by this version; tcp:// is")),
-        _ => Err(format!("`{text}`: {scheme}:// is not known; tcp:// is")),
-    }
 }
 
 /// A host, if there is one, or what cannot be one.
@@ -188,7 +192,7 @@ pub(super) fn collide(one: &Listen, other: &Listen) -> bool {
     let (ones, others) = (places(one.host.as_deref()), places(other.host.as_deref()));
     let overlap = |one: &Place, other: &Place| one == other || takes_in(one, other) || takes_in(other, one);
     one.port != 0
-        && one.port == other.port
+        && (one.transport, one.port) == (other.transport, other.port)
         && ones.iter().any(|one| others.iter().any(|other| overlap(one, other)))
 }
 
@@ -286,6 +290,8 @@ mod tests {
             (":7890", "tcp://:7890"),
             ("*:7890", "tcp://:7890"),
             ("tcp://[::]:1", "tcp://[::]:1"),
+            ("UDP://*:1", "udp://:1"),
+            ("udp://[::1]:1", "udp://[::1]:1"),
             ("0.0.0.0:1", "tcp://0.0.0.0:1"),
         ] {
             assert_eq!(on(text).to_string(), shown);
@@ -309,8 +315,8 @@ mod tests {
             ("10.0.0.256:1", "`10.0.0.256:1`: `10.0.0.256` is not a host name or IP address"),
             ("a b:1", "`a b:1`: `a b` is not a host name or IP address"),
             ("*:1", "`*:1`: a destination is one host, not every interface"),
-            ("udp://h:1", "`udp://h:1`: udp:// is not served by this version; tcp:// is"),
-            ("ws://h:1", "`ws://h:1`: ws:// is not known; tcp:// is"),
+            ("http://h:1", "`http://h:1`: http:// is not served by this version; tcp:// and udp:// are"),
+            ("ws://h:1", "`ws://h:1`: ws:// is not known; tcp:// and udp:// are"),
         ] {
             assert_eq!(destination(&said(text)).unwrap_err().as_slice()[0].what, reason, "{text}");
         }
@@ -352,6 +358,8 @@ mod tests {
             ("localhost:1", "127.0.0.1:1", true),
             (":1", ":2", false),
             (":0", ":0", false),
+            (":1", "udp://:1", false),
+            ("udp://:1", "udp://127.0.0.1:1", true),
         ] {
             assert_eq!(collide(&on(one), &on(other)), both, "{one} and {other}");
             assert_eq!(collide(&on(other), &on(one)), both, "{other} and {one}");
@@ -366,9 +374,15 @@ mod tests {
         assert!(!same(&to("a:1"), &to("b:1")));
     }
 
+    #[test]
+    fn the_transport_is_part_of_what_a_destination_is() {
+        let address = to("10.0.0.1:1234");
+        assert_ne!(address.fingerprint(Transport::Tcp), address.fingerprint(Transport::Udp));
+    }
+
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_shown_reads_back(text in "(tcp://)?[\\[\\]:%.*a-z0-9é-]{0,20}(:[0-9]{1,6})?") {
+        fn no_text_panics_and_what_is_shown_reads_back(text in "((tcp|udp)://)?[\\[\\]:%.*a-z0-9é-]{0,20}(:[0-9]{1,6})?") {
             if let Ok(address) = destination(&said(&text)) {
                 prop_assert_eq!(to(&address.to_string()), address);
             }

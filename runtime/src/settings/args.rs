@@ -42,7 +42,7 @@ pub struct RouteArgs {
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub env: Option<PathBuf>,
 
-    /// Where sources connect, as in `tcp://:7890` (every interface) or `tcp://127.0.0.1:0` (any free port)
+    /// Where sources connect, as in `tcp://:7890` (every interface), `tcp://127.0.0.1:0` (any free port) or `udp://:7890`
     #[arg(long, value_name = "URL", help_heading = HEADING)]
     pub listen: Option<String>,
 

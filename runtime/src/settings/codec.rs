@@ -15,7 +15,7 @@ use super::{
     value::Show,
 };
 
-const KINDS: [&str; 4] = ["raw", "lines", "length-prefixed", "delimiter"];
+const KINDS: [&str; 5] = ["raw", "lines", "length-prefixed", "delimiter", "foo"];
 const PREFIX_KEYS: [&str; 6] = ["kind", "width", "endianness", "offset", "counts", "trailer"];
 const DELIMITER_KEYS: [&str; 2] = ["kind", "bytes"];
 const WIDTHS: [(&str, Width); 5] =
@@ -29,8 +29,10 @@ impl Show for Codec {
         match self {
             Self::Raw => "raw".to_owned(),
             Self::Lines => "lines".to_owned(),
+            Self::Foo => "foo".to_owned(),
             Self::Delimiter(bytes) => format!("delimiter:{}", escaped(bytes)),
             Self::LengthPrefixed(prefix) => show_prefix(*prefix),
+            Self::Datagram => "datagram".to_owned(),
         }
     }
 }
@@ -67,6 +69,7 @@ pub(super) fn codec(given: &Given) -> Read<Codec> {
     match kind.text().unwrap_or_default() {
         "raw" => only(&table, &["kind"]).map(|()| Codec::Raw),
         "lines" => only(&table, &["kind"]).map(|()| Codec::Lines),
+        "foo" => only(&table, &["kind"]).map(|()| Codec::Foo),
         "length-prefixed" => length_prefixed(given, &table),
         "delimiter" => delimiter(given, &table),
         other => Err(unknown_kind(given, other).into()),
@@ -267,6 +270,7 @@ mod tests {
         for (text, codec) in [
             ("raw", Codec::Raw),
             (" lines ", Codec::Lines),
+            ("foo", Codec::Foo),
             ("delimiter:\\r\\n", delimiter(b"\r\n")),
             ("delimiter:\r\n", delimiter(b"\r\n")),
             ("delimiter: ", delimiter(b" ")),
@@ -287,12 +291,13 @@ mod tests {
 
     #[test]
     fn bad_codecs_are_refused_with_every_reason() {
-        let kinds = "there are raw, lines, length-prefixed, delimiter";
+        let kinds = "there are raw, lines, length-prefixed, delimiter, foo";
 
         for (text, reasons) in [
             ("line", vec![format!("`line` is not a codec; {kinds}")]),
             ("json:x", vec![format!("`json` is not a codec; {kinds}")]),
             ("lines:x", vec!["`lines` takes no `:x`".to_owned()]),
+            ("foo:", vec!["`foo` takes no `:`".to_owned()]),
             ("delimiter", vec!["a delimiter needs its bytes".to_owned()]),
             ("delimiter:", vec!["a delimiter has 1 to 16 bytes, not 0".to_owned()]),
             ("delimiter:\\q", vec!["`\\` is followed by none of r, n, t, 0, \\ and xNN".to_owned()]),
@@ -322,7 +327,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_shown_reads_back(text in "(raw|lines|delimiter|length-prefixed)?:?\\PC{0,20}") {
+        fn no_text_panics_and_what_is_shown_reads_back(text in "(raw|lines|delimiter|length-prefixed|foo)?:?\\PC{0,20}") {
             if let Ok(codec) = read(&text) {
                 prop_assert_eq!(read(&codec.show()), Ok(codec));
             }

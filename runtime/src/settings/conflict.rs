@@ -4,9 +4,10 @@
 
 use super::{
     Destination, address,
-    given::{Given, Origin},
+    given::{Given, Origin, Raw},
     problem::Problem,
     route::{Draft, Stated},
+    transport,
 };
 
 /// Finds everything that is wrong between routes, and between the destinations of one.
@@ -39,6 +40,7 @@ fn same_port(one: &Draft, other: &Draft) -> Option<Problem> {
 fn check_destinations(draft: &Draft, problems: &mut Vec<Problem>) {
     for (index, stated) in draft.destinations.iter().enumerate() {
         problems.extend(own_listener(draft, stated));
+        problems.extend(other_transport(draft, stated));
         for earlier in &draft.destinations[..index] {
             problems.extend(same_destination(earlier, stated));
         }
@@ -52,6 +54,20 @@ fn own_listener(draft: &Draft, stated: &Stated<Destination>) -> Option<Problem> 
         let what =
             format!("{address} is this route's own listener, {listen}: its traffic would come back for ever");
         stated.given.refuse_with(what, "the address of another service")
+    })
+}
+
+/// A route carries one thing, from its listener to all its destinations.
+fn other_transport(draft: &Draft, stated: &Stated<Destination>) -> Option<Problem> {
+    let wanted = draft.listen.as_ref()?.value.transport;
+    let given = match &stated.given.raw {
+        Raw::Table(table) => table.find("address")?,
+        _ => &stated.given,
+    };
+    transport::transport_of(given).filter(|transport| *transport != wanted).map(|_| {
+        let text = given.text().unwrap_or_default();
+        let what = format!("`{text}` is no destination of a route that listens on {wanted}");
+        stated.given.refuse_with(what, wanted.to_string())
     })
 }
 

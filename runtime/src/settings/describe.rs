@@ -85,6 +85,7 @@ route devices
   connect_timeout  5s                  default
   linger           3s                  environment PEGLOOM_LINGER
   quiet_gap        100ms               default
+  idle_timeout     1m                  default
   max_frame        64KiB               default
   window           1MiB                pegloom.toml:6
   backoff_min      200ms               default

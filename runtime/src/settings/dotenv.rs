@@ -11,6 +11,7 @@ use super::{
     environment::Environment,
     given::{Given, Origin, Raw, Table},
     problem::Problem,
+    transport::Transport,
 };
 
 const SOURCE_PORT: &str = "SOURCE_PORT";
@@ -25,8 +26,8 @@ pub(super) fn parse(file: &str, text: &str, environment: &Environment, problems:
         entries.extend(environment.given_in_any_case(key).map(|given| (key.to_owned(), given)));
     }
     let origin = Origin::Dotenv { file: file.into(), line: 0 };
-    check_mode(entries.get(MODE), problems);
-    let listen = source_port(entries.get(SOURCE_PORT), &origin, problems);
+    let transport = mode(entries.get(MODE), problems);
+    let listen = source_port(entries.get(SOURCE_PORT), transport, &origin, problems);
     let destinations = destinations(entries.get(DESTINATIONS), &origin);
     refuse_slips(&entries, problems);
     one_route(origin, listen, destinations)
@@ -40,7 +41,12 @@ fn one_route(origin: Origin, listen: Given, destinations: Given) -> Table {
 }
 
 /// Where to listen. What is refused is replaced by any free port, which nothing else can disagree with.
-fn source_port(given: Option<&Given>, origin: &Origin, problems: &mut Vec<Problem>) -> Given {
+fn source_port(
+    given: Option<&Given>,
+    transport: Transport,
+    origin: &Origin,
+    problems: &mut Vec<Problem>,
+) -> Given {
     let given = given.cloned().unwrap_or_else(|| Given::new(Raw::List(vec![]), SOURCE_PORT, origin.clone()));
     let port = match given.text() {
         None => Err("the port to listen on is missing".to_owned()),
@@ -52,23 +58,22 @@ fn source_port(given: Option<&Given>, origin: &Origin, problems: &mut Vec<Proble
         problems.push(given.refuse(what, "7890"));
         0
     });
-    given.saying(Raw::Words(format!("tcp://:{port}")))
+    given.saying(Raw::Words(format!("{transport}:{port}")))
 }
 
 fn destinations(given: Option<&Given>, origin: &Origin) -> Given {
     given.cloned().unwrap_or_else(|| Given::new(Raw::List(vec![]), DESTINATIONS, origin.clone()))
 }
 
-fn check_mode(given: Option<&Given>, problems: &mut Vec<Problem>) {
-    let Some(given) = given else { return };
+fn mode(given: Option<&Given>, problems: &mut Vec<Problem>) -> Transport {
+    let Some(given) = given else { return Transport::Tcp };
     let mode = given.text().unwrap_or_default();
     match mode.to_ascii_lowercase().as_str() {
         "tcp" => {}
-        "udp" => {
-            problems.push(given.refuse(format!("`{mode}` is not served by this version; tcp is"), "tcp"));
-        }
-        _ => problems.push(given.refuse(format!("`{mode}` is not a mode"), "tcp")),
+        "udp" => return Transport::Udp,
+        _ => problems.push(given.refuse(format!("`{mode}` is not a mode; tcp and udp are"), "tcp")),
     }
+    Transport::Tcp
 }
 
 /// A key that is missing and one that nearly has its name were meant to be one.
@@ -194,6 +199,13 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_says_what_is_carried() {
+        let text = "SOURCE_PORT=1\nMODE=UDP \nDESTINATIONS=a:1";
+
+        assert_eq!(read(text, &[]).unwrap(), "udp://:1 > a:1");
+    }
+
+    #[test]
     fn the_environment_beats_the_file() {
         let text = "SOURCE_PORT=1\nMODE=udp\nDESTINATIONS=a:1";
         let variables = [("SOURCE_PORT", "2"), ("mode", "tcp"), ("DESTINATIONS", "b:2,c:3")];
@@ -233,11 +245,9 @@ mod tests {
         for bad in ["0", "70000", "abc", "", "-1", "+1", "7890.0"] {
             port(&format!("SOURCE_PORT={bad}"), bad);
         }
-        for (mode, what) in [
-            ("x", "`x` is not a mode"),
-            ("", "`` is not a mode"),
-            ("UDP", "`UDP` is not served by this version; tcp is"),
-        ] {
+        for (mode, what) in
+            [("x", "`x` is not a mode; tcp and udp are"), ("", "`` is not a mode; tcp and udp are")]
+        {
             refused(
                 &format!("SOURCE_PORT=1\nMODE={mode}\nDESTINATIONS=a:1"),
                 &[&format!(".env:2: MODE: {what} / MODE=tcp")],

@@ -24,6 +24,7 @@ mod route;
 mod source;
 mod talk;
 mod toml_file;
+mod transport;
 mod value;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -43,6 +44,7 @@ pub use self::{
     given::Origin,
     key::Key,
     problem::{Problem, Problems},
+    transport::Transport,
     value::ByteCount,
 };
 use self::{
@@ -82,19 +84,20 @@ keyed! {
             /// What logs and reports call it; no two routes share one.
             pub name: String, "name", "`route-1`, `route-2`, …";
             /// Where sources connect: `tcp://HOST:PORT`, or `tcp://:PORT` for every interface, v4 and v6; port 0 is
-            /// any free one.
+            /// any free one. With `udp://` the route carries datagrams, to its destinations too.
             pub listen: Listen, "listen", "required";
             /// Who receives the traffic: addresses, or tables with the keys of a destination. The first is the
             /// primary, the others are secondaries.
             pub destinations: Vec<Destination>, "destinations", "required";
         }
         keys in_environment = true {
-            /// How frames are told apart: `raw`, `lines`, `delimiter:\r\n` (or `delimiter:hex:0d0a`),
+            /// How frames are told apart: `raw`, `lines`, `foo` (lines whose messages are counted),
+            /// `delimiter:\r\n` (or `delimiter:hex:0d0a`),
             /// `length-prefixed:width=2,endianness=big`, to which may be added
             /// `,offset=0,counts=payload,trailer=0`. A length counts what follows it (`payload`) but for a `trailer`
             /// of so many bytes, or that and itself (`field`), or the whole `frame`; `offset` bytes stand before it.
             /// In a file also a table:
-            /// `{ kind = "length-prefixed", width = 2 }`.
+            /// `{ kind = "length-prefixed", width = 2 }`. A `udp://` route has none: a datagram is a frame.
             pub codec: Codec = "raw" => codec::codec;
             /// How long the primary may take to accept a connection before the source is closed.
             pub connect_timeout: Duration = "5s" => value::duration;
@@ -103,11 +106,14 @@ keyed! {
             pub linger: Duration = "10s" => value::duration;
             /// The silence that ends a burst, where the codec is `raw`.
             pub quiet_gap: Duration = "100ms" => value::duration;
+            /// The silence, both ways, that ends a session of a `udp://` route: its sockets are then closed, and the
+            /// source's next datagram begins another.
+            pub idle_timeout: Duration = "60s" => value::duration;
             /// The longest frame that is treated as one; longer ones pass too, and are counted.
             pub max_frame: u32 = "64KiB" => value::small_bytes;
             /// What one session may have outstanding towards its primary before the source is no longer read; four
             /// times as much towards a secondary before frames are shed. A frame costs 64 and its bytes; `max_frame`
-            /// must fit.
+            /// must fit. With `udp://` nothing stops a source: what its window has no room for is shed.
             pub window: u32 = "512KiB" => value::small_bytes;
             /// The shortest pause before a destination that is away is tried again.
             pub backoff_min: Duration = "200ms" => value::duration;
@@ -266,12 +272,42 @@ mod tests {
         );
         let route = &settings.routes[0];
 
-        assert_eq!(route.listen, Listen { host: Some("127.0.0.1".to_owned()), port: 0 });
+        let transport = Transport::Tcp;
+        assert_eq!(route.listen, Listen { transport, host: Some("127.0.0.1".to_owned()), port: 0 });
         let destinations: Vec<_> =
             route.destinations.iter().map(|it| (it.name.as_str(), it.address.port)).collect();
         assert_eq!(destinations, [("primary", 1), ("secondary-1", 2)]);
         assert_eq!((&route.codec, route.name.as_str()), (&Codec::Lines, "route-1"));
         assert_eq!((settings.grace, settings.max_sessions), (Duration::from_secs(10), 100_000));
+    }
+
+    #[test]
+    fn a_route_of_datagrams_has_its_own_codec() {
+        let settings = load(&["--listen", "udp://127.0.0.1:0", "--forward", "udp://a:1"], &[]);
+        let route = &settings.routes[0];
+
+        assert_eq!((route.listen.transport, &route.codec), (Transport::Udp, &Codec::Datagram));
+        assert_eq!(route.idle_timeout, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_codec_for_datagrams_is_refused_wherever_it_is_said() {
+        let problem = "a route of udp:// has no codec, a datagram is a frame / no codec, or tcp://";
+        let words = ["--listen", "udp://:1", "--forward", "a:1"];
+        assert_eq!(
+            refused(&words, &[("PEGLOOM_CODEC", "raw")]),
+            [format!("environment PEGLOOM_CODEC: {problem}")]
+        );
+        let text =
+            "[[route]]\nlisten = 'udp://:1'\ndestinations = ['tcp://a:1']\ncodec = 'lines'\nwindow = '66KiB'";
+        assert_eq!(
+            refusals(text),
+            [
+                "f:3: destinations[1]: `tcp://a:1` is no destination of a route that listens on udp:// / udp://".to_owned(),
+                format!("f:4: codec: {problem}"),
+                "f:5: window: 66KiB are too few for the longest datagrams / window = \"128KiB\"".to_owned(),
+            ]
+        );
     }
 
     #[test]
@@ -311,7 +347,7 @@ mod tests {
             (
                 vec![
                     "--listen",
-                    "udp://:1",
+                    "http://:1",
                     "--forward",
                     "a:0",
                     "--forward",
@@ -322,10 +358,10 @@ mod tests {
                     "0",
                 ],
                 vec![
-                    "--listen: `udp://:1`: udp:// is not served by this version; tcp:// is / --listen tcp://:7890",
+                    "--listen: `http://:1`: http:// is not served by this version; tcp:// and udp:// are / --listen tcp://:7890",
                     "--forward: `a:0`: port 0 is no destination; ports are 1 to 65535 / --forward 10.0.0.1:1234",
                     "--forward: `x` is not HOST:PORT; an IPv6 address goes in brackets, as in [::1]:9 / --forward 10.0.0.1:1234",
-                    "--codec: `json` is not a codec; there are raw, lines, length-prefixed, delimiter / --codec lines",
+                    "--codec: `json` is not a codec; there are raw, lines, length-prefixed, delimiter, foo / --codec lines",
                     "--shards: 0 is not between 1 and 1024 / --shards 4",
                 ],
             ),

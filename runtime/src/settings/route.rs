@@ -3,8 +3,10 @@
 //! Each route is first drafted (name, listener and destinations as far as they can be read), so that drafts can be
 //! compared with each other even where some of them have problems, and then assembled with its other keys.
 
+use proto::codec::Codec;
+
 use super::{
-    Destination, Route, address,
+    ByteCount, Destination, Route, address,
     address::Listen,
     conflict,
     destination::{destination, list, name},
@@ -12,7 +14,9 @@ use super::{
     key::{Key, nearest},
     layers::{Layers, Row, keep},
     problem::Problem,
-    talk, value,
+    talk,
+    transport::Transport,
+    value::{self, Show as _},
 };
 
 const MAX_ROUTES: usize = 256;
@@ -48,6 +52,7 @@ pub(super) fn routes(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option
     let assembled = drafts.into_iter().zip(&tables).map(|(draft, table)| {
         let layers = Layers { table: table.1, ..*layers };
         check_window(&layers, problems);
+        draft.check_datagrams(&layers, problems);
         check_backoff(&layers, problems);
         talk::check(&draft.destinations, &layers, problems);
         draft.assemble(&layers, problems)
@@ -146,7 +151,28 @@ impl Draft {
         }
     }
 
+    fn has_datagrams(&self) -> bool {
+        self.listen.as_ref().is_some_and(|listen| listen.value.transport == Transport::Udp)
+    }
+
+    /// What a route of datagrams may not be told.
+    fn check_datagrams(&self, layers: &Layers<'_>, problems: &mut Vec<Problem>) {
+        if !self.has_datagrams() {
+            return;
+        }
+        if let Some(given) = layers.find("codec") {
+            let what = "a route of udp:// has no codec, a datagram is a frame";
+            problems.push(given.refuse_with(what, "no codec, or tcp://"));
+        }
+        let window = layers.peek(Route::KEYS, "window", value::small_bytes);
+        if let Some((window, given)) = window.filter(|(window, _)| *window < LEAST_WINDOW) {
+            let what = format!("{} are too few for the longest datagrams", ByteCount::new(window.into()));
+            problems.push(given.refuse(what, "128KiB"));
+        }
+    }
+
     fn assemble(self, layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option<Route> {
+        let has_datagrams = self.has_datagrams();
         let mut rows = Vec::new();
         rows.extend(
             self.listen.as_ref().map(|listen| Row::of("listen", &listen.value, &listen.given.origin)),
@@ -158,14 +184,25 @@ impl Draft {
         }
         let destinations = self.destinations.into_iter().map(|stated| stated.value).collect();
         let destinations = Some(destinations).filter(|_| self.is_whole);
-        Route::assemble(
+        let route = Route::assemble(
             self.name.map(|name| name.value),
             self.listen.map(|listen| listen.value),
             destinations,
             rows,
             layers,
             problems,
-        )
+        );
+        route.map(|route| if has_datagrams { route.of_datagrams() } else { route })
+    }
+}
+
+impl Route {
+    fn of_datagrams(mut self) -> Self {
+        self.codec = Codec::Datagram;
+        for row in self.rows.iter_mut().filter(|row| row.key == "codec") {
+            row.value = self.codec.show();
+        }
+        self
     }
 }
 
@@ -208,6 +245,8 @@ fn check_window(layers: &Layers<'_>, problems: &mut Vec<Problem>) {
 }
 
 const FRAME_COST: u64 = 64;
+/// A new limit is told when a quarter of a window is free; the longest datagram must then fit.
+const LEAST_WINDOW: u32 = 128 * 1024;
 
 fn check_backoff(layers: &Layers<'_>, problems: &mut Vec<Problem>) {
     let min = layers.peek(Route::KEYS, "backoff_min", value::duration);

@@ -37,7 +37,7 @@ pub fn listen(listen: &Listen, shards: usize) -> io::Result<Listeners> {
     Err(refusal)
 }
 
-fn candidates(listen: &Listen) -> io::Result<Vec<SocketAddr>> {
+pub(crate) fn candidates(listen: &Listen) -> io::Result<Vec<SocketAddr>> {
     match &listen.host {
         Some(host) => Ok((host.as_str(), listen.port).to_socket_addrs()?.collect()),
         // A machine without IPv6 has the second only.
@@ -79,9 +79,10 @@ fn bind(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Transport;
 
     fn local(port: u16) -> Listen {
-        Listen { host: Some("127.0.0.1".to_owned()), port }
+        Listen { transport: Transport::Tcp, host: Some("127.0.0.1".to_owned()), port }
     }
 
     #[test]

@@ -24,6 +24,9 @@ use zmq::{DONTWAIT, Message, SNDMORE};
 
 use super::{Error, SendError};
 
+/// A shorter message is copied: that costs less than to hand over its memory.
+const WORTH_GIVING: usize = 4096;
+
 /// What is known of the messages that wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -95,18 +98,51 @@ impl Socket {
         skipped
     }
 
-    /// Sends the body, after the peer's id where the socket wants one. All is taken or nothing.
-    pub(super) fn try_send(&self, id: Option<&[u8]>, body: &[u8]) -> Result<(), SendError> {
-        let sent = send(self.raw.get_ref(), id, body).or_else(|_| self.send_again(id, body));
+    /// Sends the body to the peer with this id. All is taken or nothing.
+    pub(super) fn try_send_to(&self, id: &[u8], body: Vec<u8>) -> Result<(), SendError> {
+        let sent = self.send_first(id, DONTWAIT | SNDMORE).and_then(|()| self.send_rest(body));
         self.look_again();
         sent
     }
 
+    /// Sends the body to the one peer there is. All is taken or nothing.
+    pub(super) fn try_send(&self, body: Vec<u8>) -> Result<(), SendError> {
+        let sent = if body.len() < WORTH_GIVING {
+            self.send_first(&body, DONTWAIT)
+        } else {
+            // What is given is gone, so it is not given on old news.
+            self.take_news();
+            give(self.raw.get_ref(), body)
+        };
+        self.look_again();
+        sent
+    }
+
+    /// Sends the first part of a message, or all of it.
+    fn send_first(&self, part: &[u8], flags: i32) -> Result<(), SendError> {
+        let raw = self.raw.get_ref();
+        send_part(raw, part, flags).or_else(|_| {
+            self.take_news();
+            send_part(raw, part, flags)
+        })
+    }
+
+    /// Sends the last part. With the first taken, libzmq refuses no second one; if it ever did, an empty one would keep this
+    /// message from being joined to the next.
+    fn send_rest(&self, part: Vec<u8>) -> Result<(), SendError> {
+        let raw = self.raw.get_ref();
+        if part.len() < WORTH_GIVING {
+            return send_part(raw, &part, DONTWAIT);
+        }
+        give(raw, part).inspect_err(|_| {
+            let _ = send_part(raw, b"", DONTWAIT);
+        })
+    }
+
     /// Sends hardly ever take commands in, so a refusal may rest on old news: a peer that has come, room that there is.
-    fn send_again(&self, id: Option<&[u8]>, body: &[u8]) -> Result<(), SendError> {
+    fn take_news(&self) {
         // Called for what it does first, taking commands in; what it fails with, the send fails with.
         let _ = self.raw.get_ref().get_events();
-        send(self.raw.get_ref(), id, body)
     }
 
     /// A call has been made that may have taken the signal.
@@ -126,15 +162,14 @@ fn register(raw: zmq::Socket) -> io::Result<AsyncFd<zmq::Socket>> {
 
 /// Sends what may be lost: the first part is a topic.
 pub(super) fn publish(raw: &zmq::Socket, topic: &[u8], body: &[u8]) -> Result<(), SendError> {
-    send(raw, Some(topic), body)
-}
-
-fn send(raw: &zmq::Socket, first: Option<&[u8]>, body: &[u8]) -> Result<(), SendError> {
-    if let Some(first) = first {
-        send_part(raw, first, DONTWAIT | SNDMORE)?;
-    }
+    send_part(raw, topic, DONTWAIT | SNDMORE)?;
     // With the first part taken, libzmq refuses no second one.
     send_part(raw, body, DONTWAIT)
+}
+
+/// Sends a part without a copy: libzmq frees it once it is on its way.
+fn give(raw: &zmq::Socket, part: Vec<u8>) -> Result<(), SendError> {
+    raw.send(Message::from(part), DONTWAIT).map_err(|_| SendError::Unreachable)
 }
 
 fn send_part(raw: &zmq::Socket, part: &[u8], flags: i32) -> Result<(), SendError> {

@@ -13,8 +13,8 @@ fn nothing_is_lost(endpoint: &str) {
         let (router, dealer) = linked(endpoint, b"id").await;
         let peer = PeerId::new(b"id").unwrap();
         for number in 0..MANY {
-            dealer.try_send(&number.to_le_bytes()).unwrap();
-            router.try_send(peer, &number.to_le_bytes()).unwrap();
+            dealer.try_send(number.to_le_bytes().to_vec()).unwrap();
+            router.try_send(peer, number.to_le_bytes().to_vec()).unwrap();
         }
         for number in 0..MANY {
             assert_eq!(*received(&router).await.1, number.to_le_bytes());
@@ -40,7 +40,7 @@ fn a_hundred_thousand_small_batches_queue_without_loss_over_tcp() {
 fn a_batch_to_a_peer_that_is_not_there_is_refused() {
     on_one_thread(async {
         let (router, dealer) = linked(ANYWHERE, b"here").await;
-        let send = |id: &[u8]| router.try_send(PeerId::new(id).unwrap(), b"batch");
+        let send = |id: &[u8]| router.try_send(PeerId::new(id).unwrap(), b"batch".to_vec());
         assert_eq!(send(b"nobody"), Err(SendError::Unreachable));
         assert_eq!(send(b"here"), Ok(()));
         drop(dealer);
@@ -58,7 +58,7 @@ fn a_batch_without_a_connection_is_refused() {
         let context = Context::new();
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let dealer = Dealer::connect(&context, &format!("tcp://{closed}"), b"id").unwrap();
-        assert_eq!(dealer.try_send(b"batch"), Err(SendError::Unreachable));
+        assert_eq!(dealer.try_send(b"batch".to_vec()), Err(SendError::Unreachable));
     });
 }
 
@@ -68,14 +68,14 @@ fn a_peer_that_has_just_come_is_reached_at_once() {
     on_one_thread(async {
         let (router, _other) = linked("inproc://just-come", b"first").await;
         let nobody = PeerId::new(b"nobody").unwrap();
-        assert_eq!(router.try_send(nobody, b"batch"), Err(SendError::Unreachable));
+        assert_eq!(router.try_send(nobody, b"batch".to_vec()), Err(SendError::Unreachable));
     });
     on_one_thread(async {
         let context = Context::new();
         let router = Router::bind(&context, "inproc://at-once").unwrap();
         for id in 1..=100_u8 {
             let dealer = Dealer::connect(&context, "inproc://at-once", &[id]).unwrap();
-            router.try_send(PeerId::new(&[id]).unwrap(), b"batch").unwrap();
+            router.try_send(PeerId::new(&[id]).unwrap(), b"batch".to_vec()).unwrap();
             assert_eq!(&*answered(&dealer).await, b"batch");
         }
     });
@@ -89,16 +89,16 @@ fn a_batch_that_is_too_long_costs_its_sender_the_connection_and_nobody_else() {
         let context = Context::new();
         let other = Dealer::connect(&context, router.endpoint(), b"other").unwrap();
         greet(&other, &router).await;
-        long.try_send(&vec![0; MAX_BATCH as usize + 1]).unwrap();
+        long.try_send(vec![0; MAX_BATCH as usize + 1]).unwrap();
         let peer = PeerId::new(b"long").unwrap();
-        while router.try_send(peer, b"still there?").is_ok() {
+        while router.try_send(peer, b"still there?".to_vec()).is_ok() {
             assert!(router.try_receive().is_none(), "it arrived");
             tokio::task::yield_now().await;
         }
         greet(&other, &router).await;
         // Its own end may learn late that the connection has gone, and lose a batch or two to it.
         while router.try_receive().is_none() {
-            let _ = long.try_send(b"back");
+            let _ = long.try_send(b"back".to_vec());
             tokio::task::yield_now().await;
         }
     });
@@ -113,7 +113,7 @@ fn the_second_takes_over(endpoint: &str) {
         greet(&first, &router).await;
         let second = Dealer::connect(&context, router.endpoint(), b"same").unwrap();
         greet(&second, &router).await;
-        router.try_send(PeerId::new(b"same").unwrap(), b"reply").unwrap();
+        router.try_send(PeerId::new(b"same").unwrap(), b"reply".to_vec()).unwrap();
         assert_eq!(&*answered(&second).await, b"reply");
         assert!(first.try_receive().is_none());
     });
@@ -141,7 +141,7 @@ fn unsent_batches_do_not_keep_a_process_from_ending() {
             greet(&dealer, &router).await;
             let peer = PeerId::new(b"stopped").unwrap();
             let batch = [0; 512];
-            (0..MANY).for_each(|_| router.try_send(peer, &batch).unwrap());
+            (0..MANY).for_each(|_| router.try_send(peer, batch.to_vec()).unwrap());
             dealer
         });
         done.send(()).unwrap();
@@ -178,7 +178,7 @@ fn garbage_at_the_port_harms_nobody() {
         assert_eq!(refused.unwrap().peer, None);
         greet(&dealer, &router).await;
         drop(open);
-        once_connected(|| dealer.try_send(b"after")).await;
+        once_connected(|| dealer.try_send(b"after".to_vec())).await;
         assert_eq!(&*received(&router).await.1, b"after");
     });
 }

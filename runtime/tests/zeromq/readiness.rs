@@ -29,8 +29,8 @@ fn a_send_that_eats_the_signal_does_not_hide_the_message_from_the_next_wait() {
     on_one_thread(async {
         let (router, dealer) = quiet_pair("inproc://eaten");
         assert!(dealer.try_receive().is_none());
-        router.try_send(id(), b"reply").unwrap();
-        dealer.try_send(b"request").unwrap();
+        router.try_send(id(), b"reply".to_vec()).unwrap();
+        dealer.try_send(b"request".to_vec()).unwrap();
         assert_eq!(&*answered(&dealer).await, b"reply");
     });
 }
@@ -44,8 +44,8 @@ fn a_send_that_eats_the_signal_wakes_the_task_that_already_waits() {
         let waiting = Rc::clone(&dealer);
         let waiter = spawn_local(async move { answered(&waiting).await.to_vec() });
         yield_now().await;
-        router.try_send(id(), b"reply").unwrap();
-        dealer.try_send(b"request").unwrap();
+        router.try_send(id(), b"reply".to_vec()).unwrap();
+        dealer.try_send(b"request".to_vec()).unwrap();
         assert_eq!(waiter.await.unwrap(), b"reply");
     });
 }
@@ -54,7 +54,7 @@ fn a_send_that_eats_the_signal_wakes_the_task_that_already_waits() {
 async fn echo(router: Router, messages: usize) -> Router {
     for _ in 0..messages {
         let (peer, batch) = received(&router).await;
-        router.try_send(peer, &batch).unwrap();
+        router.try_send(peer, batch.to_vec()).unwrap();
     }
     router
 }
@@ -65,7 +65,7 @@ fn ping_pong(endpoint: &str) {
         let server = spawn_local(echo(router, MESSAGES));
         for number in 0..MESSAGES {
             let request = number.to_le_bytes();
-            dealer.try_send(&request).unwrap();
+            dealer.try_send(request.to_vec()).unwrap();
             assert_eq!(*answered(&dealer).await, request);
         }
         server.await.unwrap();
@@ -94,7 +94,7 @@ fn interleaved(endpoint: &str) {
             }
         });
         for number in 0..MESSAGES {
-            dealer.try_send(&number.to_le_bytes()).unwrap();
+            dealer.try_send(number.to_le_bytes().to_vec()).unwrap();
             if number % 7 == 0 {
                 yield_now().await;
             }
@@ -127,7 +127,7 @@ fn a_turn_that_stops_short_lets_other_tasks_run_and_goes_on() {
                 yield_now().await;
             }
         });
-        (0..10).for_each(|_| dealer.try_send(b"batch").unwrap());
+        (0..10).for_each(|_| dealer.try_send(b"batch".to_vec()).unwrap());
         for _ in 0..10 {
             router.readable().await;
             assert!(router.try_receive().is_some());
@@ -139,7 +139,7 @@ fn a_turn_that_stops_short_lets_other_tasks_run_and_goes_on() {
 #[test]
 fn a_socket_may_outlive_its_runtime() {
     let (router, dealer) = on_one_thread(linked(ANYWHERE, ID));
-    assert_eq!(router.try_send(id(), b"late"), Ok(()));
+    assert_eq!(router.try_send(id(), b"late".to_vec()), Ok(()));
     drop((dealer, router));
 }
 

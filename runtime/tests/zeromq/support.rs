@@ -25,7 +25,7 @@ pub(crate) async fn linked(endpoint: &str, identity: &[u8]) -> (Router, Dealer) 
 
 /// Has the dealer say hello until the router hears it.
 pub(crate) async fn greet(dealer: &Dealer, router: &Router) {
-    once_connected(|| dealer.try_send(b"hello")).await;
+    once_connected(|| dealer.try_send(b"hello".to_vec())).await;
     assert_eq!(&*received(router).await.1, b"hello");
 }
 

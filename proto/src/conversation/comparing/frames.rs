@@ -1,7 +1,8 @@
 //! Replies compared frame by frame: each reply of one side looks for the same among those of the other that have none yet.
 //!
 //! Order does not matter, time does: what finds no counterpart before it is due is missing or extra, and a missing one beside
-//! an extra one is a difference. It promises at most [`MAX_PENDING`] replies a side.
+//! an extra one is a difference. Replies with a key look for the oldest of that key instead, and if that says something else
+//! it is a difference at once. It promises at most [`MAX_PENDING`] replies a side.
 
 use std::collections::VecDeque;
 
@@ -16,6 +17,7 @@ const MAX_SPARE: usize = 4;
 #[derive(Debug)]
 struct Pending {
     hash: u64,
+    key: Option<u64>,
     request: Option<Request>,
     due: Option<Instant>,
     sample: Vec<u8>,
@@ -26,8 +28,14 @@ struct Pending {
 pub struct Frames {
     primary: VecDeque<Pending>,
     secondary: VecDeque<Pending>,
+    /// What either side replied to requests up to these was given up: the other's replies to them find no counterpart.
+    primary_given_up: Option<Request>,
+    secondary_given_up: Option<Request>,
     /// Samples' buffers, so that replies which find their counterpart allocate nothing.
     spare: Vec<Vec<u8>>,
+    /// Differences between two replies of one key.
+    // Invariant: no more than there were replies waiting.
+    found: VecDeque<Divergence>,
     pub(super) counts: Counts,
 }
 
@@ -38,28 +46,43 @@ impl Frames {
             Side::Primary => &mut self.secondary,
             Side::Secondary => &mut self.primary,
         };
-        match others.iter().position(|other| other.hash == said.hash) {
-            Some(index) => {
-                let matched = others.remove(index);
+        let is_counterpart = |other: &Pending| match said.key {
+            Some(_) => other.key == said.key,
+            None => other.hash == said.hash,
+        };
+        let counterpart = others.iter().position(is_counterpart).and_then(|index| others.remove(index));
+        match counterpart {
+            Some(other) if other.hash == said.hash => {
                 self.counts.matched += 1;
-                self.recycle(matched);
+                self.recycle(Some(other));
             }
+            Some(other) => self.found.push_back(difference(side, said, other)),
             None => self.keep(side, said),
         }
     }
 
     fn keep(&mut self, side: Side, said: &Said<'_>) {
+        let given_up = match side {
+            Side::Primary => self.secondary_given_up,
+            Side::Secondary => self.primary_given_up,
+        };
+        if said.request.is_some_and(|request| given_up.is_some_and(|last| request <= last)) {
+            self.counts.uncompared += u64::from(side == Side::Primary);
+            return;
+        }
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.extend_from_slice(sample(said.bytes));
-        let pending = Pending { hash: said.hash, request: said.request, due: said.due, sample: kept };
-        let own = match side {
-            Side::Primary => &mut self.primary,
-            Side::Secondary => &mut self.secondary,
+        let Said { hash, key, request, due, .. } = *said;
+        let pending = Pending { hash, key, request, due, sample: kept };
+        let (own, given_up) = match side {
+            Side::Primary => (&mut self.primary, &mut self.primary_given_up),
+            Side::Secondary => (&mut self.secondary, &mut self.secondary_given_up),
         };
         own.push_back(pending);
         if own.len() > MAX_PENDING {
             let oldest = own.pop_front();
-            self.counts.uncompared += 1;
+            *given_up = oldest.as_ref().and_then(|oldest| oldest.request).max(*given_up);
+            self.counts.uncompared += u64::from(side == Side::Primary);
             self.recycle(oldest);
         }
     }
@@ -81,10 +104,12 @@ impl Frames {
     }
 
     pub(super) fn judge(&mut self, is_settled: bool, now: Instant) -> Option<Divergence> {
+        if let Some(found) = self.found.pop_front() {
+            return Some(found);
+        }
         let is_due = |said: Option<&Pending>| said.and_then(|said| said.due).is_some_and(|due| due <= now);
         let (missing, extra) = (is_due(self.primary.front()), is_due(self.secondary.front()));
-        let is_pair = !self.primary.is_empty() && !self.secondary.is_empty();
-        if is_pair && (is_settled || missing || extra) {
+        if self.is_pair() && (is_settled || missing || extra) {
             return self.find(Finding::Different);
         }
         match (missing, extra) {
@@ -92,6 +117,12 @@ impl Frames {
             (_, true) => self.find(Finding::Extra),
             _ => None,
         }
+    }
+
+    /// Whether the oldest of both sides may be a difference. Of different keys, each is by itself.
+    fn is_pair(&self) -> bool {
+        let oldest = self.primary.front().zip(self.secondary.front());
+        oldest.is_some_and(|(primary, secondary)| primary.key.is_none() || secondary.key.is_none())
     }
 
     fn find(&mut self, finding: Finding) -> Option<Divergence> {
@@ -125,6 +156,23 @@ impl Frames {
     }
 }
 
+/// What one side says now is not what the other has said.
+fn difference(side: Side, said: &Said<'_>, other: Pending) -> Divergence {
+    let (now, before) = (sample(said.bytes).to_vec(), other.sample);
+    let (primary, secondary) = match side {
+        Side::Primary => (now, before),
+        Side::Secondary => (before, now),
+    };
+    let offset = first_difference(&primary, &secondary);
+    Divergence {
+        finding: Finding::Different,
+        request: said.request.or(other.request),
+        primary,
+        secondary,
+        offset,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -137,7 +185,14 @@ mod tests {
 
     fn say(frames: &mut Frames, side: Side, bytes: &[u8], request: u64, due: Option<u64>) {
         let hash = bytes.iter().fold(0, |hash, &byte| hash * 257 + u64::from(byte));
-        frames.say(side, &Said { bytes, hash, request: Some(request), due: due.map(at) });
+        frames.say(side, &Said { bytes, hash, key: None, request: Some(request), due: due.map(at) });
+    }
+
+    /// The same, of replies that have a key: their first byte.
+    fn say_keyed(frames: &mut Frames, side: Side, bytes: &[u8], due: u64) {
+        let hash = bytes.iter().fold(0, |hash, &byte| hash * 257 + u64::from(byte));
+        let key = Some(u64::from(bytes[0]));
+        frames.say(side, &Said { bytes, hash, key, request: Some(0), due: Some(at(due)) });
     }
 
     #[track_caller]
@@ -179,6 +234,44 @@ mod tests {
     }
 
     #[test]
+    fn replies_of_one_key_that_differ_are_a_divergence_at_once() {
+        let mut frames = Frames::default();
+        say_keyed(&mut frames, Side::Secondary, b"8 yes", 5);
+        say_keyed(&mut frames, Side::Primary, b"7 no", 5);
+        say_keyed(&mut frames, Side::Secondary, b"7 yes", 5);
+        say_keyed(&mut frames, Side::Primary, b"8 yes", 5);
+        let found = frames.judge(false, at(0)).unwrap();
+        assert_eq!((found.finding, found.offset), (Finding::Different, Some(2)));
+        assert_eq!((&found.primary[..], &found.secondary[..]), (&b"7 no"[..], &b"7 yes"[..]));
+        assert_eq!((frames.judge(true, at(9)), frames.counts.matched), (None, 1));
+    }
+
+    #[test]
+    fn repeated_keys_pair_in_order() {
+        let mut frames = Frames::default();
+        for reply in [b"7 a", b"7 b"] {
+            say_keyed(&mut frames, Side::Primary, reply, 5);
+        }
+        for reply in [b"7 b", b"7 b"] {
+            say_keyed(&mut frames, Side::Secondary, reply, 5);
+        }
+        assert_eq!(found(&mut frames, true, 9), [Finding::Different]);
+        assert_eq!(frames.counts.matched, 1);
+    }
+
+    #[test]
+    fn replies_of_different_keys_are_missing_and_extra_but_one_without_a_key_is_a_difference() {
+        let mut frames = Frames::default();
+        say_keyed(&mut frames, Side::Primary, b"7", 5);
+        say_keyed(&mut frames, Side::Secondary, b"8", 5);
+        assert_eq!(found(&mut frames, true, 4), []);
+        assert_eq!(found(&mut frames, true, 5), [Finding::Missing, Finding::Extra]);
+        say_keyed(&mut frames, Side::Primary, b"7", 9);
+        say(&mut frames, Side::Secondary, b"garbage", 0, Some(9));
+        assert_eq!(found(&mut frames, true, 8), [Finding::Different]);
+    }
+
+    #[test]
     fn what_the_secondary_could_not_answer_yet_is_not_due() {
         let mut frames = Frames::default();
         say(&mut frames, Side::Primary, b"A", 7, None);
@@ -198,12 +291,30 @@ mod tests {
         assert_eq!((frames.counts.uncompared, frames.clear()), (1, MAX_PENDING as u64));
     }
 
+    /// Fails if what one side has said is forgotten, and the other's same words are then held to be its own.
+    #[test]
+    fn what_was_given_up_is_nobodys_divergence() {
+        for (first, second) in [(Side::Primary, Side::Secondary), (Side::Secondary, Side::Primary)] {
+            let mut frames = Frames::default();
+            let all = 3 * MAX_PENDING as u64;
+            for request in 0..all {
+                say(&mut frames, first, &request.to_be_bytes(), request, Some(5));
+            }
+            for request in 0..all {
+                say(&mut frames, second, &request.to_be_bytes(), request, Some(5));
+            }
+            assert_eq!(found(&mut frames, true, 9), []);
+            let given_up = all - MAX_PENDING as u64;
+            assert_eq!((frames.counts.matched, frames.counts.uncompared), (MAX_PENDING as u64, given_up));
+        }
+    }
+
     #[test]
     fn a_difference_beyond_the_sample_has_no_offset() {
         let mut frames = Frames::default();
         let long = |last| [vec![b'x'; 2000], vec![last]].concat();
-        frames.say(Side::Primary, &Said { bytes: &long(1), hash: 1, request: None, due: None });
-        frames.say(Side::Secondary, &Said { bytes: &long(2), hash: 2, request: None, due: None });
+        frames.say(Side::Primary, &Said { bytes: &long(1), hash: 1, key: None, request: None, due: None });
+        frames.say(Side::Secondary, &Said { bytes: &long(2), hash: 2, key: None, request: None, due: None });
         let found = frames.judge(true, Instant::ZERO + Duration::from_secs(1)).unwrap();
         assert_eq!((found.offset, found.primary.len()), (None, super::super::MAX_SAMPLE));
     }

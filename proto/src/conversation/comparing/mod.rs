@@ -69,6 +69,8 @@ pub struct Said<'a> {
     pub bytes: &'a [u8],
     /// Of these.
     pub hash: u64,
+    /// Where the codec has one: it is held against a reply of the same key only.
+    pub key: Option<u64>,
     /// What it is a reply to.
     pub request: Option<Request>,
     /// When the other side's reply will be overdue; `None` as long as the other side has not got the request.
@@ -111,7 +113,7 @@ impl Comparison {
     pub fn judge(&mut self, is_settled: bool, now: Instant) -> Option<Divergence> {
         match self {
             Self::Frames(frames) => frames.judge(is_settled, now),
-            Self::Stream(stream) => stream.judge(is_settled, now),
+            Self::Stream(stream) => stream.judge(now),
         }
     }
 

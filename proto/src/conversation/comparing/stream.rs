@@ -14,6 +14,9 @@ use crate::{conversation::debts::Request, time::Instant};
 /// How far one side may be ahead; beyond that the exchange is given up.
 pub(super) const MAX_AHEAD: usize = 256 * 1024;
 
+/// A buffer that grew larger than this is given back.
+const KEPT_CAPACITY: usize = 4096;
+
 /// Two streams, of which one may be ahead.
 #[derive(Debug, Default)]
 pub struct Stream {
@@ -100,6 +103,9 @@ impl Stream {
     }
 
     fn catch_up(&mut self) {
+        if self.ahead.capacity() > KEPT_CAPACITY {
+            self.ahead = Vec::new();
+        }
         self.ahead.clear();
         self.from = 0;
         self.leader = None;
@@ -118,7 +124,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn judge(&mut self, _is_settled: bool, now: Instant) -> Option<Divergence> {
+    pub(super) fn judge(&mut self, now: Instant) -> Option<Divergence> {
         if self.due.is_some_and(|due| due <= now) {
             let said = sample(&self.ahead[self.from..]).to_vec();
             let (finding, primary, secondary) = match self.leader? {
@@ -161,7 +167,7 @@ mod tests {
     }
 
     fn say(stream: &mut Stream, side: Side, bytes: &[u8]) {
-        stream.say(side, &Said { bytes, hash: 0, request: Some(1), due: Some(at(5)) });
+        stream.say(side, &Said { bytes, hash: 0, key: None, request: Some(1), due: Some(at(5)) });
     }
 
     #[test]
@@ -172,7 +178,7 @@ mod tests {
         assert!(stream.expects(Side::Secondary, b"B") && !stream.expects(Side::Secondary, b"BC"));
         say(&mut stream, Side::Secondary, b"BC");
         say(&mut stream, Side::Primary, b"C");
-        assert_eq!((stream.judge(true, at(9)), stream.deadline()), (None, None));
+        assert_eq!((stream.judge(at(9)), stream.deadline()), (None, None));
     }
 
     #[test]
@@ -182,13 +188,13 @@ mod tests {
         say(&mut stream, Side::Secondary, b"OK");
         say(&mut stream, Side::Secondary, b" 2");
         say(&mut stream, Side::Primary, b"more");
-        let found = stream.judge(false, at(0)).unwrap();
+        let found = stream.judge(at(0)).unwrap();
         assert_eq!((found.finding, found.offset), (Finding::Different, Some(1)));
         assert_eq!((&found.primary[..], &found.secondary[..]), (&b" 1"[..], &b" 2"[..]));
         stream.begin();
         say(&mut stream, Side::Primary, b"X");
         say(&mut stream, Side::Secondary, b"X");
-        assert_eq!(stream.judge(true, at(9)), None);
+        assert_eq!(stream.judge(at(9)), None);
     }
 
     #[test]
@@ -196,9 +202,9 @@ mod tests {
         for (side, finding) in [(Side::Primary, Finding::Missing), (Side::Secondary, Finding::Extra)] {
             let mut stream = Stream::default();
             say(&mut stream, side, b"AB");
-            assert_eq!(stream.judge(true, at(4)), None);
-            assert_eq!(stream.judge(true, at(5)).map(|found| found.finding), Some(finding));
-            assert_eq!(stream.judge(true, at(50)), None);
+            assert_eq!(stream.judge(at(4)), None);
+            assert_eq!(stream.judge(at(5)).map(|found| found.finding), Some(finding));
+            assert_eq!(stream.judge(at(50)), None);
         }
     }
 
@@ -221,7 +227,7 @@ mod tests {
                 let end = (*from + len).min(bytes.len());
                 say(&mut stream, side, &bytes[*from..end]);
                 *from = end;
-                prop_assert_eq!(stream.judge(false, Instant::ZERO + Duration::from_secs(1)), None);
+                prop_assert_eq!(stream.judge(Instant::ZERO + Duration::from_secs(1)), None);
                 let apart = stream.ahead.len() - stream.from;
                 prop_assert_eq!(apart, at_primary.abs_diff(at_secondary));
             }

@@ -195,6 +195,39 @@ fn what_a_local_link_has_let_go_cannot_be_sent_again() {
 }
 
 proptest! {
+    /// Fails if a datagram is cut by the limit, the quantum, or a receiver that asks for a part of it again.
+    #[test]
+    fn datagrams_arrive_whole_whatever_is_asked_for(
+        lengths in proptest::collection::vec(0usize..200, 1..20), window in 264u64..2000, quantum in 1u64..600,
+        rewinds in proptest::collection::vec(0u64..4000, 0..6),
+    ) {
+        let ends: Vec<u32> = lengths.iter().scan(0, |end, &len| { *end += len as u32; Some(*end) }).collect();
+        let bytes = Bytes::from(vec![b'x'; *ends.last().unwrap() as usize]);
+        let mut outbound = Outbound::new(0, window, KEEP).of_datagrams();
+        crate::credit::datagram_chunks(&bytes, &ends).for_each(|chunk| outbound.push(chunk));
+        let (mut inbound, mut heard, mut rewinds) = (Inbound::new(0, window, Takes::Written), vec![], rewinds.into_iter());
+        while outbound.has_unsent() {
+            prop_assert!(outbound.can_send());
+            outbound.send(quantum, |position, chunk| {
+                assert!(chunk.starts() && chunk.ends() && (!chunk.is_empty() || chunk.cuts().is_empty()));
+                if matches!(inbound.accept(position, chunk.cost()), Accept::Take { skip: 0 }) {
+                    let cuts = chunk.cuts().iter().map(|&cut| cut as usize).chain([chunk.len()]);
+                    heard.extend(cuts.scan(0, |from, end| Some(end - std::mem::replace(from, end))));
+                }
+            }).unwrap();
+            if let Some(at) = rewinds.next() {
+                // Refused, or to a boundary, from which everything is sent again.
+                let _ = outbound.rewind(at);
+            }
+            inbound.wrote(inbound.received() - inbound.written());
+            let totals = inbound.announce();
+            // What it sends again is known to be written already.
+            let _ = outbound.on_totals(totals.taken, totals.written, totals.limit);
+        }
+        prop_assert_eq!(heard, lengths);
+        prop_assert!(outbound.in_flight().is_zero());
+    }
+
     /// Whatever is lost or moved, the receiver has every byte of the last attempt in order, the sender never sends beyond
     /// its credit, and what it holds plus what was written is what was pushed.
     #[test]

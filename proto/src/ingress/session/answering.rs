@@ -69,10 +69,11 @@ impl Session {
         self.expire_asks(turn);
         let Some(conversation) = &mut self.conversation else { return };
         let settings = &turn.core.routes[self.route.0 as usize].settings;
-        let (max_frame, answer) = (settings.max_frame as usize, &settings.talk.answer);
+        let (max_frame, answer, codec) =
+            (settings.max_frame as usize, &settings.talk.answer, &settings.codec);
         let source = &mut self.source;
         frames(stretch, |frame, is_whole| {
-            let request = conversation.requests.note(frame);
+            let request = conversation.requests.note(frame, codec.key(frame));
             let is_kept = is_whole && frame.len() <= max_frame;
             if is_kept {
                 conversation.opening.note(frame);

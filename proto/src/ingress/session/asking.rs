@@ -36,9 +36,10 @@ impl Session {
     /// Says to the source what waits, as long as there is a place for it.
     pub(super) fn place_asks(&mut self, turn: &mut Turn<'_, impl Shell>) {
         while self.has_place() {
-            let Some(conversation) = &mut self.conversation else { return };
-            let Some(bytes) = conversation.asks.next_waiting().cloned() else { return };
-            let Some(by) = conversation.asks.said(self.source.queued + bytes.len() as u64) else { return };
+            let waiting = self.conversation.as_ref().and_then(|it| it.asks.next_waiting().cloned());
+            let Some(bytes) = waiting else { return };
+            let end = self.source.queued + self.units_of(bytes.len());
+            let Some(by) = self.conversation.as_mut().and_then(|it| it.asks.said(end)) else { return };
             self.count_passed(1, turn);
             self.write_to_source(&bytes, From::Ask, turn);
             turn.core.destination(self.route, by).said.asks += 1;
@@ -62,6 +63,7 @@ impl Session {
             && self.phase == Phase::Open
             && is_between_frames
             && voice.debts.owes_since().is_none()
+            && !(voice.debts.has_underway() && conversation.awaits_replies())
             && self.source.backlog.is_empty()
             && !self.source.is_shut
     }
@@ -69,7 +71,7 @@ impl Session {
     /// The primary has said something the source hears from it: if it was an ask, its answer will be kept too.
     pub(super) fn note_said_by_primary(&mut self, heard: &Heard, turn: &mut Turn<'_, impl Shell>) {
         let is_ask = self.primary_voice().is_some_and(|voice| voice.kind == Some(Kind::Ask));
-        let queued = self.source.queued;
+        let queued = self.source.queued - self.source.ahead;
         let Some(conversation) = &mut self.conversation else { return };
         if !heard.is_new {
             if let Some(by) = conversation.asks.overtake(heard.group, queued) {
@@ -137,6 +139,9 @@ impl Session {
         if is_asked && self.ends_by_silence(turn) {
             self.end_reply(DestinationIndex::PRIMARY, turn);
         } else {
+            if let (Some(conversation), Some(voice)) = (&mut self.conversation, &self.primary.lane.voice) {
+                conversation.asks.stop_holding(&voice.heard);
+            }
             self.release(turn);
         }
     }

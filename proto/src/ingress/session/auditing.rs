@@ -35,7 +35,7 @@ impl Session {
         let lane = &self.primary.lane;
         let is_held = self.conversation.as_ref().is_some_and(|it| it.passing == Passing::Undecided);
         let held = lane.voice.as_ref().filter(|_| is_held).map_or(0, |voice| voice.heard.len() as u64);
-        let backlog = self.source.backlog_of_primary() - self.source.older;
+        let backlog = self.backlog_units() - self.source.older;
         let fin = if lane.has_closed && !self.source.is_shut { FIN_COST } else { 0 };
         assert_eq!(
             lane.inbound.received() - lane.inbound.written(),

@@ -27,20 +27,30 @@ pub(super) struct Compared<'a> {
     pub(super) hash: u64,
 }
 
+/// What a reply answers.
+#[derive(Clone, Copy)]
+struct Answered {
+    request: Request,
+    /// By what it is known which reply of the other side it is held against, where the codec has such a thing.
+    key: Option<u64>,
+}
+
 impl Session {
     /// A destination has said a frame; where frames are compared, and it is a reply, it is held against the others'.
     pub(super) fn compare_frame(&mut self, said: Compared<'_>, turn: &mut Turn<'_, impl Shell>) {
-        let Some(request) = self.replies_to(said.by) else { return };
+        let key = turn.core.route(self.route).settings.codec.key(said.frame);
+        let Some(request) = self.request_of(said.by, key) else { return };
+        let answered = Answered { request, key };
         if self.ends_by_silence(turn) {
             return self.note_uncompared(said.by, request, turn);
         }
         let RouteState { settings, .. } = &turn.core.routes[self.route.0 as usize];
         if settings.talk.ignore.is_empty() {
-            return self.compare(said, request, turn);
+            return self.compare(said, answered, turn);
         }
         let ignore = settings.talk.ignore.clone();
         let rest = ignore.blank(said.frame);
-        self.compare(Compared { frame: &rest, hash: hash(&rest), ..said }, request, turn);
+        self.compare(Compared { frame: &rest, hash: hash(&rest), ..said }, answered, turn);
     }
 
     /// A destination has said some bytes; where replies are compared as streams, they are.
@@ -53,7 +63,8 @@ impl Session {
         if self.ends_by_silence(turn)
             && let Some(request) = self.replies_to(by)
         {
-            self.compare(Compared { by, frame: bytes, hash: 0 }, request, turn);
+            let answered = Answered { request, key: None };
+            self.compare(Compared { by, frame: bytes, hash: 0 }, answered, turn);
         }
     }
 
@@ -77,9 +88,17 @@ impl Session {
         }
     }
 
-    fn compare(&mut self, said: Compared<'_>, request: Request, turn: &mut Turn<'_, impl Shell>) {
+    /// What a whole frame is a reply to: the newest request of its key, or the one whose turn it is.
+    fn request_of(&mut self, by: DestinationIndex, key: Option<u64>) -> Option<Request> {
+        let requests = self.conversation.as_ref().map(|conversation| &conversation.requests);
+        let of_key = key.and_then(|key| requests?.newest(key));
+        of_key.or_else(|| self.replies_to(by))
+    }
+
+    fn compare(&mut self, said: Compared<'_>, answered: Answered, turn: &mut Turn<'_, impl Shell>) {
         let RouteState { settings, counters, .. } = turn.core.route(self.route);
         let (bytes, hash, timeout) = (said.frame, said.hash, settings.talk.reply_timeout);
+        let Answered { request, key } = answered;
         for secondary in &mut self.secondaries {
             let of_primary = said.by.is_primary();
             let Some(voice) = &secondary.lane.voice else { continue };
@@ -89,7 +108,7 @@ impl Session {
             if voice.is_in_step(request) {
                 let due = (!of_primary || voice.has_got(request)).then(|| turn.now + timeout);
                 let side = if of_primary { Side::Primary } else { Side::Secondary };
-                secondary.comparison.say(side, &Said { bytes, hash, request: Some(request), due });
+                secondary.comparison.say(side, &Said { bytes, hash, key, request: Some(request), due });
             } else if of_primary && matches!(secondary.comparison, Comparison::Frames(_)) {
                 counters.destinations[secondary.lane.destination.0 as usize].said.uncompared += 1;
             }

@@ -31,6 +31,8 @@ pub enum Ending {
     Closed,
     /// Half closed, and silent for `linger`.
     Linger,
+    /// Of datagrams: silent for `idle_timeout`.
+    Idle,
     /// The source broke.
     Reset,
     /// The primary could not be connected.
@@ -64,6 +66,7 @@ impl fmt::Display for Ending {
         match self {
             Self::Closed => f.write_str("closed"),
             Self::Linger => f.write_str("linger"),
+            Self::Idle => f.write_str("idle"),
             Self::Reset => f.write_str("reset"),
             Self::Refused(cause) => write!(f, "refused: {cause}"),
             Self::ConnectTimeout => f.write_str("connect timeout"),
@@ -99,12 +102,19 @@ impl Session {
         if !matches!(self.phase, Phase::Connecting | Phase::Open) {
             return;
         }
+        if self.conversation.as_ref().is_some_and(|conversation| conversation.hold_until.is_some()) {
+            // What a secondary asked must not cost the source the primary's last words.
+            self.release(turn);
+        }
         let was_connecting = self.phase == Phase::Connecting;
         let linger = turn.core.route(self.route).settings.linger;
         self.phase = Phase::Draining { until: turn.now + linger };
         self.connect_by = None;
         self.primary.place_at = None;
         self.quiet_at = None;
+        if let Some(voice) = &mut self.primary.lane.voice {
+            voice.quiet_at = None;
+        }
         if !self.primary.lane.has_closed {
             // It had no chance to say what a secondary may say yet.
             self.stop_comparing_all(turn);
@@ -226,6 +236,9 @@ impl Session {
         if !self.primary.lane.outbound.in_flight().is_zero() || !self.source.backlog.is_empty() {
             self.active_at = turn.now;
             return;
+        }
+        if self.has_datagrams() {
+            return self.end(By::Ingress, Ending::Drained, false, turn);
         }
         turn.effect(Effect::PauseSource { session: self.id });
         self.source.is_paused = true;

@@ -1,7 +1,8 @@
 //! Lanes: a session's way to one destination.
 //!
-//! A [`PrimaryLane`] has no policy for being full: it takes everything, and the session stops reading the source. A
-//! [`SecondaryLane`] has no way to wait: a frame is admitted whole or shed with a reason. That difference is S4 by type.
+//! What all lanes are made of, and the secondary's. A primary lane (`primary`) has no policy for being full: it takes
+//! everything, and the session stops reading the source. A [`SecondaryLane`] has no way to wait: a frame is admitted whole
+//! or shed with a reason. That difference is S4 by type.
 
 use bytes::Bytes;
 
@@ -38,7 +39,7 @@ pub(in crate::ingress) struct Lane {
     /// Its worker has said that it is connected.
     pub(in crate::ingress) is_opened: bool,
     pub(in crate::ingress) has_closed: bool,
-    window: u64,
+    pub(super) window: u64,
     /// Until then the worker it was taken from may still write.
     pub(in crate::ingress) fenced_until: Instant,
     /// It stands in its link's queue of those with something to send, or among those parked.
@@ -47,12 +48,19 @@ pub(in crate::ingress) struct Lane {
 }
 
 impl Lane {
-    fn new(destination: DestinationIndex, codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
+    pub(super) fn new(
+        destination: DestinationIndex,
+        codec: &Codec,
+        max_frame: u32,
+        window: u64,
+        keep: Keep,
+    ) -> Self {
+        let outbound = Outbound::new(0, window, keep);
         Self {
             destination,
             link: None,
             attempt: Attempt(0),
-            outbound: Outbound::new(0, window, keep),
+            outbound: if codec.is_datagram() { outbound.of_datagrams() } else { outbound },
             inbound: Inbound::new(0, window, Takes::Received),
             replies: Framer::new(codec, max_frame),
             voice: None,
@@ -107,7 +115,7 @@ impl Lane {
     }
 
     /// Frames that are queued here will be owed once they are written.
-    fn push(&mut self, chunk: Chunk) {
+    pub(super) fn push(&mut self, chunk: Chunk) {
         if let Some(voice) = &mut self.voice {
             voice.send(chunk.frames());
         }
@@ -128,46 +136,8 @@ impl Lane {
         }
     }
 
-    /// Whether another unit would go beyond the window.
-    pub(in crate::ingress) const fn is_full(&self) -> bool {
-        self.outbound.outstanding() >= self.window
-    }
-
-    const fn room(&self) -> u64 {
+    pub(super) const fn room(&self) -> u64 {
         self.window.saturating_sub(self.outbound.outstanding())
-    }
-}
-
-/// How far the primary is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ingress) enum PrimaryState {
-    /// No worker serves it.
-    Unplaced,
-    /// A worker is connecting.
-    Opening,
-    /// Connected.
-    Open,
-}
-
-/// The way to the primary.
-#[derive(Debug)]
-pub(in crate::ingress) struct PrimaryLane {
-    pub(in crate::ingress) lane: Lane,
-    pub(in crate::ingress) state: PrimaryState,
-    /// When to look for a worker, if it may not have one before.
-    pub(in crate::ingress) place_at: Option<Instant>,
-}
-
-impl PrimaryLane {
-    pub(in crate::ingress) fn new(codec: &Codec, max_frame: u32, window: u64, keep: Keep) -> Self {
-        let lane = Lane::new(DestinationIndex::PRIMARY, codec, max_frame, window, keep);
-        Self { lane, state: PrimaryState::Unplaced, place_at: None }
-    }
-
-    /// Takes a chunk, always.
-    pub(in crate::ingress) fn admit(&mut self, chunk: Chunk, account: &mut Account) {
-        account.accept(chunk.tally());
-        self.lane.push(chunk);
     }
 }
 

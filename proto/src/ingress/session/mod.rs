@@ -2,25 +2,33 @@
 //!
 //! A session knows a source endpoint (bytes, room, FIN, reset), never a socket. What the source says goes to the primary's
 //! lane first and then, in whole frames, to the secondaries'. What the primary says goes to the source. Files by who
-//! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`.
+//! speaks: `source`, `worker` (the destinations, through their workers), `moving` (links that come and go), `ending`;
+//! `datagram` is what a session of datagrams does differently.
 
 mod answering;
 mod asking;
 mod auditing;
 mod comparing;
+mod datagram;
 mod ending;
 mod handing_over;
 mod hearing;
 pub(super) mod lane;
+mod measuring;
 pub(super) mod moving;
+mod passing;
+mod primary;
 mod source;
 mod worker;
 
 use std::{collections::VecDeque, time::Duration};
 
-use bytes::Bytes;
+use bytes::BytesMut;
+pub(in crate::ingress) use datagram::Said;
 pub use ending::{By, Ending};
-use lane::{Lane, PrimaryLane, PrimaryState, SecondaryLane, SecondaryState};
+use lane::{Lane, SecondaryLane, SecondaryState};
+use measuring::Readers;
+use primary::{Primary, PrimaryState};
 
 use super::{
     Effect, Shell,
@@ -38,6 +46,8 @@ use crate::{
 
 /// In a drain, a session that has been quiet for so long is brought to its end.
 const DRAIN_PAUSE: Duration = Duration::from_millis(300);
+/// What waits for a source is joined to pieces of at least so many bytes.
+const JOINED: usize = 16 * 1024;
 /// A lane that a full worker refused asks again after this.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -62,14 +72,18 @@ struct Source {
     is_paused: bool,
     /// It has said something since the primary last did.
     spoke_last: bool,
-    /// Said to it and not yet taken by its socket. Bounded by the primary's window, and one ask.
-    backlog: VecDeque<(Bytes, From)>,
-    /// Bytes its socket took, and those that and the backlog make.
+    /// When it first spoke after the primary last did.
+    asked_at: Option<Instant>,
+    /// Said to it and not yet taken by its socket; of datagrams, each by itself. Bounded by the primary's window, and one ask.
+    backlog: VecDeque<(BytesMut, From)>,
+    /// Units its socket took, and those that and the backlog make.
     written: u64,
     queued: u64,
+    /// Of `queued`, what lies behind the frame that is being looked at.
+    ahead: u64,
     /// How much it had been given when the first byte of its frame in progress was read.
     heard_before_frame: u64,
-    /// How much of that an earlier attempt said: it is no part of the present one's positions.
+    /// How many units of that an earlier attempt said: they are no part of the present one's positions.
     older: u64,
     /// The primary's FIN has been passed on.
     is_shut: bool,
@@ -91,14 +105,16 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     source: Source,
     framer: Framer,
+    readers: Readers,
     /// The frame in progress, for secondaries, which get whole frames only.
-    // Invariant: empty without secondaries; at most max_frame bytes.
+    /// Of datagrams: what came before the primary was connected.
+    // Invariant: empty without secondaries; at most max_frame bytes, or what the primary's lane admitted.
     partial: Vec<Chunk>,
     /// The frame in progress began after a pause, not where the last was cut.
     is_clean_start: bool,
     /// The frame in progress is longer than `max_frame` and passes in parts.
     is_oversized: bool,
-    pub(super) primary: PrimaryLane,
+    pub(super) primary: Primary,
     pub(super) secondaries: Box<[SecondaryLane]>,
     /// What is made of what destinations say; not kept where that makes no difference.
     conversation: Option<Box<Conversation>>,
@@ -115,9 +131,12 @@ pub(super) struct Session {
 }
 
 impl Source {
-    fn backlog_of_primary(&self) -> u64 {
-        let of_primary = self.backlog.iter().filter(|(_, from)| *from == From::Primary);
-        of_primary.map(|(bytes, _)| bytes.len() as u64).sum()
+    /// Keeps some octets of a stream. Short ones are joined: an entry each would cost more than what they hold.
+    fn keep(&mut self, octets: &[u8], of: From) {
+        match self.backlog.back_mut() {
+            Some((last, its)) if *its == of && last.len() < JOINED => last.extend_from_slice(octets),
+            _ => self.backlog.push_back((octets.into(), of)),
+        }
     }
 }
 
@@ -140,7 +159,7 @@ impl Session {
                 )
             })
             .collect();
-        let mut primary = PrimaryLane::new(codec, max_frame, window, keep);
+        let mut primary = Primary::new(codec, max_frame, window, keep);
         let is_kept = !secondaries.is_empty() || settings.destinations[0].is_filtered();
         primary.lane.voice = is_kept.then(Box::default);
         let opening =
@@ -149,14 +168,15 @@ impl Session {
             id,
             route,
             phase: Phase::Connecting,
-            source: Source { is_paused: true, ..Source::default() },
+            source: Source { is_paused: !codec.is_datagram(), ..Source::default() },
             framer: Framer::new(codec, max_frame),
+            readers: Readers::default(),
             partial: Vec::new(),
             is_clean_start: true,
             is_oversized: false,
             primary,
             secondaries,
-            conversation: is_kept.then(|| Box::new(Conversation::new(settings.talk.dedup_window, opening))),
+            conversation: is_kept.then(|| Box::new(Conversation::new(&settings.talk, opening))),
             connect_by: None,
             quiet_at: None,
             active_at: now,
@@ -179,16 +199,15 @@ impl Session {
         let fence = self.primary.lane.fenced_until;
         self.primary.place_at = (fence > turn.now).then_some(fence);
         self.connect_by.get_or_insert(fence.max(turn.now) + timeout);
-        self.source.older = self.source.backlog_of_primary();
+        self.source.older = self.backlog_units();
         let held = self.source.older;
-        let lane = &mut self.primary.lane;
-        lane.link = match self.primary.place_at {
+        self.primary.lane.link = match self.primary.place_at {
             Some(_) => None,
             None => turn.core.links.place(self.route, DestinationIndex::PRIMARY),
         };
-        self.primary.state = match lane.link {
+        self.primary.state = match self.primary.lane.link {
             Some(key) => {
-                let open = lane.open(self.id, position, held, Patience::Once, millis(timeout));
+                let open = self.primary.lane.open(self.id, position, held, Patience::Once, millis(timeout));
                 turn.core.links.post(key, &open);
                 PrimaryState::Opening
             }
@@ -358,6 +377,9 @@ impl Session {
                 self.end(By::Ingress, Ending::Linger, false, turn);
             }
             Phase::Open if self.pause_at().is_some_and(|at| at <= turn.now) => self.on_pause(turn),
+            Phase::Open if self.idle_at(turn.core).is_some_and(|at| at <= turn.now) => {
+                self.end(By::Ingress, Ending::Idle, false, turn);
+            }
             Phase::Draining { until } if until <= turn.now => self.abandon_secondaries(turn),
             _ => {}
         }
@@ -367,7 +389,9 @@ impl Session {
     fn deadline(&self, core: &Core) -> Instant {
         let phase = match self.phase {
             Phase::Draining { until } => Some(until),
-            Phase::Open => self.linger_at(core).or_else(|| self.pause_at()),
+            Phase::Open => {
+                self.linger_at(core).into_iter().chain(self.pause_at()).chain(self.idle_at(core)).min()
+            }
             Phase::Connecting | Phase::Gone => None,
         };
         let retries = self.secondaries.iter().filter_map(|secondary| secondary.retry_at);

@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 
-use super::{By, Effect, Ending, From, Phase, SecondaryState, Session, Shell, Turn};
+use super::{By, Effect, Ending, From, Phase, Primary, SecondaryState, Session, Shell, Turn};
 use crate::{
+    codec::foo::Speaker,
     counters::Tally,
     credit::{Chunk, FRAME_COST},
     id::DestinationIndex,
@@ -23,6 +24,8 @@ impl Session {
         }
         self.active_at = turn.now;
         self.source.spoke_last = true;
+        self.note_asked(turn);
+        self.count_messages(Speaker::Source, &bytes, turn);
         // With `raw`, one side's speaking ends the other's burst.
         if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_reply(DestinationIndex::PRIMARY, turn);
@@ -37,7 +40,8 @@ impl Session {
         }
         let account = &mut turn.core.destination(self.route, DestinationIndex::PRIMARY).account;
         let for_secondaries = (!self.secondaries.is_empty()).then(|| chunk.clone());
-        self.primary.admit(chunk, account);
+        let Primary::Stream(primary) = &mut self.primary else { return };
+        primary.admit(chunk, account);
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
         if let Some(chunk) = for_secondaries {
             self.gather(chunk, turn);
@@ -114,7 +118,13 @@ impl Session {
         }
     }
 
-    fn offer(&mut self, index: usize, stretch: &[Chunk], first_cost: u64, turn: &mut Turn<'_, impl Shell>) {
+    pub(super) fn offer(
+        &mut self,
+        index: usize,
+        stretch: &[Chunk],
+        first_cost: u64,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
         let destination = self.secondaries[index].lane.destination;
         if self.secondaries[index].state == SecondaryState::Closed {
             self.reconnect(index, turn);
@@ -193,6 +203,7 @@ impl Session {
 
     pub(super) fn pass_on_fin(&mut self, turn: &mut Turn<'_, impl Shell>) {
         self.end_burst(turn);
+        self.count_last_message(Speaker::Source, turn);
         self.primary.lane.outbound.finish();
         self.make_ready(DestinationIndex::PRIMARY, turn.core);
         for index in 0..self.secondaries.len() {
@@ -208,9 +219,13 @@ impl Session {
 
     /// The source's socket takes bytes again.
     pub(in crate::ingress) fn on_source_writable(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        if self.has_datagrams() {
+            self.send_kept(turn);
+            return self.place_asks(turn);
+        }
         while let Some((mut bytes, from)) = self.source.backlog.pop_front() {
             let taken = turn.shell.write(self.id, &bytes);
-            self.count_written(taken, from, turn);
+            self.count_written(taken as u64, taken, from, turn);
             if taken < bytes.len() {
                 let _ = bytes.split_to(taken);
                 self.source.backlog.push_front((bytes, from));
@@ -222,28 +237,39 @@ impl Session {
         self.shut_source_if_done(turn);
     }
 
-    /// Passes on what was said to the source; what it does not take now is kept.
+    /// Passes on a datagram, or some octets of a stream; what the source does not take now is kept.
     pub(super) fn write_to_source(&mut self, payload: &[u8], from: From, turn: &mut Turn<'_, impl Shell>) {
+        if self.has_datagrams() {
+            return self.send_to_source(payload, &[payload.len() as u32], from, turn);
+        }
+        if from == From::Primary {
+            self.count_messages(Speaker::Primary, payload, turn);
+        }
         self.source.queued += payload.len() as u64;
         let taken = if self.source.backlog.is_empty() { turn.shell.write(self.id, payload) } else { 0 };
-        self.count_written(taken, from, turn);
+        self.count_written(taken as u64, taken, from, turn);
         if taken < payload.len() {
-            self.source.backlog.push_back((Bytes::copy_from_slice(&payload[taken..]), from));
+            self.source.keep(&payload[taken..], from);
         }
         self.note_progress(DestinationIndex::PRIMARY, turn);
     }
 
-    fn count_written(&mut self, bytes: usize, from: From, turn: &mut Turn<'_, impl Shell>) {
-        // What secondaries ask keeps no session that its source and primary have done with (S4).
-        if bytes > 0 && from == From::Primary {
-            self.active_at = turn.now;
-        }
-        self.source.written += bytes as u64;
+    /// The source's socket took so many units, with so many bytes.
+    pub(super) fn count_written(
+        &mut self,
+        units: u64,
+        bytes: usize,
+        from: From,
+        turn: &mut Turn<'_, impl Shell>,
+    ) {
+        self.source.written += units;
+        // An ask is no sign of life of the primary: it must not keep a session that would end.
         if from == From::Primary {
-            let older = self.source.older.min(bytes as u64);
+            self.active_at = if units > 0 { turn.now } else { self.active_at };
+            let older = self.source.older.min(units);
             self.source.older -= older;
             self.primary.lane.inbound.widen(older);
-            self.primary.lane.inbound.wrote(bytes as u64 - older);
+            self.primary.lane.inbound.wrote(units - older);
         }
         self.sent += Tally::new(0, bytes as u64);
         turn.core.route(self.route).counters.sent += Tally::new(0, bytes as u64);
@@ -262,15 +288,17 @@ impl Session {
 
     /// L5: a spent primary window stops reading the source.
     pub(super) fn pause_source_if_full(&mut self, turn: &mut Turn<'_, impl Shell>) {
-        if self.primary.lane.is_full() && !self.source.is_paused {
+        let Primary::Stream(primary) = &self.primary else { return };
+        if primary.is_full() && !self.source.is_paused {
             self.source.is_paused = true;
             turn.effect(Effect::PauseSource { session: self.id });
         }
     }
 
     pub(super) fn resume_source_if_room(&mut self, turn: &mut Turn<'_, impl Shell>) {
+        let Primary::Stream(primary) = &self.primary else { return };
         let may_speak = self.phase == Phase::Open && !self.source.has_finished;
-        if self.source.is_paused && may_speak && !self.primary.lane.is_full() {
+        if self.source.is_paused && may_speak && !primary.is_full() {
             self.source.is_paused = false;
             turn.effect(Effect::ResumeSource { session: self.id });
         }

@@ -4,10 +4,13 @@
 //! by what decides about source and primary (S4).
 
 use super::{
-    By, Effect, Ending, From, Patience, Phase, PrimaryState, RETRY, SecondaryState, Session, Shell, Turn,
+    By, Effect, Ending, Patience, Phase, PrimaryState, RETRY, SecondaryState, Session, Shell, Turn,
+    datagram::{Said, Taken},
     frames_started,
+    lane::Lane,
 };
 use crate::{
+    codec::foo::Speaker,
     counters::{ShedReason, Tally},
     credit::{Accept, FIN_COST},
     id::DestinationIndex,
@@ -17,6 +20,22 @@ use crate::{
 /// A worker broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ingress) struct Fault;
+
+impl Lane {
+    /// Octets of a stream: what is new of them, and at `ends` the frames that end there.
+    fn take_octets<'a>(&mut self, said: Said<'a>, ends: &mut Vec<u32>) -> Result<Option<Taken<'a>>, Fault> {
+        let payload = match self.inbound.accept(said.position, said.payload.len() as u64) {
+            Accept::Take { skip } => &said.payload[skip as usize..],
+            Accept::Seen => return Ok(None),
+            Accept::Gap | Accept::BeyondLimit => return Err(Fault),
+        };
+        let was_mid_frame = self.replies.is_mid_frame();
+        ends.clear();
+        self.replies.scan(payload, ends);
+        let frames = frames_started(was_mid_frame, ends, payload.len());
+        Ok(Some(Taken { frames, units: payload.len() as u64, payload }))
+    }
+}
 
 impl Session {
     pub(in crate::ingress) fn on_opened(
@@ -62,6 +81,7 @@ impl Session {
             self.pass_on_fin(turn);
         } else {
             self.resume_source_if_room(turn);
+            self.offer_early(turn);
         }
     }
 
@@ -133,26 +153,21 @@ impl Session {
     pub(in crate::ingress) fn on_data(
         &mut self,
         destination: DestinationIndex,
-        position: u64,
-        payload: &[u8],
+        said: Said<'_>,
         turn: &mut Turn<'_, impl Shell>,
     ) -> Result<(), Fault> {
+        let is_of_datagrams = self.has_datagrams();
         let Some(lane) = self.lane(destination) else { return Err(Fault) };
-        let payload = match lane.inbound.accept(position, payload.len() as u64) {
-            Accept::Take { skip } => &payload[skip as usize..],
-            Accept::Seen => return Ok(()),
-            Accept::Gap | Accept::BeyondLimit => return Err(Fault),
-        };
-        let was_mid_frame = lane.replies.is_mid_frame();
-        turn.core.ends.clear();
-        lane.replies.scan(payload, &mut turn.core.ends);
-        let frames = frames_started(was_mid_frame, &turn.core.ends, payload.len());
+        let ends = &mut turn.core.ends;
+        let taken =
+            if is_of_datagrams { lane.take_datagrams(said, ends) } else { lane.take_octets(said, ends) };
+        let Some(Taken { frames, units, payload }) = taken? else { return Ok(()) };
         turn.core.destination(self.route, destination).received += Tally::new(frames, payload.len() as u64);
         let ends = std::mem::take(&mut turn.core.ends);
         if destination.is_primary() {
             self.on_primary_bytes(frames, payload, &ends, turn);
         } else {
-            self.consume(destination, payload.len() as u64, turn);
+            self.consume(destination, units, turn);
             self.hear_secondary(destination, payload, &ends, turn);
         }
         turn.core.ends = ends;
@@ -168,6 +183,7 @@ impl Session {
     ) {
         self.active_at = turn.now;
         self.source.spoke_last = false;
+        self.note_replied(turn);
         if self.framer.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_burst(turn);
         }
@@ -175,7 +191,7 @@ impl Session {
             return self.hear_primary(frames, payload, ends, turn);
         }
         self.count_passed(frames, turn);
-        self.write_to_source(payload, From::Primary, turn);
+        self.give_all(payload, ends, turn);
     }
 
     pub(super) fn consume(
@@ -209,6 +225,7 @@ impl Session {
         }
         if destination.is_primary() {
             self.active_at = turn.now;
+            self.count_last_message(Speaker::Primary, turn);
             self.note_progress(destination, turn);
             self.shut_source_if_done(turn);
         } else {
@@ -256,6 +273,28 @@ impl Session {
             self.end_if_closed(turn);
         } else {
             self.finish_off_if_done(destination.0 as usize - 1, turn);
+        }
+        Ok(())
+    }
+
+    /// What a worker had told as written could not be sent after all.
+    pub(in crate::ingress) fn on_shed(
+        &mut self,
+        destination: DestinationIndex,
+        tally: Tally,
+        turn: &mut Turn<'_, impl Shell>,
+    ) -> Result<(), Fault> {
+        let account = &mut turn.core.destination(self.route, destination).account;
+        if !account.take_back(tally, ShedReason::Unsendable) {
+            return Err(Fault);
+        }
+        if !destination.is_primary() {
+            self.stop_comparing(destination.0 as usize - 1, turn);
+        }
+        if let Some(voice) = self.voice(destination) {
+            // Which of what was written it owes replies to is not known any more.
+            voice.debts.forgive();
+            voice.fall_out_of_step();
         }
         Ok(())
     }

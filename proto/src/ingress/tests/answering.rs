@@ -1,6 +1,7 @@
 //! What the source answers to asks, and who gets it later (S9).
 
 use super::{talk::*, *};
+use crate::policy::Replies;
 
 #[test]
 fn answers_go_to_asks_in_the_order_the_source_heard_them() {
@@ -37,7 +38,10 @@ fn an_ask_that_is_over_takes_no_answer_from_a_later_one() {
 
 #[test]
 fn only_what_the_pattern_names_is_an_answer_and_only_behind_the_ask() {
-    let mut talk = Talk::with(Codec::Lines, 2, |route| route.talk.answer = patterns("^BATTERY "));
+    let mut talk = Talk::with(Codec::Lines, 2, |route| {
+        route.talk.answer = patterns("^BATTERY ");
+        route.talk.replies = Replies::None;
+    });
     talk.rig.source_says("BATTERY");
     talk.says(S, "GET BATTERY\n");
     talk.source(" 1\n");

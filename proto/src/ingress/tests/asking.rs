@@ -358,3 +358,16 @@ fn of_many_notices_in_a_second_one_is_told_with_the_number_of_the_others() {
     let told = talk.rig.done().pop();
     assert_eq!(told.as_deref(), Some("s0 d1: different: Q\\n -> D\\n / d\\n at Some(0) +2"));
 }
+
+/// Fails if only what is known to be written counts as owed: that is known up to 50 ms late.
+#[test]
+fn an_ask_waits_while_the_primary_may_have_got_what_it_will_reply_to() {
+    let mut talk = Talk::lines(2);
+    talk.rig.source_says("q\n");
+    talk.says(S, "X\n");
+    assert_eq!(talk.told(), "");
+    talk.deliver(P);
+    assert_eq!(talk.told(), "");
+    talk.says(P, "r\n");
+    assert_eq!(talk.told(), "r\nX\n");
+}

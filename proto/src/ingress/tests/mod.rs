@@ -1,13 +1,16 @@
 //! An ingress with a route of some destinations, a worker for each, and a shell that does as the test says. Files by table
 //! of docs/states.md: `acceptor` (links), `session`, `secondary`; `moving` has what becomes of sessions when links come
-//! and go, `flow` windows and turns. What destinations say: `asking`, `answering`, `comparing`, `filtering`, told in the words of `talk`.
+//! and go, `flow` windows and turns, `foo` the messages of that protocol, `datagram` what sessions of datagrams do
+//! differently. What destinations say: `asking`, `answering`, `comparing`, `filtering`, told in the words of `talk`.
 
 mod acceptor;
 mod answering;
 mod asking;
 mod comparing;
+mod datagram;
 mod filtering;
 mod flow;
+mod foo;
 mod moving;
 mod secondary;
 mod session;
@@ -38,6 +41,7 @@ const SPARE_SECONDARY: Peer = Peer(11);
 const WINDOW: u32 = 1000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A step of the clock.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -58,6 +62,19 @@ impl Shell for Scripted {
         self.room -= taken;
         self.written.push_str(&String::from_utf8_lossy(&bytes[..taken]));
         taken
+    }
+
+    fn write_datagrams(&mut self, _: SessionId, bytes: &[u8], ends: &[u32]) -> usize {
+        let mut from = 0;
+        for (count, &end) in ends.iter().enumerate() {
+            let datagram = &bytes[from..end as usize];
+            if datagram.len() >= self.room {
+                return count;
+            }
+            (self.room, from) = (self.room - datagram.len() - 1, end as usize);
+            self.written.extend(["[", &String::from_utf8_lossy(datagram), "]"]);
+        }
+        ends.len()
     }
 
     fn send(&mut self, peer: Peer, batch: Vec<u8>) -> bool {
@@ -315,6 +332,7 @@ fn route(codec: Codec, destinations: usize) -> Route {
         connect_timeout: CONNECT_TIMEOUT,
         linger: LINGER,
         quiet_gap: Duration::from_millis(100),
+        idle_timeout: IDLE_TIMEOUT,
         max_frame: 300,
         window: WINDOW,
         secondary_window: WINDOW,

@@ -2,6 +2,7 @@
 //! `connection`, `destination`; `fencing` has the lease, `reconciling` what a greeting takes up again.
 
 mod connection;
+mod datagram;
 mod destination;
 mod dialer;
 mod fencing;
@@ -40,6 +41,25 @@ impl Shell for Scripted {
         taken
     }
 
+    /// A datagram that says `unsendable` is.
+    fn write_datagrams(&mut self, _: ConnectionId, bytes: &[u8], ends: &[u32], _: Instant) -> Sent {
+        let (mut sent, mut from) = (Sent::default(), 0);
+        for &end in ends {
+            let datagram = &bytes[from..end as usize];
+            if datagram.len() >= self.room {
+                break;
+            }
+            (self.room, from) = (self.room - datagram.len() - 1, end as usize);
+            sent.done += 1;
+            if datagram == b"unsendable" {
+                sent.unsendable += Tally::new(1, datagram.len() as u64);
+            } else {
+                self.written.extend(["[", &String::from_utf8_lossy(datagram), "]"]);
+            }
+        }
+        sent
+    }
+
     fn send(&mut self, _: LinkIndex, batch: Vec<u8>) -> bool {
         if self.takes_batches {
             self.sent.push(batch);
@@ -66,6 +86,8 @@ impl Shell for Scripted {
             Effect::Notice(Notice::Orphaned { connections, .. }) => format!("orphaned {connections}"),
             Effect::Notice(Notice::Away { cause }) => format!("away: {cause}"),
             Effect::Notice(Notice::Back) => "back".to_owned(),
+            Effect::Notice(Notice::Refusing) => "refusing".to_owned(),
+            Effect::Notice(Notice::Unsendable { datagrams }) => format!("unsendable {datagrams}"),
         });
     }
 }
@@ -84,11 +106,16 @@ struct Rig {
 impl Rig {
     /// A worker that has said HELLO.
     fn greeting(is_local: bool) -> Self {
+        Self::greeting_with(is_local, false)
+    }
+
+    fn greeting_with(is_local: bool, has_datagrams: bool) -> Self {
         let settings = Settings {
             name: "w".to_owned(),
             incarnation: Incarnation(1),
             destination: "r/d".to_owned(),
             fingerprint: 0,
+            has_datagrams,
             max_connections: 4,
             max_window: 10_000,
             backoff_min: Duration::from_millis(100),

@@ -1,0 +1,135 @@
+//! The stats-node as a process: bind → listen to reports → show → write down.
+//!
+//! `run` is `pegloom stats-node` from its flags to its exit code. It carries no traffic: while it is away nodes publish into
+//! the void, and what they count is in their next report.
+
+use std::{sync::Arc, time::Duration};
+
+use runtime::{
+    event,
+    exit::{Exit, Failure},
+    node::{Stdout, json},
+    report,
+    shard::run_local,
+    signals::{Signal, Signals},
+    telemetry::{self, LogArgs},
+    zeromq::{Batch, Context, Malformed, Subscriber},
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tracing::{info, warn};
+
+use crate::{
+    desk::Desk,
+    office::{Office, Shown},
+};
+
+/// Reports taken before others have their turn.
+const REPORTS_A_TURN: usize = 64;
+/// A signal is answered when each living node has reported so many times more, or after so long.
+const FURTHER_REPORTS: u64 = 2;
+const FURTHER_REPORTS_WITHIN: Duration = Duration::from_millis(300);
+/// Whether they have come is looked at so often.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Flags of `pegloom stats-node`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where nodes publish their reports to: `tcp://HOST:PORT` (port 0: any) or `ipc://PATH`
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7200")]
+    pub bind: String,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub shown: Shown,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub log: LogArgs,
+}
+
+/// Runs `pegloom stats-node`.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&args.log)?;
+    run_local(serve(args)).map_err(Failure::cannot_start)?
+}
+
+async fn serve(args: &Args) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    let context = Context::new();
+    let subscriber = Subscriber::bind(&context, &args.bind, &[report::TOPIC, event::TOPIC])
+        .map_err(|error| cannot_bind(&args.bind, &error))?;
+    let mut office = Office::open("stats-node", &args.shown)?;
+    let mut tasks = JoinSet::new();
+    office.start(&mut tasks)?;
+    info!(endpoint = subscriber.endpoint(), "listening to reports");
+    warn_if_exposed(subscriber.endpoint());
+    tasks.spawn_local(listen(subscriber, Arc::clone(&office.desk)));
+    answer(&mut signals, &office.desk).await;
+    office.close().await;
+    info!("drained");
+    Ok(Exit::Clean)
+}
+
+fn cannot_bind(endpoint: &str, error: &dyn std::error::Error) -> Failure {
+    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    Failure::cannot(
+        format!("listen to reports on {endpoint}"),
+        why,
+        "--bind with another port, or end what holds this one",
+    )
+}
+
+fn warn_if_exposed(endpoint: &str) {
+    let is_inside = ["tcp://127.", "tcp://[::1]", "tcp://localhost", "ipc://", "inproc://"];
+    if !is_inside.iter().any(|prefix| endpoint.starts_with(prefix)) {
+        warn!(endpoint, "reports are not encrypted, keep them on a network of your own");
+    }
+}
+
+/// Prints the statistics for each signal, until one says to end.
+async fn answer(signals: &mut Signals, desk: &Desk) {
+    let mut stdout = Stdout::default();
+    while signals.next().await == Signal::Report {
+        if stdout.is_ready().await {
+            await_further_reports(desk).await;
+            if let Some(line) = json(&desk.summary()) {
+                stdout.print(line);
+            }
+        }
+    }
+    stdout.finish().await;
+}
+
+/// The next report of a shard may have been made before the signal came; the one after it was not.
+async fn await_further_reports(desk: &Desk) {
+    let since = desk.statistics().heard(desk.now());
+    let until = Instant::now() + FURTHER_REPORTS_WITHIN;
+    while Instant::now() < until && !desk.statistics().has_heard(&since, FURTHER_REPORTS) {
+        sleep(LOOK).await;
+    }
+}
+
+async fn listen(subscriber: Subscriber, desk: Arc<Desk>) {
+    loop {
+        subscriber.readable().await;
+        for _ in 0..REPORTS_A_TURN {
+            let Some(received) = subscriber.try_receive() else { break };
+            if !hear(&received, &desk) {
+                desk.statistics().malformed += 1;
+            }
+        }
+    }
+}
+
+/// Takes one message. False if it cannot be read.
+fn hear(received: &Result<(Batch, Batch), Malformed>, desk: &Desk) -> bool {
+    let Ok((topic, body)) = received else { return false };
+    match &**topic {
+        report::TOPIC => desk.hear_report(body),
+        event::TOPIC => desk.hear_event(body),
+        _ => false,
+    }
+}

@@ -1,0 +1,389 @@
+//! What all nodes have counted, added up: the latest word of every start of every node, and what those that are no more
+//! have left.
+//!
+//! Totals never fall and nothing counts twice: a new start of a node is a [`Teller`] of its own beside the old one, whose
+//! last word stays. Only to bound memory is an old one folded into the base, and then it is not heard again.
+//! No input or output here, and time is an input.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use proto::{id::Incarnation, time::Instant};
+use runtime::report::{Published, Report};
+
+use crate::{
+    events::Events,
+    rates::Rates,
+    saved::{SAVED_VERSION, Saved},
+    sight::Sight,
+    teller::{FORGOTTEN_AFTER, STALE_AFTER, State, Step, Teller},
+};
+
+/// Starts of nodes that are kept apart. Beyond, those that have been silent for longest are folded into the base.
+const MAX_TELLERS: usize = 4096;
+/// Shards of one start, and routes and destinations with a sight, that are believed in.
+const MAX_SHARDS: usize = 1024;
+const MAX_SIGHTS: usize = 65_536;
+
+/// A node's name, and which start of it.
+pub(crate) type TellerKey = (String, Incarnation);
+
+/// Everything that is known.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    tellers: BTreeMap<TellerKey, Teller>,
+    /// What folded starts had counted.
+    base: Totals,
+    /// The latest start of each node that was folded.
+    folded: BTreeMap<String, Incarnation>,
+    sights: BTreeMap<(String, String), Sight>,
+    /// Moving rates.
+    pub rates: Rates,
+    /// What nodes tell at once.
+    pub events: Events,
+    /// Reports that were not taken: repeated, late, or of a start that is folded.
+    pub passed_over: u64,
+    /// Messages that could not be read.
+    pub malformed: u64,
+}
+
+/// Sums. What workers count, their ingress has counted as well: the two are never added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Totals {
+    /// Of ingresses, and of everything in one process.
+    pub fabric: Report,
+    /// Of workers.
+    pub workers: Report,
+}
+
+impl Totals {
+    fn add(&mut self, report: &Report) {
+        if is_worker(report) { self.workers.add_node(report) } else { self.fabric.add_node(report) }
+    }
+}
+
+/// Where there is news of a destination, takes it.
+fn look(sights: &mut BTreeMap<(String, String), Sight>, step: Step<'_>, now: Instant) {
+    for (before, route) in step.routes() {
+        for (index, after) in route.destinations.iter().enumerate() {
+            let before = before.and_then(|before| before.destinations.get(index));
+            if !Sight::is_news(before, after) {
+                continue;
+            }
+            let place = (route.route.clone(), after.destination.clone());
+            if sights.len() < MAX_SIGHTS || sights.contains_key(&place) {
+                sights.entry(place).or_default().observe(before, after, now);
+            }
+        }
+    }
+}
+
+fn is_worker(report: &Report) -> bool {
+    report.node == "fanout"
+}
+
+impl Statistics {
+    /// Takes a report.
+    pub fn observe(&mut self, published: Published, now: Instant) {
+        let key = (published.node.clone(), published.incarnation);
+        if !self.is_welcome(&key, published.shard) {
+            self.passed_over += 1;
+            return;
+        }
+        let (rates, sights) = (&mut self.rates, &mut self.sights);
+        let teller = self.tellers.entry(key.clone()).or_default();
+        let heard = teller.hear(published, now, |step| {
+            if is_worker(step.after) {
+                rates.observe_worker(&key.0, step, now);
+            } else {
+                rates.observe(&key.0, step, now);
+            }
+            look(sights, step, now);
+        });
+        self.passed_over += u64::from(heard.is_none());
+    }
+
+    fn is_welcome(&self, key: &TellerKey, shard: u16) -> bool {
+        usize::from(shard) < MAX_SHARDS
+            && match self.tellers.get(key) {
+                Some(_) => true,
+                None => self.folded.get(&key.0).is_none_or(|folded| key.1 > *folded),
+            }
+    }
+
+    /// Folds what is long over into the base. For now and then.
+    pub fn tidy(&mut self, now: Instant) {
+        let over: Vec<TellerKey> =
+            self.known().filter(|known| known.is_over(now)).map(|known| known.key.clone()).collect();
+        for key in &over {
+            self.fold(key);
+        }
+        while self.tellers.len() > MAX_TELLERS {
+            let quietest = self.tellers.iter().max_by_key(|(_, teller)| teller.silent_for(now));
+            let Some(quietest) = quietest.map(|(key, _)| key.clone()) else { return };
+            self.fold(&quietest);
+        }
+        let tellers = &self.tellers;
+        let is_shown = |node: &str| {
+            let starts = tellers.range((node.to_owned(), Incarnation(0))..);
+            starts
+                .take_while(|(key, _)| key.0 == node)
+                .any(|(_, teller)| teller.silent_for(now) < FORGOTTEN_AFTER)
+        };
+        self.rates.retain_nodes(is_shown);
+    }
+
+    fn fold(&mut self, key: &TellerKey) {
+        let Some(teller) = self.tellers.remove(key) else { return };
+        self.base.add(&teller.legacy());
+        let folded = self.folded.entry(key.0.clone()).or_default();
+        *folded = key.1.max(*folded);
+        if self.folded.len() > MAX_TELLERS {
+            let oldest = self.folded.iter().min_by_key(|(_, incarnation)| **incarnation);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.folded.remove(&oldest);
+            }
+        }
+    }
+
+    /// Everything added up.
+    pub fn totals(&self, now: Instant) -> Totals {
+        let mut totals = self.base.clone();
+        for known in self.known() {
+            let has_more_to_say = known.is_shown(now) && known.teller.state(now) != State::Gone;
+            totals.add(&if has_more_to_say { known.teller.sum() } else { known.teller.legacy() });
+        }
+        totals
+    }
+
+    /// Whether a destination is away, as far as its living workers know.
+    pub fn is_away(&self, route: &str, destination: &str) -> bool {
+        self.sights.get(&(route.to_owned(), destination.to_owned())).is_some_and(Sight::is_away)
+    }
+
+    /// Every start of every node.
+    pub fn known(&self) -> impl Iterator<Item = Known<'_>> {
+        let mut following = self.tellers.keys().skip(1);
+        self.tellers.iter().map(move |(key, teller)| {
+            let is_superseded = following.next().is_some_and(|next| next.0 == key.0);
+            Known { key, teller, is_superseded }
+        })
+    }
+
+    /// What a report of each living shard must be later than to be a further one.
+    pub fn heard(&self, now: Instant) -> BTreeMap<(TellerKey, u16), u64> {
+        let living = self.known().filter(|known| known.teller.state(now) == State::Live);
+        living
+            .flat_map(|known| {
+                known.teller.sequences().map(|(shard, sequence)| ((known.key.clone(), shard), sequence))
+            })
+            .collect()
+    }
+
+    /// Whether each of these has reported so many times since, or is no more.
+    pub fn has_heard(&self, since: &BTreeMap<(TellerKey, u16), u64>, further: u64) -> bool {
+        since.iter().all(|((key, shard), before)| {
+            let sequences = self.tellers.get(key).map(Teller::sequences);
+            let sequence = sequences.and_then(|mut all| all.find(|(of, _)| of == shard));
+            sequence.is_none_or(|(_, sequence)| sequence >= before.saturating_add(further))
+        })
+    }
+
+    /// As it is to be written down, at this wall-clock time.
+    pub fn save(&self, time: u64, now: Instant) -> Saved {
+        Saved {
+            version: SAVED_VERSION,
+            time,
+            base: self.base.clone(),
+            nodes: self
+                .tellers
+                .iter()
+                .map(|((node, start), teller)| teller.save(node, *start, now))
+                .collect(),
+            folded: self.folded.clone(),
+            rates: self.rates.save(now),
+        }
+    }
+
+    /// As it was written down this long ago.
+    pub fn restore(saved: Saved, gap: Duration, now: Instant) -> Self {
+        let rates = Rates::restore(&saved.rates, gap, now);
+        let restored = |node: crate::teller::SavedTeller| {
+            ((node.node.clone(), node.incarnation), Teller::restore(node, now))
+        };
+        let tellers = saved.nodes.into_iter().map(restored).collect();
+        Self { tellers, base: saved.base, folded: saved.folded, rates, ..Self::default() }
+    }
+
+    /// All who have reported are no more: what they had counted is the base now.
+    pub fn bury(&mut self) {
+        let all: Vec<TellerKey> = self.tellers.keys().cloned().collect();
+        for key in &all {
+            self.fold(key);
+        }
+        self.folded.clear();
+    }
+}
+
+/// One start of a node, and whether there is a later one.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its name, and which start.
+    pub key: &'a TellerKey,
+    /// What it said.
+    pub teller: &'a Teller,
+    /// There is a later start under its name.
+    pub is_superseded: bool,
+}
+
+impl Known<'_> {
+    /// Whether it is one of the nodes there are: not forgotten, nor silent since a later start.
+    pub fn is_shown(&self, now: Instant) -> bool {
+        let limit = if self.is_superseded { STALE_AFTER } else { FORGOTTEN_AFTER };
+        self.teller.silent_for(now) < limit
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.is_superseded && self.teller.silent_for(now) >= FORGOTTEN_AFTER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::counters::Tally;
+    use runtime::report::{DestinationReport, Foo, RouteReport};
+
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
+    }
+
+    fn said(node: &str, start: u64, sequence: u64, req: u64) -> Published {
+        let tally = Tally::new(req, req * 10);
+        let destination = DestinationReport {
+            destination: "primary".to_owned(),
+            accepted: tally,
+            delivered: tally,
+            ..DestinationReport::default()
+        };
+        let foo = Some(Foo { req, ack: req, ..Foo::default() });
+        let route = RouteReport {
+            route: "r".to_owned(),
+            foo,
+            destinations: vec![destination],
+            ..RouteReport::default()
+        };
+        let report = Report { node: "ingress".to_owned(), routes: vec![route], ..Report::default() };
+        let time = start + sequence * 100;
+        let (node, incarnation) = (node.to_owned(), Incarnation(start));
+        Published { node, incarnation, shard: 0, sequence, time, report, is_last: false }
+    }
+
+    fn requests(statistics: &Statistics, millis: u64) -> u64 {
+        statistics.totals(at(millis)).fabric.routes[0].foo.unwrap().req
+    }
+
+    #[test]
+    fn nodes_are_added_up_and_a_later_start_counts_beside_the_older() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 10), at(100));
+        statistics.observe(said("b", 1_000, 1, 5), at(100));
+        statistics.observe(said("a", 1_000, 3, 20), at(300));
+        assert_eq!(requests(&statistics, 300), 25);
+        statistics.observe(said("a", 9_000, 1, 1), at(8_400));
+        assert_eq!(requests(&statistics, 8_400), 26);
+        statistics.observe(said("a", 1_000, 2, 15), at(8_500));
+        assert_eq!((requests(&statistics, 8_500), statistics.passed_over), (26, 1));
+    }
+
+    /// Fails if two nodes that were given one name by mistake rob each other of what they count.
+    #[test]
+    fn two_nodes_with_one_name_are_both_counted() {
+        let mut statistics = Statistics::default();
+        for round in 1..=50 {
+            statistics.observe(said("a", 1_000, round, round), at(round * 100));
+            statistics.observe(said("a", 1_007, round, round * 2), at(round * 100));
+        }
+        assert_eq!(requests(&statistics, 5_000), 150);
+        assert_eq!(statistics.known().filter(|known| known.is_shown(at(5_000))).count(), 2);
+    }
+
+    /// Fails if what a killed node held is held for ever.
+    #[test]
+    fn what_an_earlier_start_held_is_shed_once_it_is_silent() {
+        let mut held = said("a", 1_000, 1, 10);
+        let destination = &mut held.report.routes[0].destinations[0];
+        (destination.in_flight, destination.delivered) = (Tally::new(2, 20), Tally::new(8, 80));
+        let mut statistics = Statistics::default();
+        statistics.observe(held, at(0));
+        statistics.observe(said("a", 2_000, 1, 1), at(1_000));
+        let held = |millis: u64| {
+            let destination = statistics.totals(at(millis)).fabric.routes[0].destinations[0].clone();
+            assert!(destination.is_balanced(), "{destination:?}");
+            (destination.in_flight.frames, destination.shed_total().frames)
+        };
+        assert_eq!([2_999, 3_000].map(held), [(2, 0), (0, 2)]);
+    }
+
+    #[test]
+    fn what_is_long_over_is_folded_and_not_heard_again() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 10), at(0));
+        statistics.observe(said("a", 2_000, 1, 1), at(1_000));
+        statistics.observe(said("a", 2_000, 2, 2), at(700_000));
+        statistics.tidy(at(700_000));
+        assert_eq!((requests(&statistics, 700_000), statistics.known().count()), (12, 1));
+        statistics.observe(said("a", 1_000, 2, 99), at(700_001));
+        assert_eq!((requests(&statistics, 700_001), statistics.passed_over), (12, 1));
+    }
+
+    #[test]
+    fn a_forgotten_node_keeps_its_totals_and_may_come_back() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 10), at(0));
+        statistics.tidy(at(600_000));
+        assert_eq!(requests(&statistics, 600_000), 10);
+        assert_eq!(statistics.known().filter(|known| known.is_shown(at(600_000))).count(), 0);
+        statistics.observe(said("a", 1_000, 2, 12), at(600_001));
+        assert_eq!(requests(&statistics, 600_001), 12);
+        assert_eq!(statistics.known().filter(|known| known.is_shown(at(600_001))).count(), 1);
+    }
+
+    #[test]
+    fn rates_are_of_what_happened_and_not_of_what_was_before() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 100), at(100));
+        assert!((statistics.rates.messages(at(100)).request_rate_1s - 100.0).abs() < 1e-9);
+        statistics.observe(said("b", 1_000, 36_000, 36_000), at(150));
+        let rate = statistics.rates.messages(at(150)).request_rate_1s - 100.0;
+        assert!((9.0..=11.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn what_was_written_down_is_taken_up_and_nothing_counts_twice() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 100), at(100));
+        let saved = serde_json::to_string(&statistics.save(50_000, at(200))).unwrap();
+        let saved: Saved = serde_json::from_str(&saved).unwrap();
+        let mut restored = Statistics::restore(saved, Duration::from_secs(3), at(0));
+        assert_eq!(requests(&restored, 0), 100);
+        assert!((restored.rates.messages(at(0)).request_rate_10s - 10.0).abs() < 1e-9);
+        restored.observe(said("a", 1_000, 32, 130), at(0));
+        assert_eq!(requests(&restored, 0), 130);
+        restored.bury();
+        assert_eq!(requests(&restored, 0), 130);
+    }
+
+    #[test]
+    fn two_further_reports_of_each_living_shard_can_be_waited_for() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 1), at(0));
+        statistics.observe(said("b", 1_000, 7, 1), at(3_000));
+        let since = statistics.heard(at(3_500));
+        assert_eq!(since.len(), 1, "a is stale");
+        statistics.observe(said("b", 1_000, 8, 1), at(3_600));
+        assert!(!statistics.has_heard(&since, 2));
+        statistics.observe(said("b", 1_000, 9, 1), at(3_700));
+        assert!(statistics.has_heard(&since, 2));
+    }
+}
