@@ -72,6 +72,11 @@ impl Plan {
         let mut plan = Self::of_talk(seed);
         plan.is_even = true;
         plan.route.talk.answer = patterns("^nothing");
+        let mut draw = plan.random.fork("asking", 0);
+        if draw.chance(30) {
+            // It spells what others have asked.
+            plan.destinations[0].manners[0].1.drips = Some((draw.size(1..=4), draw.within(10_000..=120_000)));
+        }
         for destination in &mut plan.route.destinations[1..] {
             destination.asks = may_ask;
         }
