@@ -2,7 +2,8 @@
 //! faults, and what must hold looked at after every step.
 //!
 //! `plan` says what a seed means, `talking` what destinations say in it, `fabric` lets one thing happen after the other;
-//! `invariants`, `endings` and `hearing` say what must hold. `datagrams` is a smaller world of its own, for sessions of datagrams. `mutations.md` lists changes to the code it was seen to fail by.
+//! `invariants`, `endings` and `hearing` say what must hold. `datagrams` is a smaller world of its own, for sessions of
+//! datagrams. `mutations.md` lists changes to the code it was seen to fail by.
 
 mod datagrams;
 mod destinations;
