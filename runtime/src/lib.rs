@@ -9,6 +9,7 @@ pub mod event;
 pub mod exit;
 mod memory;
 pub mod node;
+pub mod publish;
 pub mod pulse;
 pub mod report;
 pub mod settings;

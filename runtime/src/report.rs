@@ -1,27 +1,18 @@
 //! Reports: the counters of a node as people and machines read them, and as they are published.
 //!
 //! Every shard makes one; they are added up destination by destination. The shape is the JSON that SIGUSR1 prints and,
-//! in MessagePack, what is published on topic `report`.
+//! in MessagePack, what is published on topic `report`; `publish` does that.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use proto::{
     counters::{Account, ShedReason, Tally},
     id::Incarnation,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
-
-use crate::{
-    clock::unix_millis,
-    event::{Events, Speaker},
-    zeromq::{Context, Publisher},
-};
 
 /// The topic reports are published on.
 pub const TOPIC: &[u8] = b"report";
-/// Every shard publishes this often.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One report as published: who says it, when, and what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,106 +236,6 @@ impl Said {
     }
 }
 
-/// Who hears what a shard has to say; nobody, if nothing is named.
-#[derive(Clone, Debug, Default)]
-pub struct Audience {
-    /// Where reports and events are published.
-    pub endpoint: Option<String>,
-    /// Who in this process hears the events, as they are published. What is not fetched in time is lost.
-    pub tap: Option<mpsc::Sender<Vec<u8>>>,
-}
-
-impl Audience {
-    /// Whoever listens at the endpoint, if there is one.
-    pub fn at(endpoint: Option<String>) -> Self {
-        Self { endpoint, tap: None }
-    }
-
-    /// Whether there may be somebody.
-    pub fn is_there(&self) -> bool {
-        self.endpoint.is_some() || self.tap.is_some()
-    }
-}
-
-/// Publishes what `report` returns and what `events` are told, for ever, and once more when it is dropped. Without an
-/// audience, or an endpoint that can be published to, it ends at once: reports are no reason not to run. A listener that
-/// is slow or gone costs nothing: PUB drops.
-pub async fn publish(
-    context: Context,
-    audience: Audience,
-    node: String,
-    incarnation: Incarnation,
-    shard: u16,
-    events: Events,
-    report: impl Fn() -> Report,
-) {
-    let Audience { endpoint, tap } = audience;
-    let publisher = endpoint.and_then(|endpoint| connect(&context, &endpoint));
-    if publisher.is_none() && tap.is_none() {
-        return;
-    }
-    let mut beat = tokio::time::interval(PUBLISH_INTERVAL);
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let speaker = Speaker::new(events, node.clone(), incarnation, shard, PUBLISH_INTERVAL);
-    let mut reporter = Reporter { publisher, tap, speaker, node, incarnation, shard, sequence: 0, report };
-    loop {
-        beat.tick().await;
-        reporter.say(false);
-    }
-}
-
-fn connect(context: &Context, endpoint: &str) -> Option<Publisher> {
-    let publisher = Publisher::connect(context, endpoint);
-    publisher.inspect_err(|error| tracing::error!(%error, endpoint, "cannot publish reports")).ok()
-}
-
-/// Says what a shard has counted and been told, and when it goes, that it goes.
-struct Reporter<R: Fn() -> Report> {
-    publisher: Option<Publisher>,
-    tap: Option<mpsc::Sender<Vec<u8>>>,
-    speaker: Speaker,
-    node: String,
-    incarnation: Incarnation,
-    shard: u16,
-    sequence: u64,
-    report: R,
-}
-
-impl<R: Fn() -> Report> Reporter<R> {
-    fn say(&mut self, is_last: bool) {
-        self.speaker.beat(self.publisher.as_ref(), self.tap.as_ref());
-        let Some(publisher) = &self.publisher else { return };
-        self.sequence += 1;
-        let published = Published {
-            node: self.node.clone(),
-            incarnation: self.incarnation,
-            shard: self.shard,
-            sequence: self.sequence,
-            time: unix_millis(),
-            report: (self.report)(),
-            is_last,
-        };
-        match rmp_serde::to_vec_named(&published) {
-            // Reports are cumulative: one that is dropped costs nothing.
-            Ok(body) => drop(publisher.try_send(TOPIC, &body)),
-            Err(error) => tracing::error!(%error, "a report cannot be encoded"),
-        }
-    }
-}
-
-impl<R: Fn() -> Report> Drop for Reporter<R> {
-    fn drop(&mut self) {
-        self.say(true);
-    }
-}
-
-/// What a node is called in reports where nothing else is said: the same after a restart on the same host and port.
-pub fn default_node_name(kind: &str, endpoint: &str) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let place = endpoint.rsplit_once(['/', ':']).map_or(endpoint, |(_, place)| place);
-    format!("{kind}@{}:{place}", if host.trim().is_empty() { "localhost" } else { host.trim() })
-}
-
 impl DestinationReport {
     /// With the terms of an account.
     pub fn with_account(mut self, account: &Account) -> Self {
@@ -520,12 +411,5 @@ mod tests {
         let destinations = &sum.routes[0].destinations;
         assert_eq!((destinations[0].accepted.bytes, destinations[0].outages), (15, 3));
         assert_eq!((destinations.len(), destinations[1].destination.as_str()), (2, ""));
-    }
-
-    #[test]
-    fn a_node_is_named_after_its_host_and_port() {
-        let name = default_node_name("ingress", "tcp://127.0.0.1:7100");
-        assert!(name.starts_with("ingress@") && name.ends_with(":7100"), "{name}");
-        assert!(default_node_name("ingress", "ipc:///run/link").ends_with(":link"));
     }
 }

@@ -121,6 +121,30 @@ fn what_is_held_goes_on_when_hold_is_over() {
     }
 }
 
+/// Fails if every frame that begins like an ask is held, and not every ask holds once.
+#[test]
+fn an_ask_that_was_held_for_in_vain_holds_no_more() {
+    let mut talk = Talk::lines(2);
+    talk.says(S, "OK 99\n");
+    talk.says(P, "OK ");
+    talk.pass(millis(50));
+    talk.says(P, "17\n");
+    assert_eq!(talk.told(), "OK 99\nOK 17\n");
+    talk.says(P, "OK ");
+    assert_eq!(talk.told(), "OK ");
+}
+
+/// Fails if what an ask has held back is lost when the primary breaks.
+#[test]
+fn what_is_held_is_said_before_the_session_ends() {
+    let mut talk = Talk::lines(2);
+    talk.says(S, "REBOOT\n");
+    talk.says(P, "REB");
+    assert_eq!(talk.told(), "REBOOT\n");
+    talk.rig.say(PRIMARY, &[reset(A1)]);
+    assert_eq!(talk.told(), "REB");
+}
+
 #[test]
 fn what_is_held_is_said_before_the_primarys_fin() {
     let mut talk = Talk::lines(2);
