@@ -1,16 +1,19 @@
 //! The ingress node: ends the sources' connections, decides what each destination gets, and counts it.
 //!
 //! `proto::ingress` decides; here are its sockets. Reading order: `node` (the process), `shard` (one thread), `shell`
-//! (what the machine has done for it), `visitors` (sources of datagrams), `log`, `event`, `report`. `pegloom up` uses [`Shard`]
+//! (what the machine has done for it), `visitors` (sources of datagrams), `stream` (sources
+//! that are this process), `places`, `log`, `event`, `report`. `pegloom up` uses [`Shard`]
 //! with workers on the same thread.
 
 mod event;
 mod log;
 mod node;
+mod places;
 mod report;
 mod settings;
 mod shard;
 mod shell;
+mod stream;
 mod visitors;
 
 pub use node::{Args, Doors, Listener, open_doors, run};

@@ -6,7 +6,6 @@ use proto::{
     codec::{Codec, foo},
     conversation::comparing::Finding,
     counters::Tally,
-    id::RouteIndex,
     ingress::{DestinationCounters, RouteCounters, SaidCounters},
 };
 use runtime::{
@@ -14,15 +13,12 @@ use runtime::{
     settings::{Destination, Route, Settings},
 };
 
-use crate::{shard::Shard, visitors::AtDoor};
+use crate::{places::shares, shard::Shard, visitors::AtDoor};
 
 /// The report of one shard of the node called `node`; its listeners have these addresses.
 pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[String]) -> Report {
-    let routes = settings.routes.iter().zip(listening).enumerate().map(|(index, (route, listen))| {
-        let index = RouteIndex(index as u16);
-        let at_door = shard.at_door(index);
-        shard.look(|machine| of_route(route, listen, machine.route_counters(index), at_door))
-    });
+    let routes = settings.routes.iter().zip(listening).enumerate();
+    let routes = routes.map(|(index, (route, listen))| of_route(index, route, listen, shard));
     let links = shard.look(proto::ingress::Ingress::link_counters);
     let counts = [
         ("greetings", links.greetings),
@@ -40,8 +36,29 @@ pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[Strin
     Report { node: node.to_owned(), routes: routes.collect(), links }
 }
 
-fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDoor) -> RouteReport {
-    let destinations = route.destinations.iter().zip(&counters.destinations).enumerate();
+/// What was counted of all that stands for a route in the machine.
+fn of_route(index: usize, route: &Route, listen: &str, shard: &Shard) -> RouteReport {
+    let (places, mut at_door) = (shard.places().of_route(index), shard.at_door(index));
+    let parts = places.zip(shares(route)).map(|(place, destinations)| {
+        let at_door = std::mem::take(&mut at_door);
+        shard.look(|machine| of_part(route, destinations, listen, machine.route_counters(place), at_door))
+    });
+    parts
+        .reduce(|mut sum, part| {
+            sum.absorb(&part);
+            sum
+        })
+        .unwrap_or_default()
+}
+
+fn of_part(
+    route: &Route,
+    destinations: &[Destination],
+    listen: &str,
+    counters: &RouteCounters,
+    at_door: AtDoor,
+) -> RouteReport {
+    let destinations = destinations.iter().zip(&counters.destinations).enumerate();
     RouteReport {
         route: route.name.clone(),
         listen: Some(format!("{}{listen}", route.listen.transport)),
@@ -62,7 +79,7 @@ fn of_route(route: &Route, listen: &str, counters: &RouteCounters, at_door: AtDo
         foo: (route.codec == Codec::Foo).then(|| messages(&counters.foo)),
         latency: Some(latency(&counters.latency)),
         destinations: destinations
-            .map(|(index, (settings, counted))| of_destination(settings, index, counted))
+            .map(|(index, (settings, counted))| of_destination(settings, role(route, index), counted))
             .collect(),
     }
 }
@@ -81,8 +98,15 @@ fn latency(counted: &proto::latency::Latency) -> Latency {
     Latency { buckets: counted.buckets.to_vec(), sum_micros: counted.sum_micros, count: counted.count }
 }
 
-fn of_destination(settings: &Destination, index: usize, counters: &DestinationCounters) -> DestinationReport {
-    let role = if index == 0 { "primary" } else { "secondary" };
+const fn role(route: &Route, index: usize) -> &'static str {
+    match index {
+        _ if route.http.is_some() => "server",
+        0 => "primary",
+        _ => "secondary",
+    }
+}
+
+fn of_destination(settings: &Destination, role: &str, counters: &DestinationCounters) -> DestinationReport {
     DestinationReport {
         destination: settings.name.clone(),
         role: role.to_owned(),

@@ -10,6 +10,8 @@ use proto::{
 };
 use runtime::settings::{Destination as DestinationSettings, Route as RouteSettings, Settings, Transport};
 
+use crate::places::shares;
+
 /// A secondary may have so many windows outstanding. A source can be one window ahead of its primary; a secondary that
 /// keeps up must not be shed to for being a little later than the primary.
 const SECONDARY_WINDOWS: u32 = 4;
@@ -22,15 +24,20 @@ pub fn machine(settings: &Settings, incarnation: Incarnation, is_local: bool) ->
         is_local,
         max_sessions: settings.max_sessions.div_ceil(settings.shards.max(1)),
         link_window: settings.link_window.get(),
-        routes: settings.routes.iter().map(route).collect(),
+        routes: settings.routes.iter().flat_map(routes).collect(),
     }
 }
 
-fn route(route: &RouteSettings) -> Route {
+/// What stands for a route in the machine.
+fn routes(settings: &RouteSettings) -> impl Iterator<Item = Route> {
+    shares(settings).map(|destinations| route(settings, destinations))
+}
+
+fn route(route: &RouteSettings, destinations: &[DestinationSettings]) -> Route {
     Route {
         name: route.name.clone(),
         codec: route.codec.clone(),
-        destinations: route.destinations.iter().map(|it| destination(it, route.listen.transport)).collect(),
+        destinations: destinations.iter().map(|it| destination(it, route.listen.transport)).collect(),
         talk: talk(route),
         connect_timeout: route.connect_timeout,
         linger: route.linger,

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io,
+    io::{self, IoSlice},
     rc::Rc,
     time::Duration,
 };
@@ -37,7 +37,9 @@ use tracing::warn;
 use crate::{
     log::{Log, Names, RouteNames},
     node::Listener,
+    places::Places,
     shell::Hands,
+    stream::Pipe,
     visitors::{AtDoor, Visitor, Visitors},
 };
 
@@ -74,8 +76,9 @@ impl Shard {
         Rc::new_cyclic(|owner| {
             let (sources, visitors, broken) = (FxHashMap::default(), Visitors::default(), Vec::new());
             let router_of_hands = Rc::clone(&router);
+            let streams = FxHashMap::default();
             let hands =
-                Hands { router: router_of_hands, sources, visitors, broken, owner: owner.clone(), log };
+                Hands { router: router_of_hands, sources, visitors, streams, broken, owner: owner.clone(), log };
             Self {
                 machine: RefCell::new(machine),
                 hands: RefCell::new(hands),
@@ -265,6 +268,40 @@ impl Shard {
                 hands.sources.insert(session, Endpoint::open(stream, session.0, false, Rc::clone(self)));
             }
         });
+    }
+}
+
+/// What streams bring: sources that are this process.
+impl Shard {
+    /// `None`: it is turned away.
+    pub(crate) fn admit_stream(&self, route: RouteIndex, pipe: &Rc<Pipe>) -> Option<SessionId> {
+        self.turn(|machine, now, hands| {
+            let session = machine.on_source(route, now, hands)?;
+            hands.streams.insert(session, Rc::clone(pipe));
+            Some(session)
+        })
+    }
+
+    /// Takes at most `limit` bytes of them; how many.
+    pub(crate) fn on_stream_bytes(&self, session: SessionId, slices: &[IoSlice<'_>], limit: usize) -> usize {
+        let bytes = self.buffer.gather(slices, limit);
+        let length = bytes.len();
+        self.turn(|machine, now, hands| machine.on_source_bytes(session, bytes, now, hands));
+        length
+    }
+
+    pub(crate) fn on_stream_fin(&self, session: SessionId) {
+        self.turn(|machine, now, hands| machine.on_source_fin(session, now, hands));
+    }
+
+    /// It has room for what it refused.
+    pub(crate) fn on_stream_room(&self, session: SessionId) {
+        self.turn(|machine, now, hands| machine.on_source_writable(session, now, hands));
+    }
+
+    /// Nobody holds it any more.
+    pub(crate) fn on_stream_dropped(&self, session: SessionId) {
+        self.turn(|machine, now, hands| machine.on_source_reset(session, now, hands));
     }
 }
 

@@ -15,12 +15,14 @@ use runtime::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{log::Log, shard::Shard, visitors::Visitors};
+use crate::{log::Log, shard::Shard, stream::Pipe, visitors::Visitors};
 
 pub(crate) struct Hands {
     pub(crate) router: Rc<Router>,
     pub(crate) sources: FxHashMap<SessionId, Endpoint>,
     pub(crate) visitors: Visitors,
+    /// Sources that are this process.
+    pub(crate) streams: FxHashMap<SessionId, Rc<Pipe>>,
     /// Sources a write to which failed.
     pub(crate) broken: Vec<SessionId>,
     pub(crate) owner: Weak<Shard>,
@@ -30,7 +32,7 @@ pub(crate) struct Hands {
 impl Shell for Hands {
     fn write(&mut self, session: SessionId, bytes: &[u8]) -> usize {
         let (Some(source), Some(owner)) = (self.sources.get(&session), self.owner.upgrade()) else {
-            return 0;
+            return self.streams.get(&session).map_or(0, |pipe| pipe.write(bytes));
         };
         source.write(bytes, &owner).unwrap_or_else(|_| {
             self.broken.push(session);
@@ -48,14 +50,17 @@ impl Shell for Hands {
 
     fn effect(&mut self, effect: Effect) {
         match effect {
-            Effect::PauseSource { session } => self.with(session, Endpoint::pause),
-            Effect::ResumeSource { session } => self.with(session, Endpoint::resume),
-            Effect::ShutDownSource { session } => self.with(session, Endpoint::shut_down),
+            Effect::PauseSource { session } => self.with(session, Endpoint::pause, Pipe::pause),
+            Effect::ResumeSource { session } => self.with(session, Endpoint::resume, Pipe::resume),
+            Effect::ShutDownSource { session } => self.with(session, Endpoint::shut_down, Pipe::finish),
             Effect::CloseSource { session, abort } => {
                 if abort {
-                    self.with(session, Endpoint::abort);
+                    self.with(session, Endpoint::abort, |_| {});
                 }
                 self.sources.remove(&session);
+                if let Some(pipe) = self.streams.remove(&session) {
+                    pipe.close(abort);
+                }
                 self.visitors.forget(session);
             }
             Effect::Notice(notice) => self.log.tell(&notice),
@@ -64,9 +69,11 @@ impl Shell for Hands {
 }
 
 impl Hands {
-    fn with(&self, session: SessionId, act: impl FnOnce(&Endpoint)) {
+    fn with(&self, session: SessionId, act: impl FnOnce(&Endpoint), act_inside: impl FnOnce(&Pipe)) {
         if let Some(source) = self.sources.get(&session) {
             act(source);
+        } else if let Some(pipe) = self.streams.get(&session) {
+            act_inside(pipe);
         }
     }
 }

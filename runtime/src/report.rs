@@ -154,7 +154,7 @@ impl Latency {
 pub struct DestinationReport {
     /// Its name.
     pub destination: String,
-    /// `primary` or `secondary`.
+    /// `primary`, `secondary` or, where each session goes to one of them, `server`.
     pub role: String,
     /// Where it is.
     pub address: String,
@@ -314,6 +314,11 @@ impl Source {
 }
 
 impl RouteReport {
+    /// Takes in what was counted of another part of the same route.
+    pub fn absorb(&mut self, part: &Self) {
+        self.add(part, u64::max);
+    }
+
     fn add(&mut self, other: &Self, outages: Together) {
         // The newest node knows best; shards agree.
         merge(&mut self.listen, other.listen.as_ref(), String::clone_from);

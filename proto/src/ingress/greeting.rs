@@ -237,10 +237,13 @@ impl Ingress {
 
     fn destination_named(&self, name: &str) -> Option<(RouteIndex, DestinationIndex, u64)> {
         let (route, destination) = name.split_once('/')?;
-        let index = self.core.routes.iter().position(|known| known.settings.name == route)?;
-        let destinations = &self.core.routes[index].settings.destinations;
-        let place = destinations.iter().position(|known| known.name == destination)?;
-        Some((RouteIndex(index as u16), DestinationIndex(place as u16), destinations[place].fingerprint))
+        // Several may share a name: where each session has one destination, each destination has a route.
+        let mut namesakes = self.core.routes.iter().enumerate().filter(|(_, known)| known.settings.name == route);
+        namesakes.find_map(|(index, known)| {
+            let destinations = &known.settings.destinations;
+            let place = destinations.iter().position(|known| known.name == destination)?;
+            Some((RouteIndex(index as u16), DestinationIndex(place as u16), destinations[place].fingerprint))
+        })
     }
 
     fn refuse_worker(

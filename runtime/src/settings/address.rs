@@ -52,9 +52,9 @@ impl Address {
     /// A number that is the same wherever the same address was written for the same transport: FNV-1a of its text.
     pub fn fingerprint(&self, transport: Transport) -> u64 {
         let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
-        let text = format!("{transport}{self}");
-        // What was known before there was another transport is known as it was.
-        text.trim_start_matches("tcp://").bytes().fold(0xcbf2_9ce4_8422_2325, fold)
+        // A server of requests is given a stream like any other, and a stream's address stands alone.
+        let prefix = if transport == Transport::Udp { transport.to_string() } else { String::new() };
+        format!("{prefix}{self}").bytes().fold(0xcbf2_9ce4_8422_2325, fold)
     }
 }
 
@@ -192,7 +192,7 @@ pub(super) fn collide(one: &Listen, other: &Listen) -> bool {
     let (ones, others) = (places(one.host.as_deref()), places(other.host.as_deref()));
     let overlap = |one: &Place, other: &Place| one == other || takes_in(one, other) || takes_in(other, one);
     one.port != 0
-        && (one.transport, one.port) == (other.transport, other.port)
+        && (one.transport == Transport::Udp, one.port) == (other.transport == Transport::Udp, other.port)
         && ones.iter().any(|one| others.iter().any(|other| overlap(one, other)))
 }
 
@@ -359,6 +359,7 @@ mod tests {
             (":1", ":2", false),
             (":0", ":0", false),
             (":1", "udp://:1", false),
+            (":1", "http://:1", true),
             ("udp://:1", "udp://127.0.0.1:1", true),
         ] {
             assert_eq!(collide(&on(one), &on(other)), both, "{one} and {other}");

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Route, Settings,
+    Http, Route, Settings,
     given::{Given, Origin, Raw},
     key::help_of,
 };
@@ -16,6 +16,9 @@ pub const EXAMPLES: &str = "\
 Examples:
   One source port, a primary and a mirror, nothing to write first:
     pegloom up --listen tcp://:7890 --forward 10.0.0.1:1234 --forward 10.0.0.2:1234 --codec lines
+
+  A reverse proxy with a cache before three servers:
+    pegloom up --listen http://:8080 --forward a:80 --forward b:80 --forward c:80 --ttl 180s
 
   Several routes, or anything beyond the flags, from a file:
     pegloom init replicate > pegloom.toml
@@ -42,7 +45,8 @@ pub struct RouteArgs {
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub env: Option<PathBuf>,
 
-    /// Where sources connect, as in `tcp://:7890` (every interface), `tcp://127.0.0.1:0` (any free port) or `udp://:7890`
+    /// Where sources connect, as in `tcp://:7890` (every interface), `tcp://127.0.0.1:0` (any free port) `udp://:7890` or
+    /// `http://:8080`
     #[arg(long, value_name = "URL", help_heading = HEADING)]
     pub listen: Option<String>,
 
@@ -54,6 +58,10 @@ pub struct RouteArgs {
     #[arg(long, value_name = "CODEC", help_heading = HEADING, help = help_of(Route::KEYS, "codec"))]
     pub codec: Option<String>,
 
+    /// How long a reply may be answered from the cache.
+    #[arg(long, value_name = "TIME", help_heading = HEADING, help = help_of(Http::KEYS, "ttl"))]
+    pub ttl: Option<String>,
+
     /// Threads that carry traffic.
     #[arg(long, value_name = "N", allow_negative_numbers = true, help = help_of(Settings::KEYS, "shards"))]
     pub shards: Option<String>,
@@ -61,6 +69,14 @@ pub struct RouteArgs {
     /// How long a drain may take.
     #[arg(long, value_name = "TIME", help = help_of(Settings::KEYS, "grace"))]
     pub grace: Option<String>,
+
+    /// Where to keep what is kept on disk.
+    #[arg(long, value_name = "DIR", help = help_of(Settings::KEYS, "data_dir"))]
+    pub data_dir: Option<String>,
+
+    /// Where requests are logged.
+    #[arg(long, value_name = "FILE", help = help_of(Settings::KEYS, "access_log"))]
+    pub access_log: Option<String>,
 }
 
 impl RouteArgs {
@@ -71,6 +87,9 @@ impl RouteArgs {
             ("codec", "--codec", &self.codec),
             ("shards", "--shards", &self.shards),
             ("grace", "--grace", &self.grace),
+            ("ttl", "--ttl", &self.ttl),
+            ("data_dir", "--data-dir", &self.data_dir),
+            ("access_log", "--access-log", &self.access_log),
         ];
         let words = |(key, flag, text): (_, _, &Option<String>)| {
             let raw = Raw::Words(text.clone()?);

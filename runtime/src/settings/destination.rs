@@ -8,6 +8,7 @@ use super::{
     Destination, Route, address,
     environment::Environment,
     given::{Given, Origin, Raw, Table},
+    http,
     layers::{Layers, keep},
     problem::Problem,
     route::{Stated, refuse_unknown, stated},
@@ -56,6 +57,7 @@ pub(super) fn list(given: &Given, problems: &mut Vec<Problem>) -> Vec<Given> {
 pub(super) fn destination(
     given: &Given,
     index: usize,
+    is_http: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<Stated<Destination>> {
     let empty = Table::default();
@@ -63,8 +65,15 @@ pub(super) fn destination(
         Raw::Table(table) => (table, table.find("address").cloned()),
         _ => (&empty, Some(given.clone())),
     };
-    refuse_unknown(table, Destination::KEYS, &[("under [[route]]", Route::KEYS)], problems);
-    let default = if index == 0 { "primary".to_owned() } else { format!("secondary-{index}") };
+    let known = if is_http { http::keys_of_server() } else { http::keys_of_destination() };
+    let elsewhere = if is_http { "not with http://" } else { "in a route that listens on http://" };
+    let elsewhere = [("under [[route]]", Route::KEYS), (elsewhere, Destination::KEYS)];
+    refuse_unknown(table, &known, &elsewhere, problems);
+    let default = match index {
+        index if is_http => format!("server-{}", index + 1),
+        0 => "primary".to_owned(),
+        index => format!("secondary-{index}"),
+    };
     let name = name(table, given, &default, problems);
     let address = address.or_else(|| {
         problems.push(given.refuse("the address is missing", "{ address = \"10.0.0.1:1234\" }"));
@@ -74,6 +83,11 @@ pub(super) fn destination(
     // A flag or a variable cannot say which destination it means.
     let layers = Layers { flags: &BTreeMap::new(), environment: &Environment::default(), table };
     let mut value = Destination::assemble(name.map(|name| name.value), address, vec![], &layers, problems)?;
+    if is_http {
+        value.rows.retain(|row| !http::is_about_frames(&row.key));
+        return Some(Stated { value, given: given.clone() });
+    }
+    value.rows.retain(|row| !http::is_said_of_server(&row.key));
     if index == 0 {
         talk::refuse_for_primary(table, problems);
         value.rows.retain(|row| !talk::FOR_SECONDARIES.contains(&row.key.as_str()));

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Destination, Key, Route, Settings};
+use super::{Destination, Http, Key, Route, Settings};
 
 /// A commented settings file with one route and every default, as `pegloom init replicate` writes it.
 pub fn template_replicate() -> &'static str {
@@ -17,6 +17,7 @@ pub fn settings_document() -> String {
     for (title, keys) in [
         ("At the top of the file", Settings::KEYS),
         ("In each `[[route]]`", Route::KEYS),
+        ("In each `[[route]]` that listens on `http://`", Http::KEYS),
         ("In a destination's table", Destination::KEYS),
     ] {
         // Writing to a string cannot fail.

@@ -50,7 +50,8 @@ pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
 
 /// Defines a struct of settings and the table of its keys.
 ///
-/// `own` fields are filled by hand; `keys` have a default and a reader, and the environment may set them or not.
+/// `own` fields are filled by hand; `keys` have a default and a reader, and the environment may set them or not. What stands
+/// `beside` them is no key, and its maker's business.
 /// `assemble` reads every key, so that all problems are found, and makes the struct if there were none.
 macro_rules! keyed {
     (
@@ -62,12 +63,16 @@ macro_rules! keyed {
             keys in_environment = $in_environment:literal {
                 $( $(#[doc = $help:literal])+ pub $field:ident: $type:ty = $default:literal => $read:path; )*
             }
+            $( beside {
+                $( $(#[doc = $beside_help:literal])+ pub $beside:ident: $beside_type:ty, )*
+            } )?
         }
     ) => {
         $(#[$meta])*
         pub struct $name {
             $( $(#[doc = $own_help])+ pub $own: $own_type, )*
             $( $(#[doc = $help])+ pub $field: $type, )*
+            $( $( $(#[doc = $beside_help])+ pub $beside: $beside_type, )* )?
             // Invariant: one for each value that somebody or nobody set, in the order of the fields.
             pub(in crate::settings) rows: Vec<$crate::settings::layers::Row>,
         }
@@ -92,7 +97,7 @@ macro_rules! keyed {
                 problems: &mut Vec<$crate::settings::problem::Problem>,
             ) -> Option<Self> {
                 $( let $field = layers.read(stringify!($field), $default, $read, &mut rows, problems); )*
-                Some(Self { $( $own: $own?, )* $( $field: $field?, )* rows })
+                Some(Self { $( $own: $own?, )* $( $field: $field?, )* $( $( $beside: <$beside_type>::default(), )* )? rows })
             }
         }
     };

@@ -5,7 +5,7 @@
 //! the default, and every value remembers which it was (`describe`).
 //!
 //! Reading order: `key` (one definition of a key), `given` (raw values), `layers` (precedence), `value`, `address`,
-//! `codec` and `talk` (readers), `source`, `toml_file` and `dotenv` (where raw values come from), `route` and `conflict`.
+//! `codec`, `talk` and `http` (readers), `source`, `toml_file` and `dotenv` (where raw values come from), `route` and `conflict`.
 
 mod address;
 mod args;
@@ -17,6 +17,7 @@ mod document;
 mod dotenv;
 mod environment;
 mod given;
+mod http;
 mod key;
 mod layers;
 mod problem;
@@ -27,7 +28,7 @@ mod toml_file;
 mod transport;
 mod value;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use proto::{
     codec::Codec,
@@ -42,6 +43,7 @@ pub use self::{
     document::{settings_document, template_replicate},
     environment::Environment,
     given::Origin,
+    http::{Balance, Http},
     key::Key,
     problem::{Problem, Problems},
     transport::Transport,
@@ -72,6 +74,10 @@ keyed! {
             pub link_window: ByteCount = "64MiB" => value::bytes;
             /// Sessions in this process at once; the next source is closed when it connects, and counted.
             pub max_sessions: usize = "100000" => value::count;
+            /// The folder for what is kept on disk, such as the caches of `http://` routes; or `none`.
+            pub data_dir: Option<PathBuf> = "none" => http::path;
+            /// The file that gets one line for each request of an `http://` route; opened anew on SIGHUP; or `none`.
+            pub access_log: Option<PathBuf> = "none" => http::path;
         }
     }
 }
@@ -84,10 +90,11 @@ keyed! {
             /// What logs and reports call it; no two routes share one.
             pub name: String, "name", "`route-1`, `route-2`, …";
             /// Where sources connect: `tcp://HOST:PORT`, or `tcp://:PORT` for every interface, v4 and v6; port 0 is
-            /// any free one. With `udp://` the route carries datagrams, to its destinations too.
+            /// any free one. With `udp://` the route carries datagrams, to its destinations too; with `http://` it is a
+            /// reverse proxy, and its destinations are servers.
             pub listen: Listen, "listen", "required";
             /// Who receives the traffic: addresses, or tables with the keys of a destination. The first is the
-            /// primary, the others are secondaries.
+            /// primary, the others are secondaries; of `http://` they are servers, all alike.
             pub destinations: Vec<Destination>, "destinations", "required";
         }
         keys in_environment = true {
@@ -139,6 +146,10 @@ keyed! {
             /// whose replies are compared as one stream.
             pub ignore: Patterns = "[]" => talk::patterns;
         }
+        beside {
+            /// What a route of `http://` is told besides; none for the others.
+            pub http: Option<Http>,
+        }
     }
 }
 
@@ -148,7 +159,7 @@ keyed! {
     pub struct Destination {
         own {
             /// What logs and reports call it; no two destinations of a route share one.
-            pub name: String, "name", "`primary`, `secondary-1`, …";
+            pub name: String, "name", "`primary`, `secondary-1`, …; `server-1`, …";
             /// Where it is: `HOST:PORT`, `[IPV6]:PORT`, or `:PORT` for this machine.
             pub address: Address, "address", "required";
         }
@@ -165,6 +176,8 @@ keyed! {
             /// in, with the session's first N frames again and then the next, `first:1` to `first:64`. Not with
             /// `raw`, which has no frames to repeat.
             pub rejoin: Rejoin = "next" => talk::rejoin;
+            /// How many of the requests of an `http://` route it gets, compared with the others.
+            pub weight: usize = "1" => value::count;
         }
     }
 }

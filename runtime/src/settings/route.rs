@@ -6,16 +6,17 @@
 use proto::codec::Codec;
 
 use super::{
-    ByteCount, Destination, Route, address,
+    ByteCount, Destination, Http, Route, address,
     address::Listen,
     conflict,
     destination::{destination, list, name},
     given::{Given, Origin, Raw, Table},
+    http,
     key::{Key, nearest},
     layers::{Layers, Row, keep},
     problem::Problem,
     talk,
-    transport::Transport,
+    transport::{self, Transport},
     value::{self, Show as _},
 };
 
@@ -53,6 +54,7 @@ pub(super) fn routes(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option
         let layers = Layers { table: table.1, ..*layers };
         check_window(&layers, problems);
         draft.check_datagrams(&layers, problems);
+        http::check_flags(draft.carries(Transport::Http), &layers, problems);
         check_backoff(&layers, problems);
         talk::check(&draft.destinations, &layers, problems);
         draft.assemble(&layers, problems)
@@ -127,22 +129,16 @@ impl Draft {
         layers: &Layers<'_>,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        refuse_unknown(
-            layers.table,
-            Route::KEYS,
-            &[
-                ("above the first [[route]]", super::Settings::KEYS),
-                ("in a destination's table", Destination::KEYS),
-            ],
-            problems,
-        );
         let own = |key| if is_alone { layers.find(key) } else { layers.table.find(key).cloned() };
-        let listen = own("listen").or_else(|| missing(at, "listen", "tcp://:7890", problems));
+        let said = own("listen");
+        let is_http = said.as_ref().and_then(transport::transport_of) == Some(Transport::Http);
+        refuse_unknown_of_route(is_http, layers.table, problems);
+        let listen = said.or_else(|| missing(at, "listen", "tcp://:7890", problems));
         let listen = listen.and_then(|given| stated(address::listen, given, problems));
         let items = own("destinations").unwrap_or_else(|| nothing(at, "destinations"));
         let items = list(&items, problems);
         let destinations: Vec<_> =
-            items.iter().zip(0..).filter_map(|(item, index)| destination(item, index, problems)).collect();
+            items.iter().zip(0..).filter_map(|(item, index)| destination(item, index, is_http, problems)).collect();
         Self {
             name: name(layers.table, at, &format!("route-{number}"), problems),
             listen,
@@ -152,7 +148,11 @@ impl Draft {
     }
 
     fn has_datagrams(&self) -> bool {
-        self.listen.as_ref().is_some_and(|listen| listen.value.transport == Transport::Udp)
+        self.carries(Transport::Udp)
+    }
+
+    fn carries(&self, transport: Transport) -> bool {
+        self.listen.as_ref().is_some_and(|listen| listen.value.transport == transport)
     }
 
     /// What a route of datagrams may not be told.
@@ -172,7 +172,7 @@ impl Draft {
     }
 
     fn assemble(self, layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option<Route> {
-        let has_datagrams = self.has_datagrams();
+        let (has_datagrams, is_http) = (self.has_datagrams(), self.carries(Transport::Http));
         let mut rows = Vec::new();
         rows.extend(
             self.listen.as_ref().map(|listen| Row::of("listen", &listen.value, &listen.given.origin)),
@@ -192,6 +192,10 @@ impl Draft {
             layers,
             problems,
         );
+        if is_http {
+            let http = Http::assemble(Vec::new(), layers, problems);
+            return Some(route?.of_requests(http?));
+        }
         route.map(|route| if has_datagrams { route.of_datagrams() } else { route })
     }
 }
@@ -203,6 +207,27 @@ impl Route {
             row.value = self.codec.show();
         }
         self
+    }
+
+    /// What goes to a server and back is a stream to the fabric; who speaks when is HTTP's business.
+    fn of_requests(mut self, http: Http) -> Self {
+        self.codec = Codec::Raw;
+        self.rows.retain(|row| !http::is_about_frames(&row.key));
+        self.rows.extend(http.rows.iter().cloned());
+        self.http = Some(http);
+        self
+    }
+}
+
+fn refuse_unknown_of_route(is_http: bool, table: &Table, problems: &mut Vec<Problem>) {
+    let top = ("above the first [[route]]", super::Settings::KEYS);
+    let below = ("in a destination's table", Destination::KEYS);
+    if is_http {
+        let frames = ("in a route that does not listen on http://", Route::KEYS);
+        refuse_unknown(table, &http::keys_of_route(), &[top, below, frames], problems);
+    } else {
+        let requests = ("in a route that listens on http://", Http::KEYS);
+        refuse_unknown(table, Route::KEYS, &[top, below, requests], problems);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a route carries, from its listener to its destinations.
 //!
-//! One word for both: a route is streams or datagrams throughout, so it is named where the route listens.
+//! One word for both: a route is streams, datagrams or requests throughout, so it is named where the route listens.
 
 use std::fmt;
 
@@ -14,6 +14,8 @@ pub enum Transport {
     Tcp,
     /// Datagrams.
     Udp,
+    /// Requests.
+    Http,
 }
 
 impl Transport {
@@ -22,6 +24,7 @@ impl Transport {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Http => "http",
         }
     }
 }
@@ -44,7 +47,7 @@ pub(super) fn split_transport(text: &str) -> Result<(Option<Transport>, &str), S
     match scheme.to_ascii_lowercase().as_str() {
         "tcp" => Ok((Some(Transport::Tcp), rest)),
         "udp" => Ok((Some(Transport::Udp), rest)),
-        "http" => Err(format!("`{text}`: {scheme}:// is not served by this version; tcp:// and udp:// are")),
-        _ => Err(format!("`{text}`: {scheme}:// is not known; tcp:// and udp:// are")),
+        "http" => Ok((Some(Transport::Http), rest)),
+        _ => Err(format!("`{text}`: {scheme}:// is not known; tcp://, udp:// and http:// are")),
     }
 }

@@ -58,6 +58,23 @@ impl ReadBuffer {
     }
 }
 
+impl ReadBuffer {
+    /// Copies at most `limit` bytes together, as if they had been read.
+    pub fn gather(&self, slices: &[io::IoSlice<'_>], limit: usize) -> Bytes {
+        let mut buffer = self.0.borrow_mut();
+        let mut room = limit.min(slices.iter().map(|slice| slice.len()).sum());
+        if buffer.capacity() - buffer.len() < room {
+            buffer.reserve(BUFFER.max(room));
+        }
+        for slice in slices {
+            let length = slice.len().min(room);
+            buffer.extend_from_slice(&slice[..length]);
+            room -= length;
+        }
+        buffer.split().freeze()
+    }
+}
+
 /// Who hears what happens to its endpoints. `id` is what the endpoint was opened with.
 pub trait Owner: 'static {
     /// Something was read; never empty.

@@ -1,0 +1,206 @@
+//! What a route of `http://` is told besides: balancing, limits, times, and its cache.
+//!
+//! Its keys stand in the route's own table, and only there; a route of another transport that names one is refused, and so
+//! is a route of `http://` that names what only frames need.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    ByteCount, Destination, Route,
+    given::{Given, Raw},
+    key::{Key, keyed, nearest},
+    layers::{Layers, Read},
+    problem::Problem,
+    value::{self, Show},
+};
+
+/// Keys of a route that are about frames and sessions of devices.
+const ABOUT_FRAMES: [&str; 10] = [
+    "codec",
+    "quiet_gap",
+    "idle_timeout",
+    "max_frame",
+    "replies",
+    "reply_timeout",
+    "dedup_window",
+    "hold",
+    "answer",
+    "ignore",
+];
+/// Keys of a destination that are about them.
+const SAID_BY_DESTINATIONS: [&str; 4] = ["asks", "allow", "deny", "rejoin"];
+/// Keys of a destination that are about balancing.
+const OF_SERVERS: [&str; 1] = ["weight"];
+
+const BALANCES: [(&str, Balance); 2] =
+    [("round-robin", Balance::RoundRobin), ("least-requests", Balance::LeastRequests)];
+
+const LONGEST_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How nothing is spelled.
+const NONE: &str = "none";
+
+/// Who gets the next request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Who has the fewest in progress.
+    LeastRequests,
+}
+
+keyed! {
+    /// What a route of `http://` is told besides.
+    #[derive(Clone, Debug)]
+    pub struct Http {
+        own {}
+        keys in_environment = true {
+            /// Which server gets the next request: `round-robin`, one after the other as their weights say, or
+            /// `least-requests`, the one with the fewest in progress for its weight.
+            pub balance: Balance = "round-robin" => balance;
+            /// Requests that may be with the route's servers at once; further ones wait for `queue_timeout`, and are
+            /// then answered 503.
+            pub max_connections: usize = "1024" => value::count;
+            /// How long a request waits at most until fewer are in progress.
+            pub queue_timeout: Duration = "5s" => value::duration;
+            /// How long a reply that says nothing about it may be answered from the cache; `0s`: not at all.
+            pub ttl: Duration = "180s" => ttl;
+            /// What the route's cache may hold in memory.
+            pub cache_memory: ByteCount = "64MiB" => value::bytes;
+            /// What it may hold on disk, if there is a `data_dir`.
+            pub cache_disk: ByteCount = "1GiB" => value::bytes;
+            /// The longest reply that is kept.
+            pub cache_longest: ByteCount = "64MiB" => value::bytes;
+            /// How long a request waits at most for another's reply to the same question, before it asks a server
+            /// itself.
+            pub cache_wait: Duration = "5s" => value::duration;
+            /// The longest head of a request; a longer one is answered 431.
+            pub max_header: u32 = "32KiB" => value::small_bytes;
+            /// The longest body of a request; a longer one is answered 413.
+            pub max_body: ByteCount = "1GiB" => value::bytes;
+            /// How long the head of a request may take to arrive, before 408.
+            pub header_timeout: Duration = "10s" => value::duration;
+            /// How long a connection may be silent between two requests.
+            pub keep_alive: Duration = "60s" => value::duration;
+            /// How long a server may be silent while it is awaited, before 504.
+            pub upstream_timeout: Duration = "30s" => value::duration;
+            /// How many failures in a row take a server out of the ring.
+            pub eject_after: usize = "3" => value::count;
+            /// How long it stays out, at first; twice as long each time it fails again, a minute at most.
+            pub eject_for: Duration = "5s" => value::duration;
+            /// What a server is asked for to see whether it is well: a path such as `/health`, answered with 200 to
+            /// 399; or `none`.
+            pub health: Option<String> = "none" => health;
+            /// How often.
+            pub health_interval: Duration = "5s" => value::duration;
+        }
+    }
+}
+
+impl Show for Balance {
+    fn show(&self) -> String {
+        let word = BALANCES.iter().find(|(_, balance)| balance == self);
+        word.map_or("", |(word, _)| word).to_owned()
+    }
+}
+
+impl Show for Option<String> {
+    fn show(&self) -> String {
+        self.clone().unwrap_or_else(|| NONE.to_owned())
+    }
+}
+
+impl Show for Option<PathBuf> {
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| NONE.to_owned(), |path| path.display().to_string())
+    }
+}
+
+fn balance(given: &Given) -> Read<Balance> {
+    let word = given.text().ok_or_else(|| given.refuse_kind("a word", "round-robin"))?;
+    let known = BALANCES.iter().find(|(known, _)| *known == word);
+    let refuse = || {
+        let meant = nearest(word, BALANCES.map(|(word, _)| word)).unwrap_or("round-robin");
+        given.refuse(format_args!("`{word}` is neither round-robin nor least-requests"), meant)
+    };
+    Ok(known.map(|(_, balance)| *balance).ok_or_else(refuse)?)
+}
+
+/// A duration that may be nothing, and long.
+fn ttl(given: &Given) -> Read<Duration> {
+    const INSTEAD: &str = "180s";
+    let is_zero = matches!(given.raw, Raw::Integer(0)) || given.text() == Some("0");
+    if is_zero {
+        return Ok(Duration::ZERO);
+    }
+    let text = given.text().ok_or_else(|| given.refuse_kind("a duration", INSTEAD))?;
+    let value = humantime::parse_duration(text)
+        .map_err(|cause| given.refuse(format_args!("`{text}` is not a duration: {cause}"), INSTEAD))?;
+    if value > LONGEST_TTL {
+        return Err(given.refuse(format_args!("`{text}` is more than a year"), INSTEAD).into());
+    }
+    Ok(value)
+}
+
+/// A path to ask for, or `none`.
+fn health(given: &Given) -> Read<Option<String>> {
+    let text = given.text().ok_or_else(|| given.refuse_kind("a path", "/health"))?;
+    if text == NONE {
+        return Ok(None);
+    }
+    if !text.starts_with('/') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(given.refuse(format_args!("`{text}` is not a path"), "/health").into());
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// A file or folder, or `none`.
+pub(super) fn path(given: &Given) -> Read<Option<PathBuf>> {
+    let text = given.text().ok_or_else(|| given.refuse_kind("a path", "/var/lib/pegloom"))?;
+    match text {
+        NONE => Ok(None),
+        "" => Err(given.refuse("an empty path is nowhere", "/var/lib/pegloom").into()),
+        text => Ok(Some(PathBuf::from(text))),
+    }
+}
+
+/// Every key of a route of `http://`.
+pub(super) fn keys_of_route() -> Vec<Key> {
+    Route::KEYS.iter().filter(|key| !ABOUT_FRAMES.contains(&key.name)).chain(Http::KEYS).copied().collect()
+}
+
+/// Every key of its destinations.
+pub(super) fn keys_of_server() -> Vec<Key> {
+    Destination::KEYS.iter().filter(|key| !SAID_BY_DESTINATIONS.contains(&key.name)).copied().collect()
+}
+
+/// Every key of a destination of frames.
+pub(super) fn keys_of_destination() -> Vec<Key> {
+    Destination::KEYS.iter().filter(|key| !OF_SERVERS.contains(&key.name)).copied().collect()
+}
+
+/// Whether the key of a destination says something of it.
+pub(super) fn is_said_of_server(key: &str) -> bool {
+    OF_SERVERS.contains(&key)
+}
+
+/// Whether the key of a route or destination is about frames.
+pub(super) fn is_about_frames(key: &str) -> bool {
+    ABOUT_FRAMES.contains(&key) || SAID_BY_DESTINATIONS.contains(&key)
+}
+
+/// Refuses flags that do not go with the route's transport.
+pub(super) fn check_flags(is_http: bool, layers: &Layers<'_>, problems: &mut Vec<Problem>) {
+    let wrong = |key: &str| if is_http { ABOUT_FRAMES.contains(&key) } else { is_key(key) };
+    let (what, advice) = if is_http {
+        ("means nothing in a route of http://, which has no frames", "to leave it out, or tcp://")
+    } else {
+        ("is for routes that listen on http://", "http://, or to leave it out")
+    };
+    let flags = layers.flags.iter().filter(|(key, _)| wrong(key));
+    problems.extend(flags.map(|(_, given)| given.refuse_with(what, advice)));
+}
+
+fn is_key(name: &str) -> bool {
+    Http::KEYS.iter().any(|key| key.name == name)
+}
