@@ -50,6 +50,10 @@ id!(
     DestinationIndex(u16), "d"
 );
 id!(
+    /// A server of a balanced route, by its place in its route.
+    ServerIndex(u16), "v"
+);
+id!(
     /// A link of one worker shard, by the order it was dialled in.
     LinkIndex(u16), "l"
 );

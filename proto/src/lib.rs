@@ -18,11 +18,13 @@
 //! 4. [`backoff`] and [`outage`]: how long to wait, and whose turn it is to try.
 //! 5. [`pattern`] and [`policy`]: what a route makes of what destinations say.
 //! 6. [`conversation`]: what is a reply, what an ask, what was said before, and what differs.
-//! 7. [`worker`], the simpler machine; then [`ingress`], with its sessions and their lanes.
+//! 7. [`balance`]: which server of a balanced route gets the next request; it stands alone.
+//! 8. [`worker`], the simpler machine; then [`ingress`], with its sessions and their lanes.
 //!
 //! docs/states.md has the machines as tables, docs/protocol.md what goes between them, docs/lexicon.md the words.
 
 pub mod backoff;
+pub mod balance;
 pub mod codec;
 pub mod conversation;
 pub mod counters;
