@@ -144,6 +144,10 @@ fn listen(address: &Listen) -> Result<(Listener, SocketAddr), Failure> {
             let socket = bound.sockets.pop().expect("a listener of one shard has one socket");
             Ok((Listener::Udp(Door::new(socket)?), bound.address))
         }),
+        Transport::Http => {
+            let why = "it speaks no HTTP";
+            return Err(Failure::cannot(format!("echo on {address}"), why, "tcp:// or udp://").as_usage());
+        }
     };
     bound.map_err(|error| {
         Failure::cannot(format!("listen on {address}"), error, "another port, or port 0 for any free one")

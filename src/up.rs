@@ -190,8 +190,7 @@ impl Plan {
         let (settings, clock) = (Arc::clone(&self.settings), Clock::start());
         let endpoint = format!("inproc://shard-{}-{}", self.index, self.incarnation.0);
         let router = Router::bind(&self.context, &endpoint)?;
-        let machine = ingress::machine(&settings, self.incarnation, true);
-        let ingress = ingress::Shard::new(machine, router, events.clone(), clock);
+        let ingress = ingress::Shard::new(&settings, self.incarnation, true, router, events.clone(), clock);
         let mut tasks = JoinSet::new();
         let mut workers = Vec::new();
         for ((route, destination), absence) in destinations(&settings).zip(&*self.absences) {
@@ -227,8 +226,8 @@ impl Tenant for ReportingShard {
     fn leave(&self) {}
 
     fn is_idle(&self) -> bool {
-        let is_idle = self.ingress.look(proto::ingress::Ingress::is_idle);
-        is_idle && self.workers.iter().all(|worker| worker.look(proto::worker::Worker::is_idle))
+        self.ingress.is_idle()
+            && self.workers.iter().all(|worker| worker.look(proto::worker::Worker::is_idle))
     }
 
     fn report(&self) -> Report {

@@ -2,7 +2,7 @@
 //!
 //! `proto::ingress` decides; here are its sockets. Reading order: `node` (the process), `shard` (one thread), `shell`
 //! (what the machine has done for it), `visitors` (sources of datagrams), `stream` (sources
-//! that are this process), `places`, `log`, `event`, `report`. `pegloom up` uses [`Shard`]
+//! that are this process), `places`, `web` (HTTP), `log`, `event`, `report`. `pegloom up` uses [`Shard`]
 //! with workers on the same thread.
 
 mod event;
@@ -15,8 +15,8 @@ mod shard;
 mod shell;
 mod stream;
 mod visitors;
+mod web;
 
 pub use node::{Args, Doors, Listener, open_doors, run};
 pub use report::report;
-pub use settings::machine;
 pub use shard::Shard;

@@ -19,7 +19,7 @@ use runtime::{
     node::{Leaving, Node},
     publish::{Audience, default_node_name, publish},
     report::Report,
-    settings::{Environment, Listen, RouteArgs, Settings, Transport},
+    settings::{Environment, Route, RouteArgs, Settings, Transport},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
     tcp,
@@ -32,8 +32,9 @@ use tokio::{
     task::JoinSet,
 };
 use tracing::{info, warn};
+use web::Site;
 
-use crate::{report::report, settings::machine, shard::Shard};
+use crate::{report::report, shard::Shard};
 
 /// Flags of `pegloom ingress`.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,12 +61,13 @@ pub struct Args {
 }
 
 /// A route's socket on one shard.
-#[derive(Debug)]
 pub enum Listener {
     /// Takes connections.
     Tcp(TcpListener),
     /// Takes datagrams.
     Udp(UdpSocket),
+    /// Takes connections that HTTP is spoken on.
+    Http(TcpListener, Arc<Site>),
 }
 
 /// The sockets of every route, and the addresses they have.
@@ -81,7 +83,7 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
     let mut doors =
         Doors { listeners: (0..settings.shards).map(|_| Vec::new()).collect(), addresses: Vec::new() };
     for route in &settings.routes {
-        let (sockets, address) = bind(&route.listen, settings.shards).map_err(|error| {
+        let (sockets, address) = bind(route, settings.shards).map_err(|error| {
             Failure::cannot(
                 format!("listen on {}", route.listen),
                 error,
@@ -100,11 +102,16 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
     Ok(doors)
 }
 
-fn bind(address: &Listen, shards: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
+fn bind(route: &Route, shards: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
+    let address = &route.listen;
     Ok(match address.transport {
-        Transport::Tcp => {
-            let bound = tcp::listen(address, shards)?;
-            (bound.sockets.into_iter().map(Listener::Tcp).collect(), bound.address)
+        Transport::Tcp | Transport::Http => {
+            let (bound, site) = (tcp::listen(address, shards)?, Site::of(route));
+            let listener = |socket| match &site {
+                Some(site) => Listener::Http(socket, Arc::clone(site)),
+                None => Listener::Tcp(socket),
+            };
+            (bound.sockets.into_iter().map(listener).collect(), bound.address)
         }
         Transport::Udp => {
             let bound = udp::listen(address, shards)?;
@@ -230,8 +237,8 @@ impl Plan {
         };
         let _ = bound.send(Ok(router.endpoint().to_owned()));
         let events = Events::new(self.stats.is_some());
-        let machine = machine(&self.settings, self.incarnation, false);
-        let shard = Shard::new(machine, router, events.clone(), Clock::start());
+        let shard =
+            Shard::new(&self.settings, self.incarnation, false, router, events.clone(), Clock::start());
         let Ok(ports) = ports.await else { return };
         shard.set_ports(ports);
         let (settings, addresses) = (self.settings, self.addresses);
@@ -270,7 +277,7 @@ impl Tenant for ReportingShard {
     fn leave(&self) {}
 
     fn is_idle(&self) -> bool {
-        self.shard.look(proto::ingress::Ingress::is_idle)
+        self.shard.is_idle()
     }
 
     fn report(&self) -> Report {

@@ -17,7 +17,7 @@ use crate::places::shares;
 const SECONDARY_WINDOWS: u32 = 4;
 
 /// What one shard's machine is told. `shards` share the sessions between them.
-pub fn machine(settings: &Settings, incarnation: Incarnation, is_local: bool) -> Machine {
+pub(crate) fn machine(settings: &Settings, incarnation: Incarnation, is_local: bool) -> Machine {
     Machine {
         incarnation,
         ports: Vec::new(),

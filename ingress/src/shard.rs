@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use proto::{
-    id::{Peer, RouteIndex, SessionId},
-    ingress::{Ingress, Settings},
+    id::{Incarnation, Peer, RouteIndex, SessionId},
+    ingress::Ingress,
     time::Instant,
     wire::Cause,
 };
@@ -21,6 +21,7 @@ use runtime::{
     clock::Clock,
     event::Events,
     pulse::{Beat, Pulse},
+    settings::Settings,
     tcp::{Endpoint, Owner, ReadBuffer},
     telemetry::RateLimited,
     udp::{Arrival, Desk, Door},
@@ -29,18 +30,21 @@ use runtime::{
 use rustc_hash::FxHashMap;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, spawn_local},
     time::sleep,
 };
 use tracing::warn;
+use web::Front;
 
 use crate::{
     log::{Log, Names, RouteNames},
     node::Listener,
     places::Places,
+    settings::machine,
     shell::Hands,
     stream::Pipe,
     visitors::{AtDoor, Visitor, Visitors},
+    web::{RouteFront, Servers},
 };
 
 /// Batches taken from the ROUTER before others have their turn.
@@ -61,11 +65,26 @@ pub struct Shard {
     listeners: RefCell<Vec<AbortHandle>>,
     accept_failures: RefCell<RateLimited>,
     drops: RefCell<RateLimited>,
+    places: Places,
+    /// Routes that do not listen on `http://`.
+    without_clients: Vec<RouteIndex>,
+    fronts: RefCell<Vec<RouteFront>>,
 }
 
 impl Shard {
     /// A shard that speaks to its workers through `router`, and tells `events` what happens.
-    pub fn new(settings: Settings, router: Router, events: Events, clock: Clock) -> Rc<Self> {
+    pub fn new(
+        settings: &Settings,
+        incarnation: Incarnation,
+        is_local: bool,
+        router: Router,
+        events: Events,
+        clock: Clock,
+    ) -> Rc<Self> {
+        let places = Places::of(settings);
+        let without_clients = settings.routes.iter().enumerate().filter(|(_, route)| route.http.is_none());
+        let without_clients = without_clients.map(|(index, _)| places.first(index)).collect();
+        let settings = machine(settings, incarnation, is_local);
         let names = settings.routes.iter().map(|route| RouteNames {
             route: route.name.clone(),
             destinations: route.destinations.iter().map(|destination| destination.name.clone()).collect(),
@@ -77,8 +96,15 @@ impl Shard {
             let (sources, visitors, broken) = (FxHashMap::default(), Visitors::default(), Vec::new());
             let router_of_hands = Rc::clone(&router);
             let streams = FxHashMap::default();
-            let hands =
-                Hands { router: router_of_hands, sources, visitors, streams, broken, owner: owner.clone(), log };
+            let hands = Hands {
+                router: router_of_hands,
+                sources,
+                visitors,
+                streams,
+                broken,
+                owner: owner.clone(),
+                log,
+            };
             Self {
                 machine: RefCell::new(machine),
                 hands: RefCell::new(hands),
@@ -91,6 +117,9 @@ impl Shard {
                 listeners: RefCell::default(),
                 accept_failures: RefCell::default(),
                 drops: RefCell::default(),
+                places,
+                without_clients,
+                fronts: RefCell::default(),
             }
         })
     }
@@ -102,7 +131,7 @@ impl Shard {
         let shard = Rc::clone(self);
         tasks.spawn_local(async move { shard.receive().await });
         for (index, listener) in listeners.into_iter().enumerate() {
-            let (shard, route) = (Rc::clone(self), RouteIndex(index as u16));
+            let (shard, route) = (Rc::clone(self), self.places.first(index));
             let listening = match listener {
                 Listener::Tcp(listener) => {
                     let listener = TcpListener::from_std(listener)?;
@@ -112,6 +141,13 @@ impl Shard {
                     let door = Rc::new(Door::new(socket)?);
                     shard.hands.borrow_mut().visitors.open(route, Rc::clone(&door));
                     tasks.spawn_local(async move { shard.fetch(route, &door).await })
+                }
+                Listener::Http(listener, site) => {
+                    let listener = TcpListener::from_std(listener)?;
+                    let front = Front::new(site, Servers { shard: Rc::clone(self), first: route });
+                    self.fronts.borrow_mut().push(Rc::clone(&front));
+                    tasks.spawn_local(Rc::clone(&front).tend());
+                    tasks.spawn_local(async move { shard.welcome(front, listener).await })
                 }
             };
             self.listeners.borrow_mut().push(listening);
@@ -134,10 +170,29 @@ impl Shard {
         self.foreign.get()
     }
 
-    /// Closes the listeners and brings all sessions to their end.
-    pub fn drain(&self) {
+    /// Closes the listeners and brings all sessions to their end; those of requests when their clients have gone.
+    pub fn drain(self: &Rc<Self>) {
         self.listeners.take().iter().for_each(AbortHandle::abort);
-        self.turn(Ingress::drain);
+        let fronts = self.fronts.borrow().clone();
+        fronts.iter().for_each(|front| front.drain());
+        if fronts.iter().all(|front| front.is_idle()) {
+            return self.turn(Ingress::drain);
+        }
+        for route in &self.without_clients {
+            self.turn(|machine, now, hands| machine.finish(*route, now, hands));
+        }
+        let shard = Rc::clone(self);
+        spawn_local(async move {
+            for front in fronts {
+                front.empty().await;
+            }
+            shard.turn(Ingress::drain);
+        });
+    }
+
+    /// Whether no session and no client is left.
+    pub fn is_idle(&self) -> bool {
+        self.fronts.borrow().iter().all(|front| front.is_idle()) && self.look(Ingress::is_idle)
     }
 
     /// Handles one input.
@@ -209,6 +264,21 @@ impl Shard {
         }
     }
 
+    /// Clients of a route of `http://`.
+    async fn welcome(self: Rc<Self>, front: RouteFront, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, client)) => {
+                    spawn_local(Rc::clone(&front).serve(stream, client.ip()));
+                }
+                Err(error) => {
+                    self.tell_not_accepted(&error);
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
     async fn fetch(self: Rc<Self>, route: RouteIndex, door: &Door) {
         let mut ends = Vec::new();
         door.receive(&self.desk, |arrivals| {
@@ -250,9 +320,13 @@ impl Shard {
         }
     }
 
-    /// What was counted at a route's door, if it takes datagrams.
-    pub(crate) fn at_door(&self, route: RouteIndex) -> AtDoor {
-        self.hands.borrow().visitors.at_door(route)
+    /// What was counted at the door of a route of the settings, if it takes datagrams.
+    pub(crate) fn at_door(&self, route: usize) -> AtDoor {
+        self.hands.borrow().visitors.at_door(self.places.first(route))
+    }
+
+    pub(crate) const fn places(&self) -> &Places {
+        &self.places
     }
 
     fn tell_not_accepted(&self, error: &io::Error) {

@@ -176,9 +176,7 @@ impl AsyncRead for Stream {
         if state.said.is_empty() {
             return match state.phase {
                 Phase::Finished | Phase::Closed { is_aborted: false } => Poll::Ready(Ok(())),
-                Phase::Closed { is_aborted: true } => {
-                    Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
-                }
+                Phase::Closed { is_aborted: true } => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
                 Phase::Connecting | Phase::Open => {
                     state.reader = Some(context.waker().clone());
                     Poll::Pending
@@ -198,11 +196,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
     }
 

@@ -43,7 +43,7 @@ pub struct Shown {
 fn http_address(text: &str) -> Result<Listen, String> {
     let listen: Listen = text.strip_prefix("http://").unwrap_or(text).parse()?;
     match listen.transport {
-        Transport::Tcp => Ok(listen),
+        Transport::Tcp | Transport::Http => Ok(listen),
         Transport::Udp => Err(format!("`{text}`: HTTP is not spoken over datagrams")),
     }
 }

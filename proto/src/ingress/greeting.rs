@@ -238,7 +238,8 @@ impl Ingress {
     fn destination_named(&self, name: &str) -> Option<(RouteIndex, DestinationIndex, u64)> {
         let (route, destination) = name.split_once('/')?;
         // Several may share a name: where each session has one destination, each destination has a route.
-        let mut namesakes = self.core.routes.iter().enumerate().filter(|(_, known)| known.settings.name == route);
+        let mut namesakes =
+            self.core.routes.iter().enumerate().filter(|(_, known)| known.settings.name == route);
         namesakes.find_map(|(index, known)| {
             let destinations = &known.settings.destinations;
             let place = destinations.iter().position(|known| known.name == destination)?;

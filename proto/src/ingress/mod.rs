@@ -260,6 +260,14 @@ impl Ingress {
         self.core.next_timer().into_iter().chain(self.core.lag_at()).chain(look).min()
     }
 
+    /// Brings the sessions of a route to an end as if their sources had finished.
+    pub fn finish(&mut self, route: RouteIndex, now: Instant, shell: &mut impl Shell) {
+        let of_route = self.sessions.iter().filter(|(_, session)| session.route == route);
+        for id in of_route.map(|(id, _)| SessionId(id)).collect::<Vec<_>>() {
+            self.with(id, now, shell, Session::drain);
+        }
+    }
+
     /// Takes no new sessions; those there are come to an end as if their sources had finished.
     pub fn drain(&mut self, now: Instant, shell: &mut impl Shell) {
         self.is_draining = true;

@@ -137,8 +137,11 @@ impl Draft {
         let listen = listen.and_then(|given| stated(address::listen, given, problems));
         let items = own("destinations").unwrap_or_else(|| nothing(at, "destinations"));
         let items = list(&items, problems);
-        let destinations: Vec<_> =
-            items.iter().zip(0..).filter_map(|(item, index)| destination(item, index, is_http, problems)).collect();
+        let destinations: Vec<_> = items
+            .iter()
+            .zip(0..)
+            .filter_map(|(item, index)| destination(item, index, is_http, problems))
+            .collect();
         Self {
             name: name(layers.table, at, &format!("route-{number}"), problems),
             listen,

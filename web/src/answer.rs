@@ -1,0 +1,77 @@
+//! Replies of our own: short, in plain text, and what they mean.
+
+use bytes::Bytes;
+use http::{
+    Response, StatusCode,
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
+};
+
+/// Why a request is not answered by a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Refusal {
+    /// What it asks for is not what a proxy does.
+    Method,
+    /// Its head cannot be meant.
+    Malformed,
+    /// It has passed here too often already.
+    Loop,
+    /// Its body is longer than `max_body`.
+    TooLarge,
+    /// Its body did not come.
+    SlowBody,
+    /// No server could be reached, or none gave a reply that makes sense.
+    NoServer,
+    /// The server was silent for too long.
+    Silent,
+    /// There were too many before it.
+    Busy,
+}
+
+impl Refusal {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::NOT_IMPLEMENTED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::NoServer => StatusCode::BAD_GATEWAY,
+            Self::Silent => StatusCode::GATEWAY_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Method => "this method is not passed on",
+            Self::Malformed => "the request is malformed",
+            Self::Loop => "the request has been here before",
+            Self::TooLarge => "the body is too long",
+            Self::SlowBody => "the body did not come in time",
+            Self::NoServer => "no server answered",
+            Self::Silent => "the server did not answer in time",
+            Self::Busy => "too many requests are in progress",
+        }
+    }
+
+    /// Whether the rest of the connection cannot be trusted, or is not worth waiting for.
+    const fn closes(self) -> bool {
+        matches!(self, Self::Method | Self::Malformed | Self::TooLarge | Self::SlowBody)
+    }
+
+    /// The reply, and its text.
+    pub(crate) fn reply(self) -> Response<Bytes> {
+        let status = self.status();
+        let text =
+            format!("{} {}: {}\n", status.as_u16(), status.canonical_reason().unwrap_or(""), self.text());
+        let mut reply = Response::new(Bytes::from(text));
+        *reply.status_mut() = status;
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.closes() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        reply
+    }
+}

@@ -1,0 +1,251 @@
+//! Bodies on their way: a request's towards a server, a reply's towards a client.
+//!
+//! No body is held: each piece is passed on as it comes, and the next is asked for when it is gone. What is watched is how
+//! long a body is, and how long nothing comes.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::{answer::Refusal, exchange::Account, upstream::Lease};
+
+/// What is known of a request's body while it is passed on.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Pieces that were passed on.
+    pub(crate) pieces: Cell<u64>,
+    /// What was wrong with it.
+    pub(crate) fault: Cell<Option<Refusal>>,
+}
+
+/// A body on its way to a server.
+pub(crate) enum Outgoing {
+    Empty,
+    Upload(Upload),
+}
+
+/// A client's body.
+pub(crate) struct Upload {
+    incoming: Incoming,
+    /// Bytes it may still have.
+    left: u64,
+    silence: Silence,
+    progress: Rc<Progress>,
+}
+
+impl Outgoing {
+    /// What the client sends: at most `limit` bytes, with pauses of at most `patience`.
+    pub(crate) fn new(incoming: Incoming, limit: u64, patience: Duration, progress: Rc<Progress>) -> Self {
+        if incoming.is_end_stream() {
+            return Self::Empty;
+        }
+        Self::Upload(Upload { incoming, left: limit, silence: Silence::new(patience), progress })
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Upload {
+    fn refuse(&self, refusal: Refusal) -> io::Error {
+        self.progress.fault.set(Some(refusal));
+        io::Error::other("the body is refused")
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => {
+                ready!(self.silence.poll_over(context));
+                return Poll::Ready(Some(Err(self.refuse(Refusal::SlowBody))));
+            }
+        };
+        self.silence.is_broken();
+        self.progress.pieces.set(self.progress.pieces.get() + 1);
+        let Some(piece) = piece else { return Poll::Ready(None) };
+        let piece = piece.map_err(|error| {
+            self.progress.fault.set(Some(Refusal::Malformed));
+            io::Error::other(error)
+        });
+        if let Some(data) = piece.as_ref().ok().and_then(Frame::data_ref) {
+            match self.left.checked_sub(data.len() as u64) {
+                Some(left) => self.left = left,
+                None => return Poll::Ready(Some(Err(self.refuse(Refusal::TooLarge)))),
+            }
+        }
+        Poll::Ready(Some(piece))
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Upload(upload) => upload.poll_piece(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Upload(upload) => upload.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Upload(upload) => upload.incoming.size_hint(),
+        }
+    }
+}
+
+/// How long nothing has come. It costs nothing until something has to be waited for.
+struct Silence {
+    patience: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    const fn new(patience: Duration) -> Self {
+        Self { patience, sleep: None }
+    }
+
+    fn is_broken(&mut self) {
+        self.sleep = None;
+    }
+
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let patience = self.patience;
+        self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience))).as_mut().poll(context)
+    }
+}
+
+/// A server's reply, and the connection it comes over.
+pub(crate) struct Download {
+    incoming: Incoming,
+    silence: Silence,
+    // Given back when the reply is complete; with a reply that is not, it is closed.
+    lease: Option<Lease>,
+}
+
+impl Download {
+    /// With pauses of at most `patience`.
+    pub(crate) fn new(incoming: Incoming, patience: Duration, lease: Lease) -> Self {
+        let mut download = Self { incoming, silence: Silence::new(patience), lease: Some(lease) };
+        download.settle_if_complete();
+        download
+    }
+
+    fn settle_if_complete(&mut self) {
+        if self.incoming.is_end_stream()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => {
+                ready!(self.silence.poll_over(context));
+                self.fail();
+                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+            }
+        };
+        self.silence.is_broken();
+        match &piece {
+            None => {
+                if let Some(lease) = self.lease.take() {
+                    lease.give_back();
+                }
+            }
+            Some(Ok(_)) => self.settle_if_complete(),
+            Some(Err(_)) => self.fail(),
+        }
+        Poll::Ready(piece.map(|piece| piece.map_err(io::Error::other)))
+    }
+
+    fn fail(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.fail();
+        }
+    }
+}
+
+/// What a client is sent.
+pub(crate) struct Reply {
+    source: Source,
+    account: Account,
+}
+
+enum Source {
+    Own(Option<Bytes>),
+    Server(Download),
+}
+
+impl Reply {
+    pub(crate) fn own(bytes: Bytes, account: Account) -> Self {
+        Self { source: Source::Own(Some(bytes).filter(|bytes| !bytes.is_empty())), account }
+    }
+
+    pub(crate) fn server(download: Download, account: Account) -> Self {
+        Self { source: Source::Server(download), account }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = match &mut self.source {
+            Source::Own(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+            Source::Server(download) => ready!(download.poll_piece(context)),
+        };
+        match &piece {
+            Some(Ok(piece)) => {
+                let bytes = piece.data_ref().map_or(0, Bytes::len);
+                self.account.note_sent(bytes as u64);
+            }
+            Some(Err(_)) => self.account.note_torn(),
+            None => {}
+        }
+        Poll::Ready(piece)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(bytes) => bytes.is_none(),
+            Source::Server(download) => download.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Server(download) => download.incoming.size_hint(),
+        }
+    }
+}

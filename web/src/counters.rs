@@ -1,0 +1,65 @@
+//! What one shard counts of a route of `http://`.
+
+use std::cell::Cell;
+
+use proto::id::ServerIndex;
+
+/// A count of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct Count(Cell<u64>);
+
+impl Count {
+    pub(crate) fn bump(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, more: u64) {
+        self.0.set(self.0.get() + more);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// All that is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Clients that connected.
+    pub(crate) connections: Count,
+    /// Requests whose head was understood.
+    pub(crate) requests: Count,
+    /// Replies, by the first digit of their status.
+    pub(crate) replies: [Count; 6],
+    /// Replies that ended before they were complete.
+    pub(crate) torn: Count,
+    /// Clients that did not finish a head in time.
+    pub(crate) slow: Count,
+    /// Bytes of replies' bodies.
+    pub(crate) sent: Count,
+    /// Requests sent once more, to another server.
+    pub(crate) retried: Count,
+    /// Requests that waited for a place.
+    pub(crate) queued: Count,
+    /// By server.
+    pub(crate) servers: Vec<OfServer>,
+}
+
+/// What is counted of a server.
+#[derive(Debug, Default)]
+pub(crate) struct OfServer {
+    /// Requests sent to it.
+    pub(crate) requests: Count,
+    /// Those it failed.
+    pub(crate) failures: Count,
+}
+
+impl Counters {
+    pub(crate) fn new(servers: usize) -> Self {
+        Self { servers: (0..servers).map(|_| OfServer::default()).collect(), ..Self::default() }
+    }
+
+    pub(crate) fn server(&self, server: ServerIndex) -> &OfServer {
+        &self.servers[usize::from(server.0)]
+    }
+}

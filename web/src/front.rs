@@ -1,0 +1,187 @@
+//! One shard's part of a route of `http://`: its clients' connections.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    net::IpAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use proto::id::ServerIndex;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    select,
+    sync::watch,
+    time::{sleep, sleep_until, timeout},
+};
+
+use crate::{
+    counters::Counters,
+    exchange::Exchange,
+    site::Site,
+    upstream::Upstream,
+    watch::{Phase, Watch, Watched},
+};
+
+/// Headers a request may have.
+const MOST_HEADERS: usize = 128;
+/// How often idle connections to servers are looked at.
+const SWEEP: Duration = Duration::from_secs(5);
+/// What a client still sends is read for so long, so that it gets to read why it was refused.
+const PARTING: Duration = Duration::from_secs(1);
+/// At most so much of it.
+const PARTING_BYTES: usize = 256 * 1024;
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Where streams to servers come from.
+pub trait Servers: 'static {
+    /// What HTTP is spoken over.
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+
+    /// A new stream to a server, connected.
+    fn open(&self, server: ServerIndex) -> impl Future<Output = io::Result<Self::Stream>>;
+}
+
+/// One shard's part of a site.
+pub struct Front<S> {
+    pub(crate) site: Arc<Site>,
+    pub(crate) upstream: Upstream<S>,
+    pub(crate) counters: Rc<Counters>,
+    /// Clients that are connected.
+    clients: watch::Sender<usize>,
+    leaving: watch::Sender<bool>,
+}
+
+/// How a client's connection ended.
+enum End {
+    /// By itself, or because what it said was no HTTP: hyper has answered.
+    Over,
+    /// It was silent for too long.
+    Overdue,
+}
+
+impl<S: Servers> Front<S> {
+    /// A shard's part of `site`, whose servers it reaches by `servers`.
+    pub fn new(site: Arc<Site>, servers: S) -> Rc<Self> {
+        let counters = Rc::new(Counters::new(site.servers.len()));
+        let upstream = Upstream::new(Arc::clone(&site), servers, Rc::clone(&counters));
+        let (leaving, _) = watch::channel(false);
+        let (clients, _) = watch::channel(0);
+        Rc::new(Self { site, upstream, counters, clients, leaving })
+    }
+
+    /// Closes what nobody needs any more, for ever.
+    pub async fn tend(self: Rc<Self>) {
+        loop {
+            sleep(SWEEP).await;
+            self.upstream.sweep();
+        }
+    }
+
+    /// Lets requests that are in progress end, and then their connections.
+    pub fn drain(&self) {
+        self.leaving.send_replace(true);
+        self.upstream.close_idle();
+    }
+
+    /// Over when no client is connected.
+    pub async fn empty(&self) {
+        // It holds the sender itself.
+        let _ = self.clients.subscribe().wait_for(|&clients| clients == 0).await;
+    }
+
+    /// Whether no client is connected.
+    pub fn is_idle(&self) -> bool {
+        *self.clients.borrow() == 0
+    }
+
+    /// Serves a client until its connection ends.
+    pub async fn serve(self: Rc<Self>, stream: TcpStream, client: IpAddr) {
+        let _ = stream.set_nodelay(true);
+        self.clients.send_modify(|clients| *clients += 1);
+        self.counters.connections.bump();
+        self.converse(stream, client).await;
+        self.clients.send_modify(|clients| *clients -= 1);
+    }
+
+    async fn converse(self: &Rc<Self>, stream: TcpStream, client: IpAddr) {
+        let watch = Rc::new(Watch::new(self.site.clock));
+        let io = TokioIo::new(Watched { io: stream, watch: Rc::clone(&watch) });
+        let service = service_fn(|request| {
+            watch.is_busy();
+            let exchange = Exchange { front: Rc::clone(self), client, watch: Rc::clone(&watch) };
+            // hyper's connection is to be taken apart at its end, which a future in place would forbid.
+            Box::pin(async { Ok::<_, Infallible>(exchange.answer(request).await) })
+        });
+        let settings = &self.site.settings;
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_buf_size(settings.max_header.max(8192) as usize)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(io, service);
+        let mut leaving = self.leaving.subscribe();
+        let (head, idle) = (settings.header_timeout, settings.keep_alive);
+        let mut alarm = pin!(sleep_until(self.site.clock.deadline(self.site.now() + head)));
+        let mut is_leaving = false;
+        let end = loop {
+            let driven = poll_fn(|context| {
+                if connection.poll_without_shutdown(context).is_ready() {
+                    return Poll::Ready(End::Over);
+                }
+                let Some(due) = watch.due(head, idle) else { return Poll::Pending };
+                loop {
+                    let at = self.site.clock.deadline(due);
+                    if alarm.is_elapsed() || alarm.deadline() > at {
+                        alarm.as_mut().reset(at);
+                    }
+                    std::task::ready!(alarm.as_mut().poll(context));
+                    if self.site.now() >= due {
+                        return Poll::Ready(End::Overdue);
+                    }
+                }
+            });
+            select! {
+                biased;
+                end = driven => break end,
+                _ = leaving.wait_for(|&is| is), if !is_leaving => {
+                    is_leaving = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+            }
+        };
+        let stream = connection.into_parts().io.into_inner().io;
+        let is_slow = matches!(end, End::Overdue) && watch.phase() == Phase::Head;
+        if is_slow {
+            self.counters.slow.bump();
+        }
+        part(stream, if is_slow { TOO_SLOW } else { b"" }).await;
+    }
+}
+
+/// Says the last word, and lets the client read it: unread bytes would turn the end into a reset.
+async fn part(mut stream: TcpStream, words: &[u8]) {
+    if stream.write_all(words).await.is_err() || stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut rest = [0; 4096];
+    let reading = async {
+        let mut left = PARTING_BYTES;
+        while let Ok(length @ 1..) = stream.read(&mut rest).await {
+            left = left.saturating_sub(length);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever goes on talking after that is cut off.
+    let _ = timeout(PARTING, reading).await;
+}

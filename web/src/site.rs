@@ -1,0 +1,106 @@
+//! A route of `http://` in this process: what all its shards share.
+//!
+//! Requests of one route come to every shard, and the ring, the limit of requests in progress and the cache are the
+//! route's. They are the only things of the data path that shards share; none is held across a wait.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use proto::{
+    balance::{Balance, Change, Ejection, HealthChecks, How, Settings},
+    id::ServerIndex,
+    time::Instant,
+};
+use runtime::{
+    clock::Clock,
+    settings::{self, Http, Route},
+};
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+/// The longest time a server is out of the ring at once.
+const LONGEST_EJECTION: Duration = Duration::from_secs(60);
+/// Failed checks until a server is unwell, and passed ones until it is well.
+const CHECKS: (u32, u32) = (2, 2);
+
+/// What the shards of a process share of one route.
+pub struct Site {
+    pub(crate) name: String,
+    /// What its servers are called, and where they are.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) settings: Http,
+    pub(crate) clock: Clock,
+    /// Requests that may be with servers at once.
+    pub(crate) places: Arc<Semaphore>,
+    balance: Mutex<Balance>,
+}
+
+/// A server of the route.
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) address: String,
+}
+
+impl Site {
+    /// The site of `route`; `None` if it is no route of `http://`.
+    pub fn of(route: &Route) -> Option<Arc<Self>> {
+        let http = route.http.clone()?;
+        let servers = route
+            .destinations
+            .iter()
+            .map(|it| Server { name: it.name.clone(), address: it.address.to_string() });
+        Some(Arc::new(Self {
+            name: route.name.clone(),
+            servers: servers.collect(),
+            clock: Clock::start(),
+            places: Arc::new(Semaphore::new(http.max_connections.min(Semaphore::MAX_PERMITS))),
+            balance: Mutex::new(Balance::new(&balance(route, &http))),
+            settings: http,
+        }))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The ring. Held for a few instructions only.
+    pub(crate) fn balance(&self) -> MutexGuard<'_, Balance> {
+        // What a panic left behind is whole: every call leaves it so.
+        self.balance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the operator what changed for a server.
+    pub(crate) fn tell(&self, server: ServerIndex, change: Option<Change>) {
+        let Some(change) = change else { return };
+        let (route, server) = (&self.name, &self.servers[usize::from(server.0)]);
+        let (server, address) = (&server.name, &server.address);
+        match change {
+            Change::Ejected { .. } => warn!(route, server, address, "server fails, it is out of the ring"),
+            Change::Back => info!(route, server, address, "server answers again, it is back in the ring"),
+            Change::Unwell => warn!(route, server, address, "server is unwell, its checks fail"),
+            Change::Well => info!(route, server, address, "server is well again"),
+        }
+    }
+}
+
+fn balance(route: &Route, http: &Http) -> Settings {
+    let weight = |it: &settings::Destination| u16::try_from(it.weight).unwrap_or(u16::MAX);
+    let ejection = Ejection {
+        failures: u32::try_from(http.eject_after).unwrap_or(u32::MAX),
+        base: http.eject_for,
+        cap: LONGEST_EJECTION.max(http.eject_for),
+    };
+    let (unwell_after, well_after) = CHECKS;
+    let checks = HealthChecks { interval: http.health_interval, unwell_after, well_after };
+    Settings {
+        how: match http.balance {
+            settings::Balance::RoundRobin => How::RoundRobin,
+            settings::Balance::LeastRequests => How::LeastRequests,
+        },
+        weights: route.destinations.iter().map(weight).collect(),
+        ejection: Some(ejection),
+        checks: http.health.is_some().then_some(checks),
+    }
+}
