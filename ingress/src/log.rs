@@ -23,6 +23,8 @@ const SHOWN: usize = 64;
 pub(crate) struct RouteNames {
     pub(crate) route: String,
     pub(crate) destinations: Vec<String>,
+    /// Its destinations are servers, and whoever sends requests to them tells what becomes of those.
+    pub(crate) has_servers: bool,
 }
 
 /// What routes and destinations are called, by their places in the settings.
@@ -32,6 +34,10 @@ pub(crate) struct Names(pub(crate) Vec<RouteNames>);
 impl Names {
     pub(crate) fn route(&self, route: RouteIndex) -> &str {
         &self.0[route.0 as usize].route
+    }
+
+    fn has_servers(&self, route: RouteIndex) -> bool {
+        self.0[route.0 as usize].has_servers
     }
 
     pub(crate) fn destination(&self, route: RouteIndex, destination: DestinationIndex) -> &str {
@@ -67,7 +73,7 @@ impl Log {
                 debug!(%session, route = self.route(*route), "session opened");
             }
             Notice::SessionEnded { session, route, by, ending, was_connecting, received, sent } => {
-                if *was_connecting && *ending != Ending::Drained {
+                if *was_connecting && *ending != Ending::Drained && !self.names.has_servers(*route) {
                     self.tell_refused(*session, *route, *ending);
                 }
                 debug!(

@@ -83,11 +83,12 @@ impl Shard {
     ) -> Rc<Self> {
         let places = Places::of(settings);
         let without_clients = settings.routes.iter().enumerate().filter(|(_, route)| route.http.is_none());
-        let without_clients = without_clients.map(|(index, _)| places.first(index)).collect();
+        let without_clients: Vec<_> = without_clients.map(|(index, _)| places.first(index)).collect();
         let settings = machine(settings, incarnation, is_local);
-        let names = settings.routes.iter().map(|route| RouteNames {
+        let names = settings.routes.iter().enumerate().map(|(place, route)| RouteNames {
             route: route.name.clone(),
             destinations: route.destinations.iter().map(|destination| destination.name.clone()).collect(),
+            has_servers: !without_clients.contains(&RouteIndex(place as u16)),
         });
         let log = Log::new(Names(names.collect()), clock, events, settings.is_local);
         let router = Rc::new(router);
