@@ -83,7 +83,9 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
     let mut doors =
         Doors { listeners: (0..settings.shards).map(|_| Vec::new()).collect(), addresses: Vec::new() };
     for route in &settings.routes {
-        let (sockets, address) = bind(route, settings.shards).map_err(|error| {
+        let site = Site::open(route, settings.data_dir.as_deref())
+            .map_err(|error| Failure::cannot(format!("serve {}", route.listen), error, "another data_dir"))?;
+        let (sockets, address) = bind(route, site.as_ref(), settings.shards).map_err(|error| {
             Failure::cannot(
                 format!("listen on {}", route.listen),
                 error,
@@ -102,12 +104,12 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
     Ok(doors)
 }
 
-fn bind(route: &Route, shards: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
+fn bind(route: &Route, site: Option<&Arc<Site>>, shards: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
     let address = &route.listen;
     Ok(match address.transport {
         Transport::Tcp | Transport::Http => {
-            let (bound, site) = (tcp::listen(address, shards)?, Site::of(route));
-            let listener = |socket| match &site {
+            let bound = tcp::listen(address, shards)?;
+            let listener = |socket| match site {
                 Some(site) => Listener::Http(socket, Arc::clone(site)),
                 None => Listener::Tcp(socket),
             };

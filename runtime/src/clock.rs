@@ -33,6 +33,11 @@ impl Clock {
     }
 }
 
+/// What the wall clock shows: what HTTP's dates are of.
+pub fn wall() -> time::SystemTime {
+    time::SystemTime::now()
+}
+
 /// Milliseconds since 1970: what an incarnation is made of, so that a later start has a larger one.
 pub fn unix_millis() -> u64 {
     let since = time::SystemTime::now().duration_since(time::UNIX_EPOCH).unwrap_or_default();

@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     Silent,
     /// There were too many before it.
     Busy,
+    /// It is to be answered from the cache only, which has nothing.
+    NotKept,
 }
 
 impl Refusal {
@@ -36,7 +38,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::NoServer => StatusCode::BAD_GATEWAY,
-            Self::Silent => StatusCode::GATEWAY_TIMEOUT,
+            Self::Silent | Self::NotKept => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -51,6 +53,7 @@ impl Refusal {
             Self::NoServer => "no server answered",
             Self::Silent => "the server did not answer in time",
             Self::Busy => "too many requests are in progress",
+            Self::NotKept => "nothing is kept that could answer",
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     io,
     pin::Pin,
     rc::Rc,
@@ -14,10 +15,16 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use crate::{answer::Refusal, exchange::Account, upstream::Lease};
+use crate::{
+    account::Account,
+    answer::Refusal,
+    cache::{self, Tee},
+    upstream::Lease,
+};
 
 /// What is known of a request's body while it is passed on.
 #[derive(Debug, Default)]
@@ -191,24 +198,82 @@ impl Download {
     }
 }
 
-/// What a client is sent.
-pub(crate) struct Reply {
-    source: Source,
-    account: Account,
-}
+impl Body for Download {
+    type Data = Bytes;
+    type Error = io::Error;
 
-enum Source {
-    Own(Option<Bytes>),
-    Server(Download),
-}
-
-impl Reply {
-    pub(crate) fn own(bytes: Bytes, account: Account) -> Self {
-        Self { source: Source::Own(Some(bytes).filter(|bytes| !bytes.is_empty())), account }
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.poll_piece(context)
     }
 
-    pub(crate) fn server(download: Download, account: Account) -> Self {
-        Self { source: Source::Server(download), account }
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// Where the body of an answer comes from.
+pub(crate) enum Source {
+    /// It is ours.
+    Own(Full<Bytes>),
+    Server(Download),
+    /// From a server, into the cache on its way.
+    Filling(Tee<Download>),
+    /// Out of the cache.
+    Kept(cache::Body),
+}
+
+impl Source {
+    /// Reads it to its end, for nobody.
+    pub(crate) async fn finish(mut self) {
+        while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await {}
+    }
+}
+
+/// What a client is sent.
+pub(crate) struct Reply {
+    pub(crate) source: Source,
+    pub(crate) account: Account,
+}
+
+impl Body for Source {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Own(own) => Pin::new(own).poll_frame(context).map_err(|never| match never {}),
+            Self::Server(download) => Pin::new(download).poll_frame(context),
+            Self::Filling(filling) => Pin::new(filling).poll_frame(context),
+            Self::Kept(kept) => Pin::new(kept).poll_frame(context).map_err(io::Error::other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(own) => own.is_end_stream(),
+            Self::Server(download) => download.is_end_stream(),
+            Self::Filling(filling) => filling.is_end_stream(),
+            Self::Kept(kept) => kept.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(own) => own.size_hint(),
+            Self::Server(download) => download.size_hint(),
+            Self::Filling(filling) => filling.size_hint(),
+            Self::Kept(kept) => kept.size_hint(),
+        }
     }
 }
 
@@ -220,10 +285,7 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let piece = match &mut self.source {
-            Source::Own(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
-            Source::Server(download) => ready!(download.poll_piece(context)),
-        };
+        let piece = ready!(Pin::new(&mut self.source).poll_frame(context));
         match &piece {
             Some(Ok(piece)) => {
                 let bytes = piece.data_ref().map_or(0, Bytes::len);
@@ -236,16 +298,10 @@ impl Body for Reply {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Own(bytes) => bytes.is_none(),
-            Source::Server(download) => download.incoming.is_end_stream(),
-        }
+        self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Source::Server(download) => download.incoming.size_hint(),
-        }
+        self.source.size_hint()
     }
 }

@@ -1,106 +1,251 @@
-//! One request, from its head to the last byte of its reply.
+//! One request, from its head to its reply: out of the cache if it may be, from a server otherwise.
+//!
+//! The cache says what may be done with what is kept, `upstream` brings what a server says; here is who is asked when. Of
+//! many requests for the same only one goes to a server: the others follow it, and look again.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{rc::Rc, time::SystemTime};
 
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST, request};
 use hyper::body::{Body as _, Incoming};
+use runtime::clock;
+use tokio::task::spawn_local;
 
 use crate::{
     answer::Refusal,
-    body::{Download, Outgoing, Progress, Reply},
-    counters::Counters,
+    body::{Download, Outgoing, Progress, Source},
+    cache::{CACHE_STATUS, Cache, Claim, Forward, Forwarded, Found, Lead, Outcome, Stale, forwarded},
     front::{Front, Servers},
-    watch::Watch,
 };
 
-/// What is known of a request when its reply has ended; counted and told when it is dropped.
-pub(crate) struct Account {
-    counters: Rc<Counters>,
-    watch: Rc<Watch>,
-    status: StatusCode,
-    sent: u64,
-    is_torn: bool,
+/// How often a request that was promised another's reply and did not get it tries to get one for itself and others.
+const PATIENCE: usize = 3;
+
+/// A reply's head and where its body comes from.
+pub(crate) type Answer = Response<Source>;
+
+/// A request that is being answered.
+pub(crate) struct Exchange<S> {
+    front: Rc<Front<S>>,
+    /// As the client sent it.
+    head: request::Parts,
 }
 
-impl Account {
-    pub(crate) fn note_sent(&mut self, bytes: u64) {
-        self.sent += bytes;
-    }
-
-    pub(crate) fn note_torn(&mut self) {
-        self.is_torn = true;
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        let class = usize::from(self.status.as_u16() / 100);
-        if let Some(replies) = self.counters.replies.get(class) {
-            replies.bump();
-        }
-        self.counters.sent.add(self.sent);
-        if self.is_torn {
-            self.counters.torn.bump();
-        }
-        self.watch.is_idle();
-    }
-}
-
-/// A request of a client, and where it came in.
-pub(crate) struct Exchange<S: Servers> {
-    pub(crate) front: Rc<Front<S>>,
-    pub(crate) client: IpAddr,
-    pub(crate) watch: Rc<Watch>,
+/// A request, as a server is to get it.
+struct Question {
+    request: Request<Outgoing>,
+    progress: Rc<Progress>,
 }
 
 impl<S: Servers> Exchange<S> {
-    /// The reply to it.
-    pub(crate) async fn answer(self, request: Request<Incoming>) -> Response<Reply> {
-        self.front.counters.requests.bump();
-        match self.pass_on(request).await {
-            Ok((reply, download)) => {
-                let account = self.account(reply.status());
-                reply.map(|()| Reply::server(download, account))
-            }
-            Err(refusal) => {
-                let reply = refusal.reply();
-                let account = self.account(reply.status());
-                reply.map(|bytes| Reply::own(bytes, account))
-            }
-        }
-    }
-
-    fn account(&self, status: StatusCode) -> Account {
-        let (counters, watch) = (Rc::clone(&self.front.counters), Rc::clone(&self.watch));
-        Account { counters, watch, status, sent: 0, is_torn: false }
-    }
-
-    async fn pass_on(&self, request: Request<Incoming>) -> Result<(Response<()>, Download), Refusal> {
-        let settings = &self.front.site.settings;
+    /// The answer to `request`.
+    pub(crate) async fn answer(front: Rc<Front<S>>, request: Request<Incoming>) -> Result<Answer, Refusal> {
         if request.method() == Method::CONNECT {
             return Err(Refusal::Method);
         }
-        let limit = settings.max_body.get();
+        let limit = front.site.settings.max_body.get();
         if request.body().size_hint().lower() > limit {
             return Err(Refusal::TooLarge);
         }
+        let (head, body) = request.into_parts();
+        let patience = front.site.settings.header_timeout;
         let progress = Rc::new(Progress::default());
-        let (mut parts, body) = request.into_parts();
-        parts.uri = origin_form(parts.uri);
-        parts.extensions.clear();
-        let body = Outgoing::new(body, limit, settings.header_timeout, Rc::clone(&progress));
-        let (reply, lease) = self.front.upstream.send(Request::from_parts(parts, body), &progress).await?;
-        let (parts, incoming) = reply.into_parts();
-        let download = Download::new(incoming, settings.upstream_timeout, lease);
-        Ok((Response::from_parts(parts, ()), download))
+        let body = Outgoing::new(body, limit, patience, Rc::clone(&progress));
+        let exchange = Self { front, head };
+        // Nobody can tell what a body means where a method gives it no meaning.
+        let is_odd = exchange.head.method.is_safe() && !body.is_empty();
+        match exchange.front.site.cache.clone().filter(|_| !is_odd) {
+            Some(cache) => exchange.look_up(&cache, body, progress).await,
+            None => {
+                let question = exchange.question(body, progress);
+                exchange.ask(question).await
+            }
+        }
+    }
+
+    /// Out of the cache, or as it says.
+    async fn look_up(self, cache: &Cache, body: Outgoing, progress: Rc<Progress>) -> Result<Answer, Refusal> {
+        let question = |exchange: &Self| exchange.question(body, progress);
+        match self.find(cache).await {
+            Found::Fresh(answer) => Ok(answer.map(Source::Kept)),
+            Found::Stale(stale) => self.revalidate(cache, stale).await,
+            Found::Missing(why) => self.fetch(cache, why).await,
+            Found::OnlyIfCached => Err(Refusal::NotKept),
+            Found::Bypassed(why) => {
+                let lead = cache.alone(&self.head);
+                let question = question(&self);
+                self.ask_for(cache, lead, question, Fetching { why, is_collapsed: false }).await
+            }
+            Found::OnDisk(_) => unreachable!("it has been read"),
+        }
+    }
+
+    async fn find(&self, cache: &Cache) -> Found {
+        match cache.lookup(&self.head, now()) {
+            Found::OnDisk(loading) => loading.load(&self.head, now()).await,
+            found => found,
+        }
+    }
+
+    /// Nothing is kept: asks a server, or follows who does.
+    async fn fetch(&self, cache: &Cache, why: Forward) -> Result<Answer, Refusal> {
+        let mut is_collapsed = false;
+        for _ in 0..PATIENCE {
+            let follower = match cache.claim(&self.head) {
+                Claim::Lead(lead) => {
+                    return self.ask_for(cache, lead, self.bare(), Fetching { why, is_collapsed }).await;
+                }
+                Claim::Follow(follower) => follower,
+            };
+            is_collapsed = true;
+            match follower.wait(self.front.site.settings.cache_wait).await {
+                Outcome::Stored => {
+                    if let Found::Fresh(answer) = self.find(cache).await {
+                        return Ok(answer.map(Source::Kept));
+                    }
+                    break;
+                }
+                Outcome::NotStorable | Outcome::TimedOut => break,
+                Outcome::Failed => {}
+            }
+        }
+        let lead = cache.alone(&self.head);
+        self.ask_for(cache, lead, self.bare(), Fetching { why, is_collapsed }).await
+    }
+
+    /// What is kept has to be asked about, now or meanwhile.
+    async fn revalidate(self, cache: &Cache, stale: Stale) -> Result<Answer, Refusal> {
+        if stale.may_be_served_meanwhile(now()) {
+            let answer = stale.answer(&self.head, now()).map(Source::Kept);
+            if let Claim::Lead(lead) = cache.claim(&self.head) {
+                spawn_local(self.renew_meanwhile(cache.clone(), stale, lead));
+            }
+            return Ok(answer);
+        }
+        let lead = match cache.claim(&self.head) {
+            Claim::Lead(lead) => lead,
+            Claim::Follow(follower) => {
+                let outcome = follower.wait(self.front.site.settings.cache_wait).await;
+                if outcome == Outcome::Stored
+                    && let Found::Fresh(answer) = self.find(cache).await
+                {
+                    return Ok(answer.map(Source::Kept));
+                }
+                cache.alone(&self.head)
+            }
+        };
+        self.ask_about(cache, stale, lead).await
+    }
+
+    /// Asks a server whether what is stale still holds.
+    async fn ask_about(&self, cache: &Cache, stale: Stale, lead: Lead) -> Result<Answer, Refusal> {
+        let mut question = self.bare();
+        stale.ask(question.request.headers_mut());
+        let why = stale.why();
+        let answer = match self.ask(question).await {
+            Ok(answer) if !is_failure(answer.status()) => answer,
+            failed if stale.may_be_served_on_error(&self.head.headers, now()) => {
+                drop(failed);
+                return Ok(stale.answer(&self.head, now()).map(Source::Kept));
+            }
+            failed => failed?,
+        };
+        let fetching = Fetching { why, is_collapsed: false };
+        if answer.status() != StatusCode::NOT_MODIFIED {
+            return Ok(self.keep(cache, lead, answer, fetching));
+        }
+        let (reply, _) = answer.into_parts();
+        match stale.freshen(&lead, &self.head, &reply, now()) {
+            Some(answer) => Ok(answer.map(Source::Kept)),
+            None => self.ask_for(cache, cache.alone(&self.head), self.bare(), fetching).await,
+        }
+    }
+
+    /// The same while the client already has its answer; whatever comes of it.
+    async fn renew_meanwhile(self, cache: Cache, stale: Stale, lead: Lead) {
+        if let Ok(answer) = self.ask_about(&cache, stale, lead).await {
+            answer.into_body().finish().await;
+        }
+    }
+
+    /// Asks a server, and keeps what it says if that may be kept.
+    async fn ask_for(
+        &self,
+        cache: &Cache,
+        lead: Lead,
+        question: Question,
+        fetching: Fetching,
+    ) -> Result<Answer, Refusal> {
+        let answer = self.ask(question).await?;
+        Ok(self.keep(cache, lead, answer, fetching))
+    }
+
+    fn keep(&self, cache: &Cache, lead: Lead, answer: Answer, fetching: Fetching) -> Answer {
+        let (mut reply, source) = answer.into_parts();
+        cache.invalidate(&self.head, &reply);
+        let filling = cache.admit(lead, &self.head, &reply, now());
+        let what = Forwarded {
+            is_stored: filling.is_some(),
+            is_collapsed: fetching.is_collapsed,
+            ..Forwarded::default()
+        };
+        reply.headers.append(CACHE_STATUS, forwarded(fetching.why, what));
+        let source = match (filling, source) {
+            (Some(filling), Source::Server(download)) => Source::Filling(filling.beside(download)),
+            (_, source) => source,
+        };
+        Response::from_parts(reply, source)
+    }
+
+    /// Asks a server.
+    async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
+        let Question { request, progress } = question;
+        let (reply, lease) = self.front.upstream.send(request, &progress).await?;
+        let patience = self.front.site.settings.upstream_timeout;
+        Ok(reply.map(|incoming| Source::Server(Download::new(incoming, patience, lease))))
+    }
+
+    /// What a server is asked, without a body.
+    fn bare(&self) -> Question {
+        self.question(Outgoing::Empty, Rc::default())
+    }
+
+    fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Question {
+        let head = &self.head;
+        let mut request = Request::new(body);
+        request.method_mut().clone_from(&head.method);
+        *request.uri_mut() = origin_form(&head.uri);
+        request.headers_mut().clone_from(&head.headers);
+        if let Some(authority) = head.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            // A target with a host of its own says more than the header (RFC 9112, 3.2.2).
+            request.headers_mut().insert(HOST, host);
+        }
+        Question { request, progress }
     }
 }
 
+/// Why a server is asked.
+#[derive(Clone, Copy)]
+struct Fetching {
+    why: Forward,
+    /// It has waited for another request first.
+    is_collapsed: bool,
+}
+
+/// A reply that says no more than none would.
+const fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+fn now() -> SystemTime {
+    clock::wall()
+}
+
 /// What a server is asked for: a target without scheme and authority.
-fn origin_form(uri: Uri) -> Uri {
+fn origin_form(uri: &Uri) -> Uri {
     if uri.scheme().is_none() && uri.authority().is_none() {
-        return uri;
+        return uri.clone();
     }
-    let target = uri.path_and_query().cloned();
-    target.map_or_else(|| Uri::from_static("/"), Uri::from)
+    uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from)
 }

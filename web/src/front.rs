@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use proto::id::ServerIndex;
 use tokio::{
@@ -24,6 +25,8 @@ use tokio::{
 };
 
 use crate::{
+    account::Account,
+    body::{Reply, Source},
     counters::Counters,
     exchange::Exchange,
     site::Site,
@@ -112,14 +115,28 @@ impl<S: Servers> Front<S> {
         self.clients.send_modify(|clients| *clients -= 1);
     }
 
+    async fn answer(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        client: IpAddr,
+        watch: &Rc<Watch>,
+    ) -> Response<Reply> {
+        let counters = Rc::clone(&self.counters);
+        counters.requests.bump();
+        let answer = Exchange::answer(self, request).await;
+        let answer = answer.unwrap_or_else(|refusal| refusal.reply().map(|text| Source::Own(text.into())));
+        let account = Account::new(&counters, watch, answer.status());
+        answer.map(|source| Reply { source, account })
+    }
+
     async fn converse(self: &Rc<Self>, stream: TcpStream, client: IpAddr) {
         let watch = Rc::new(Watch::new(self.site.clock));
         let io = TokioIo::new(Watched { io: stream, watch: Rc::clone(&watch) });
         let service = service_fn(|request| {
             watch.is_busy();
-            let exchange = Exchange { front: Rc::clone(self), client, watch: Rc::clone(&watch) };
+            let (front, watch) = (Rc::clone(self), Rc::clone(&watch));
             // hyper's connection is to be taken apart at its end, which a future in place would forbid.
-            Box::pin(async { Ok::<_, Infallible>(exchange.answer(request).await) })
+            Box::pin(async move { Ok::<_, Infallible>(front.answer(request, client, &watch).await) })
         });
         let settings = &self.site.settings;
         let mut connection = http1::Builder::new()

@@ -4,11 +4,13 @@
 //! kept, when waiting ends. It knows no fabric: streams to servers come from a [`Servers`].
 //!
 //! Reading order: `site` (what the shards of a process share), `front` (one shard: its clients' connections), `exchange`
-//! (one request, from first to last), `upstream` (a request at a server) with `pool` and `turn`, `body`, `watch`, `answer`
-//! (replies of our own), `counters`.
+//! (one request, from first to last), `cache`, `upstream` (a request at a server) with `pool` and `turn`, `body`, `watch`
+//! (how long a client is silent), `answer` (replies of our own), `account` and `counters`.
 
+mod account;
 mod answer;
 mod body;
+pub mod cache;
 mod counters;
 mod exchange;
 mod front;
@@ -18,5 +20,6 @@ mod turn;
 mod upstream;
 mod watch;
 
+pub use cache::OpenError;
 pub use front::{Front, Servers};
 pub use site::Site;

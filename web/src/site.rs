@@ -4,6 +4,7 @@
 //! route's. They are the only things of the data path that shards share; none is held across a wait.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -20,6 +21,8 @@ use runtime::{
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
+use crate::cache::{self, Cache, OpenError};
+
 /// The longest time a server is out of the ring at once.
 const LONGEST_EJECTION: Duration = Duration::from_secs(60);
 /// Failed checks until a server is unwell, and passed ones until it is well.
@@ -34,6 +37,8 @@ pub struct Site {
     pub(crate) clock: Clock,
     /// Requests that may be with servers at once.
     pub(crate) places: Arc<Semaphore>,
+    /// None where nothing may be kept.
+    pub(crate) cache: Option<Cache>,
     balance: Mutex<Balance>,
 }
 
@@ -44,21 +49,23 @@ pub(crate) struct Server {
 }
 
 impl Site {
-    /// The site of `route`; `None` if it is no route of `http://`.
-    pub fn of(route: &Route) -> Option<Arc<Self>> {
-        let http = route.http.clone()?;
+    /// The site of `route`; `None` if it is no route of `http://`. What is kept on disk is below `data_dir`.
+    pub fn open(route: &Route, data_dir: Option<&Path>) -> Result<Option<Arc<Self>>, OpenError> {
+        let Some(http) = route.http.clone() else { return Ok(None) };
+        let cache = (!http.ttl.is_zero()).then(|| Cache::open(cache_settings(route, &http, data_dir)));
         let servers = route
             .destinations
             .iter()
             .map(|it| Server { name: it.name.clone(), address: it.address.to_string() });
-        Some(Arc::new(Self {
+        Ok(Some(Arc::new(Self {
             name: route.name.clone(),
             servers: servers.collect(),
             clock: Clock::start(),
             places: Arc::new(Semaphore::new(http.max_connections.min(Semaphore::MAX_PERMITS))),
             balance: Mutex::new(Balance::new(&balance(route, &http))),
+            cache: cache.transpose()?,
             settings: http,
-        }))
+        })))
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -82,6 +89,15 @@ impl Site {
             Change::Unwell => warn!(route, server, address, "server is unwell, its checks fail"),
             Change::Well => info!(route, server, address, "server is well again"),
         }
+    }
+}
+
+fn cache_settings(route: &Route, http: &Http, data_dir: Option<&Path>) -> cache::Settings {
+    cache::Settings {
+        ttl: http.ttl,
+        memory_bytes: http.cache_memory.get(),
+        disk: data_dir.map(|dir| (dir.join("cache").join(&route.name), http.cache_disk.get())),
+        max_entry_bytes: http.cache_longest.get(),
     }
 }
 

@@ -63,7 +63,8 @@ keyed! {
             pub max_connections: usize = "1024" => value::count;
             /// How long a request waits at most until fewer are in progress.
             pub queue_timeout: Duration = "5s" => value::duration;
-            /// How long a reply that says nothing about it may be answered from the cache; `0s`: not at all.
+            /// How long a reply that says nothing about it may be answered from the cache; `0s`: nothing is kept,
+            /// whatever replies say.
             pub ttl: Duration = "180s" => ttl;
             /// What the route's cache may hold in memory.
             pub cache_memory: ByteCount = "64MiB" => value::bytes;
