@@ -116,6 +116,11 @@ impl Filling {
         open.keep(self.cache.clone());
     }
 
+    /// Whether all that was announced is there.
+    fn is_whole(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.expected == Some(open.length))
+    }
+
     /// A body that passes through, and fills the entry on its way.
     pub fn beside<B>(self, body: B) -> Tee<B> {
         Tee { body, filling: Some(self) }
@@ -154,19 +159,18 @@ impl Open {
             (Sink::Memory(mut segments), _) => {
                 segments.append(&mut rest);
                 self.entry.content = Content::Memory(segments.into());
-                cache.keep(Arc::new(self.entry), &self.lead);
+                cache.keep(&Arc::new(self.entry), &self.lead);
             }
         }
     }
 }
 
 fn keep_long(writing: Writing, rest: Vec<Bytes>, mut entry: Entry, lead: Lead, cache: Cache) {
-    writing.finish(rest, move |written| match written {
-        Ok(sums) => {
+    writing.finish(rest, move |written| {
+        if let Ok(sums) = written {
             entry.content = Content::File(sums.into());
-            cache.keep(Arc::new(entry), &lead);
-        }
-        Err(_) => {
+            cache.keep(&Arc::new(entry), &lead);
+        } else {
             cache.0.tallies.unkept(Unkept::Disk);
             lead.decide(Outcome::NotStorable);
         }
@@ -188,6 +192,27 @@ pub struct Tee<B> {
     filling: Option<Filling>,
 }
 
+impl<B: Body<Data = Bytes>> Tee<B> {
+    fn see(&mut self, frame: Option<&Result<Frame<Bytes>, B::Error>>) {
+        let Some(mut filling) = self.filling.take() else { return };
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    filling.push(data);
+                }
+                // Who reads may not ask again after the last frame.
+                if self.body.is_end_stream() || filling.is_whole() {
+                    filling.finish();
+                } else {
+                    self.filling = Some(filling);
+                }
+            }
+            Some(Err(_)) => {}
+            None => filling.finish(),
+        }
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for Tee<B> {
     type Data = Bytes;
     type Error = B::Error;
@@ -200,21 +225,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tee<B> {
             ready!(filling.poll_ready(cx));
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let (Some(filling), Some(data)) = (&mut self.filling, frame.data_ref()) {
-                    filling.push(data);
-                }
-                // Who reads may not ask again after the last frame.
-                if self.body.is_end_stream() {
-                    self.filling.take().map(Filling::finish);
-                }
-            }
-            Some(Err(_)) => self.filling = None,
-            None => {
-                self.filling.take().map(Filling::finish);
-            }
-        }
+        self.see(frame.as_ref());
         Poll::Ready(frame)
     }
 

@@ -103,22 +103,22 @@ impl Memory {
         let excess = (variants.len() + 1).saturating_sub(VARIANTS);
         variants.drain(..excess);
         variants.push(entry);
-        self.insert(key, variants);
+        self.insert(&key, variants);
     }
 
     /// Drops what is kept for the same requests as `entry`. One caller at a time.
     pub(crate) fn drop_same(&self, entry: &Entry) {
         let others = self.others(&entry.key, &entry.selection);
         if self.map.remove(&entry.key).is_some() && !others.is_empty() {
-            self.insert(entry.key.clone(), others);
+            self.insert(&entry.key, others);
         }
     }
 
-    fn insert(&self, key: Key, entries: Vec<Arc<Entry>>) {
+    fn insert(&self, key: &Key, entries: Vec<Arc<Entry>>) {
         let mut gone = Vec::new();
         self.map.insert_with_lifecycle(key.clone(), Variants::new(entries), &mut gone);
         // What is replaced makes no room for others.
-        let evicted = gone.iter().filter(|(other, _)| *other != key).map(|(_, count)| *count as u64).sum();
+        let evicted = gone.iter().filter(|(other, _)| other != key).map(|(_, count)| *count as u64).sum();
         self.tallies.add(Count::EvictedFromMemory, evicted);
     }
 

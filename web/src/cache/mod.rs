@@ -301,7 +301,7 @@ impl Cache {
     }
 
     /// Keeps an entry that is whole.
-    fn keep(&self, entry: Arc<Entry>, lead: &Lead) {
+    fn keep(&self, entry: &Arc<Entry>, lead: &Lead) {
         let guard = self.changing();
         if lead.is_overtaken() {
             drop(guard);
@@ -311,7 +311,7 @@ impl Cache {
             self.0.tallies.unkept(Unkept::Overtaken);
             return lead.decide(Outcome::NotStorable);
         }
-        self.put(&entry);
+        self.put(entry);
         drop(guard);
         self.0.tallies.count(Count::Stored);
         lead.decide(Outcome::Stored);
@@ -411,11 +411,10 @@ impl Cache {
 
     /// The counters.
     pub fn counters(&self) -> Counters {
-        Counters {
-            memory_bytes: self.0.memory.bytes() + self.0.held.load(Relaxed),
-            disk_bytes: self.0.disk.as_ref().map_or(0, Disk::bytes),
-            ..self.0.tallies.snapshot()
-        }
+        let mut counters = self.0.tallies.snapshot();
+        counters.memory_bytes = self.0.memory.bytes() + self.0.held.load(Relaxed);
+        counters.disk_bytes = self.0.disk.as_ref().map_or(0, Disk::bytes);
+        counters
     }
 }
 

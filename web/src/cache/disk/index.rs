@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::SystemTime,
 };
 
 use http::HeaderMap;
@@ -26,7 +25,6 @@ pub(crate) struct Place {
     pub key: Key,
     pub id: u64,
     pub selection: Selection,
-    pub received: SystemTime,
     /// Of its files, in whole blocks.
     pub bytes: u64,
     pub is_long: bool,
@@ -43,7 +41,6 @@ impl Place {
             key: entry.key.clone(),
             id: entry.id,
             selection: entry.selection.clone(),
-            received: entry.freshness.received,
             bytes,
             is_long,
             used: entry.used.clone(),
@@ -102,7 +99,9 @@ impl Index {
         self.count += 1;
         self.bytes += place.bytes;
         self.order.push_back(place);
-        gone.iter().for_each(|place| self.forget(place));
+        for place in &gone {
+            self.forget(place);
+        }
         self.sweep();
         gone
     }
@@ -140,7 +139,9 @@ impl Index {
     /// Drops all variants of `key`.
     pub(crate) fn remove_all(&mut self, key: &str) -> Vec<Arc<Place>> {
         let gone = self.resources.remove(key).unwrap_or_default();
-        gone.iter().for_each(|place| self.forget(place));
+        for place in &gone {
+            self.forget(place);
+        }
         gone
     }
 

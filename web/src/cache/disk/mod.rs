@@ -28,8 +28,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::{files::Files, index::Index};
-pub(crate) use self::{index::Place, record::checksum, writing::Writing};
+pub(crate) use self::writing::Writing;
+use self::{
+    files::Files,
+    index::{Index, Place},
+};
 use super::{
     counters::{Count, Tallies, Unkept},
     entry::{Content, Entry, Held},
@@ -276,7 +279,9 @@ impl Disk {
     fn remove(&self, gone: Vec<Arc<Place>>) {
         if !gone.is_empty() {
             self.job(move |disk| {
-                gone.iter().for_each(|place| disk.0.files.remove(place.id, place.is_long));
+                for place in gone {
+                    disk.0.files.remove(place.id, place.is_long);
+                }
             });
         }
     }

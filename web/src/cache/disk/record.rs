@@ -71,7 +71,9 @@ pub(crate) fn encode(entry: &Entry) -> Option<Vec<u8>> {
     file.extend_from_slice(&u32::try_from(head.len()).ok()?.to_le_bytes());
     file.extend_from_slice(&checksum(entry.id, &head).to_le_bytes());
     file.extend_from_slice(&head);
-    segments.iter().for_each(|segment| file.extend_from_slice(segment));
+    for segment in segments {
+        file.extend_from_slice(segment);
+    }
     Some(file)
 }
 
