@@ -43,12 +43,11 @@ fn of_route(index: usize, route: &Route, listen: &str, shard: &Shard) -> RouteRe
         let at_door = std::mem::take(&mut at_door);
         shard.look(|machine| of_part(route, destinations, listen, machine.route_counters(place), at_door))
     });
-    parts
-        .reduce(|mut sum, part| {
-            sum.absorb(&part);
-            sum
-        })
-        .unwrap_or_default()
+    let sum = parts.reduce(|mut sum, part| {
+        sum.absorb(&part);
+        sum
+    });
+    RouteReport { http: shard.requests(index), ..sum.unwrap_or_default() }
 }
 
 fn of_part(
@@ -78,6 +77,7 @@ fn of_part(
         }),
         foo: (route.codec == Codec::Foo).then(|| messages(&counters.foo)),
         latency: Some(latency(&counters.latency)),
+        http: None,
         destinations: destinations
             .map(|(index, (settings, counted))| of_destination(settings, role(route, index), counted))
             .collect(),

@@ -21,6 +21,7 @@ use runtime::{
     clock::Clock,
     event::Events,
     pulse::{Beat, Pulse},
+    report::Requests,
     settings::Settings,
     tcp::{Endpoint, Owner, ReadBuffer},
     telemetry::RateLimited,
@@ -68,7 +69,8 @@ pub struct Shard {
     places: Places,
     /// Routes that do not listen on `http://`.
     without_clients: Vec<RouteIndex>,
-    fronts: RefCell<Vec<RouteFront>>,
+    /// Routes that listen on `http://`, by their places in the settings.
+    fronts: RefCell<Vec<(usize, RouteFront)>>,
 }
 
 impl Shard {
@@ -146,7 +148,7 @@ impl Shard {
                 Listener::Http(listener, site) => {
                     let listener = TcpListener::from_std(listener)?;
                     let front = Front::new(site, Servers { shard: Rc::clone(self), first: route });
-                    self.fronts.borrow_mut().push(Rc::clone(&front));
+                    self.fronts.borrow_mut().push((index, Rc::clone(&front)));
                     tasks.spawn_local(Rc::clone(&front).tend());
                     tasks.spawn_local(async move { shard.welcome(front, listener).await })
                 }
@@ -174,7 +176,7 @@ impl Shard {
     /// Closes the listeners and brings all sessions to their end; those of requests when their clients have gone.
     pub fn drain(self: &Rc<Self>) {
         self.listeners.take().iter().for_each(AbortHandle::abort);
-        let fronts = self.fronts.borrow().clone();
+        let fronts: Vec<_> = self.fronts.borrow().iter().map(|(_, front)| Rc::clone(front)).collect();
         fronts.iter().for_each(|front| front.drain());
         if fronts.iter().all(|front| front.is_idle()) {
             return self.turn(Ingress::drain);
@@ -193,7 +195,7 @@ impl Shard {
 
     /// Whether no session and no client is left.
     pub fn is_idle(&self) -> bool {
-        self.fronts.borrow().iter().all(|front| front.is_idle()) && self.look(Ingress::is_idle)
+        self.fronts.borrow().iter().all(|(_, front)| front.is_idle()) && self.look(Ingress::is_idle)
     }
 
     /// Handles one input.
@@ -324,6 +326,12 @@ impl Shard {
     /// What was counted at the door of a route of the settings, if it takes datagrams.
     pub(crate) fn at_door(&self, route: usize) -> AtDoor {
         self.hands.borrow().visitors.at_door(self.places.first(route))
+    }
+
+    /// What was counted of the requests of a route of the settings, if it listens on `http://`.
+    pub(crate) fn requests(&self, route: usize) -> Option<Requests> {
+        let fronts = self.fronts.borrow();
+        fronts.iter().find(|(index, _)| *index == route).map(|(_, front)| front.report())
     }
 
     pub(crate) const fn places(&self) -> &Places {

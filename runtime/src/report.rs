@@ -3,6 +3,8 @@
 //! Every shard makes one; they are added up destination by destination. The shape is the JSON that SIGUSR1 prints and,
 //! in MessagePack, what is published on topic `report`; `publish` does that.
 
+mod requests;
+
 use std::collections::BTreeMap;
 
 use proto::{
@@ -10,6 +12,8 @@ use proto::{
     id::Incarnation,
 };
 use serde::{Deserialize, Serialize};
+
+pub use self::requests::{CacheReport, Requests, ServerReport};
 
 /// The topic reports are published on.
 pub const TOPIC: &[u8] = b"report";
@@ -66,6 +70,9 @@ pub struct RouteReport {
     /// How long the primary takes to reply; nothing at a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
+    /// Requests, where it listens on `http://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Requests>,
     /// By destination, the primary first.
     pub destinations: Vec<DestinationReport>,
 }
@@ -326,6 +333,7 @@ impl RouteReport {
         merge(&mut self.source, other.source.as_ref(), Source::add);
         merge(&mut self.foo, other.foo.as_ref(), Foo::add);
         merge(&mut self.latency, other.latency.as_ref(), Latency::add);
+        merge(&mut self.http, other.http.as_ref(), Requests::add);
         for (index, theirs) in other.destinations.iter().enumerate() {
             match place(&self.destinations, index, |mine| mine.destination == theirs.destination) {
                 Some(at) => self.destinations[at].add(theirs, outages),

@@ -3,6 +3,9 @@
 use std::cell::Cell;
 
 use proto::id::ServerIndex;
+use runtime::report::{Requests, ServerReport};
+
+use crate::site::Site;
 
 /// A count of one shard.
 #[derive(Debug, Default)]
@@ -57,6 +60,28 @@ pub(crate) struct OfServer {
 impl Counters {
     pub(crate) fn new(servers: usize) -> Self {
         Self { servers: (0..servers).map(|_| OfServer::default()).collect(), ..Self::default() }
+    }
+
+    /// As a report says it; what is shared by shards, and who is connected, the front knows.
+    pub(crate) fn report(&self, site: &Site) -> Requests {
+        let replies = self.replies.iter().enumerate().filter(|(_, count)| count.get() > 0);
+        let servers = site.servers.iter().zip(&self.servers).zip(0..).map(|((server, counted), index)| {
+            let is_in_ring = site.balance().is_in_ring(ServerIndex(index));
+            let (requests, failures) = (counted.requests.get(), counted.failures.get());
+            (server.name.clone(), ServerReport { requests, failures, is_in_ring })
+        });
+        Requests {
+            connections: self.connections.get(),
+            requests: self.requests.get(),
+            replies: replies.map(|(class, count)| (format!("{class}xx"), count.get())).collect(),
+            torn: self.torn.get(),
+            slow: self.slow.get(),
+            sent_bytes: self.sent.get(),
+            retried: self.retried.get(),
+            queued: self.queued.get(),
+            servers: servers.collect(),
+            ..Requests::default()
+        }
     }
 
     pub(crate) fn server(&self, server: ServerIndex) -> &OfServer {

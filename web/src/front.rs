@@ -16,11 +16,13 @@ use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use proto::id::ServerIndex;
+use runtime::report::Requests;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     select,
     sync::watch,
+    task::spawn_local,
     time::{sleep, sleep_until, timeout},
 };
 
@@ -29,6 +31,7 @@ use crate::{
     body::{Reply, Source},
     counters::Counters,
     exchange::Exchange,
+    health,
     site::Site,
     upstream::Upstream,
     watch::{Phase, Watch, Watched},
@@ -61,6 +64,8 @@ pub struct Front<S> {
     /// Clients that are connected.
     clients: watch::Sender<usize>,
     leaving: watch::Sender<bool>,
+    /// It speaks for all shards.
+    pub(crate) is_speaker: bool,
 }
 
 /// How a client's connection ended.
@@ -78,11 +83,15 @@ impl<S: Servers> Front<S> {
         let upstream = Upstream::new(Arc::clone(&site), servers, Rc::clone(&counters));
         let (leaving, _) = watch::channel(false);
         let (clients, _) = watch::channel(0);
-        Rc::new(Self { site, upstream, counters, clients, leaving })
+        let is_speaker = site.elect();
+        Rc::new(Self { site, upstream, counters, clients, leaving, is_speaker })
     }
 
-    /// Closes what nobody needs any more, for ever.
+    /// Closes what nobody needs any more and asks after the servers' health, for ever.
     pub async fn tend(self: Rc<Self>) {
+        if self.is_speaker {
+            spawn_local(health::watch(Rc::clone(&self)));
+        }
         loop {
             sleep(SWEEP).await;
             self.upstream.sweep();
@@ -93,6 +102,13 @@ impl<S: Servers> Front<S> {
     pub fn drain(&self) {
         self.leaving.send_replace(true);
         self.upstream.close_idle();
+    }
+
+    /// What it has counted.
+    pub fn report(&self) -> Requests {
+        let cache = if self.is_speaker { self.site.cache_report() } else { None };
+        let clients = *self.clients.borrow() as u64;
+        Requests { cache, clients, ..self.counters.report(&self.site) }
     }
 
     /// Over when no client is connected.

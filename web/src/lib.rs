@@ -5,7 +5,7 @@
 //!
 //! Reading order: `site` (what the shards of a process share), `front` (one shard: its clients' connections), `exchange`
 //! (one request, from first to last), `cache`, `upstream` (a request at a server) with `pool` and `turn`, `body`, `watch`
-//! (how long a client is silent), `answer` (replies of our own), `account` and `counters`.
+//! (how long a client is silent), `answer` (replies of our own), `account` and `counters`, `health`.
 
 mod account;
 mod answer;
@@ -14,6 +14,7 @@ pub mod cache;
 mod counters;
 mod exchange;
 mod front;
+mod health;
 mod pool;
 mod site;
 mod turn;

@@ -5,7 +5,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -16,12 +19,13 @@ use proto::{
 };
 use runtime::{
     clock::Clock,
+    report::CacheReport,
     settings::{self, Http, Route},
 };
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use crate::cache::{self, Cache, OpenError};
+use crate::cache::{self, Cache, Count, OpenError, Unkept};
 
 /// The longest time a server is out of the ring at once.
 const LONGEST_EJECTION: Duration = Duration::from_secs(60);
@@ -40,6 +44,8 @@ pub struct Site {
     /// None where nothing may be kept.
     pub(crate) cache: Option<Cache>,
     balance: Mutex<Balance>,
+    /// Whether a shard speaks for all of them.
+    has_speaker: AtomicBool,
 }
 
 /// A server of the route.
@@ -65,7 +71,26 @@ impl Site {
             balance: Mutex::new(Balance::new(&balance(route, &http))),
             cache: cache.transpose()?,
             settings: http,
+            has_speaker: AtomicBool::new(false),
         })))
+    }
+
+    /// True for the first that asks: what is shared is told of, and servers are asked after their health, by one shard.
+    pub(crate) fn elect(&self) -> bool {
+        !self.has_speaker.swap(true, Relaxed)
+    }
+
+    /// What was counted of its cache.
+    pub(crate) fn cache_report(&self) -> Option<CacheReport> {
+        let counters = self.cache.as_ref()?.counters();
+        let counts = Count::ALL.iter().map(|&count| (count.name().to_owned(), counters.of(count)));
+        let unkept = Unkept::ALL.iter().map(|&reason| (reason.name().to_owned(), counters.unkept(reason)));
+        Some(CacheReport {
+            counts: counts.collect(),
+            unkept: unkept.filter(|(_, count)| *count > 0).collect(),
+            memory_bytes: counters.memory_bytes,
+            disk_bytes: counters.disk_bytes,
+        })
     }
 
     pub(crate) fn now(&self) -> Instant {

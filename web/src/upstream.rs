@@ -1,7 +1,7 @@
 //! A request at a server: over a connection that waits for one or over a new one, and at the next server if nothing of it
 //! can have been acted on.
 
-use std::{rc::Rc, sync::Arc};
+use std::{io, rc::Rc, sync::Arc};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::http1};
@@ -146,8 +146,13 @@ impl<S: Servers> Upstream<S> {
         }
     }
 
+    /// A new stream to a server.
+    pub(crate) async fn open(&self, server: ServerIndex) -> io::Result<S::Stream> {
+        self.servers.open(server).await
+    }
+
     async fn connect(&self, server: ServerIndex) -> Option<Connection> {
-        let stream = self.servers.open(server).await.ok()?;
+        let stream = self.open(server).await.ok()?;
         let (connection, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         spawn_local(async move {
             // What breaks it, the request on it hears.
