@@ -21,6 +21,9 @@ use super::{
     entry::{Content, Entry, SEGMENT},
 };
 
+/// Bodies on their way may have this much memory together, however little the cache has for entries.
+const LEAST_HELD: u64 = 4 * 1024 * 1024;
+
 /// An entry that has its head and waits for its body. Dropped, it leaves nothing.
 #[derive(Debug)]
 pub struct Filling {
@@ -98,7 +101,7 @@ impl Filling {
             self.give_up(Unkept::TooLarge);
         } else if open.expected.is_some_and(|expected| open.length > expected) {
             self.give_up(Unkept::Truncated);
-        } else if held > self.cache.0.settings.memory_bytes {
+        } else if held > self.cache.0.settings.memory_bytes.max(LEAST_HELD) {
             self.give_up(Unkept::Busy);
         } else {
             open.gathered.extend_from_slice(data);

@@ -67,7 +67,7 @@ use self::{
 pub struct Settings {
     /// For how long a reply is fresh that says nothing of it. Zero: such replies are not kept.
     pub ttl: Duration,
-    /// Room in memory for entries, in bytes; bodies on their way may take as much again.
+    /// Room in memory for entries, in bytes. Bodies on their way may take as much again, and 4 MiB at least.
     pub memory_bytes: u64,
     /// A directory that no other cache uses, and how many bytes may be there.
     pub disk: Option<(PathBuf, u64)>,

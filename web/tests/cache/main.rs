@@ -1,4 +1,8 @@
 //! The cache as its callers see it: requests and replies go in, answers come out, the clock is the test's.
 
+mod answers;
+mod changes;
+mod disk;
+mod kill;
 mod rules;
 mod site;

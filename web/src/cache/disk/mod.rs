@@ -58,7 +58,7 @@ struct Inner {
     /// Bytes of short entries that are not written yet.
     pending: AtomicU64,
     /// Jobs that change files and are not done.
-    jobs: watch::Sender<usize>,
+    jobs: Arc<watch::Sender<usize>>,
     is_failing: AtomicBool,
     /// Taken when the cache is closed.
     threads: Option<Runtime>,
@@ -87,7 +87,7 @@ impl Disk {
             index: Mutex::default(),
             tallies,
             pending: AtomicU64::new(0),
-            jobs: watch::Sender::new(0),
+            jobs: Arc::new(watch::Sender::new(0)),
             is_failing: AtomicBool::new(false),
             threads: Some(threads),
             _lock: lock,
@@ -131,10 +131,12 @@ impl Disk {
     /// Runs something that changes files; `settle` waits for it.
     fn job(&self, work: impl FnOnce(&Self) + Send + 'static) {
         self.0.jobs.send_modify(|jobs| *jobs += 1);
-        let disk = self.clone();
+        let (disk, jobs) = (self.clone(), self.0.jobs.clone());
         self.threads().spawn_blocking(move || {
             work(&disk);
-            disk.0.jobs.send_modify(|jobs| *jobs -= 1);
+            // First, so that who has waited and closes the cache has closed it.
+            drop(disk);
+            jobs.send_modify(|jobs| *jobs -= 1);
         });
     }
 
