@@ -36,7 +36,7 @@ use std::{
 use http::{
     HeaderMap, HeaderName, Method, Response,
     header::{
-        AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, IF_MATCH, IF_MODIFIED_SINCE,
+        AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, DATE, IF_MATCH, IF_MODIFIED_SINCE,
         IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LOCATION, PRAGMA, RANGE, UPGRADE,
     },
     request, response,
@@ -282,12 +282,18 @@ impl Cache {
         if expected.is_some_and(|length| length > self.0.settings.max_entry_bytes) {
             return Err(Unkept::TooLarge);
         }
+        let mut headers = entry::lasting(&reply.headers);
+        if !headers.contains_key(DATE)
+            && let Ok(received) = httpdate::fmt_http_date(now).parse()
+        {
+            headers.insert(DATE, received);
+        }
         let entry = Entry {
             key,
             id: fastrand::u64(..),
             selection: Selection::of(&request.headers, &reply.headers),
             status: reply.status,
-            headers: entry::lasting(&reply.headers),
+            headers,
             freshness,
             length: 0,
             content: Content::Memory([].into()),

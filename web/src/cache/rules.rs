@@ -115,7 +115,7 @@ fn reply(status: StatusCode, headers: HeaderMap) -> Response<()> {
 
 /// Of a reply, what the rules look at; one that says nothing of how long it lasts says `ttl`.
 fn view(parts: &response::Parts, ttl: Duration) -> Response<()> {
-    let mut headers = plain(&parts.headers);
+    let mut headers = revalidated_when_stale(&plain(&parts.headers));
     for name in [AGE, DATE, EXPIRES] {
         if let Some(value) = parts.headers.get(&name) {
             headers.insert(name, value.clone());
@@ -125,6 +125,16 @@ fn view(parts: &response::Parts, ttl: Duration) -> Response<()> {
         headers.append(CACHE_CONTROL, max_age(ttl));
     }
     reply(parts.status, headers)
+}
+
+/// Without `proxy-revalidate`, which the policy takes for "never fresh". It is "never stale", and `Freshness` says so.
+fn revalidated_when_stale(plain: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    for (name, value) in plain {
+        let kept = value.to_str().ok().and_then(|text| text.replace("proxy-revalidate", "").parse().ok());
+        headers.append(name, kept.unwrap_or_else(|| value.clone()));
+    }
+    headers
 }
 
 fn says_nothing(parts: &response::Parts) -> bool {
@@ -148,11 +158,12 @@ fn freshness(policy: &CachePolicy, headers: &HeaderMap, now: SystemTime) -> Fres
     // The policy tells how much is left, which is nothing for all that came too old.
     let left = policy.time_to_live(now);
     let lifetime = if left.is_zero() { Duration::ZERO } else { (age + left).min(LONGEST) };
-    let is_strict = ["must-revalidate", "proxy-revalidate", "no-cache", "s-maxage"]
-        .iter()
-        .any(|name| says(headers, name))
-        || headers.contains_key(PRAGMA);
-    let beyond = |name| seconds(headers, name).filter(|_| !is_strict).unwrap_or_default().min(LONGEST);
+    // With `s-maxage` alone, the server's own words on what is stale count: the two are meant together.
+    let is_closed =
+        ["must-revalidate", "proxy-revalidate", "no-cache"].iter().any(|name| says(headers, name))
+            || headers.contains_key(PRAGMA);
+    let is_strict = is_closed || says(headers, "s-maxage");
+    let beyond = |name| seconds(headers, name).filter(|_| !is_closed).unwrap_or_default().min(LONGEST);
     Freshness {
         received: now,
         age,

@@ -22,6 +22,7 @@ fn a_hit_has_its_age_and_says_that_it_is_one() {
     assert_eq!((answer.header("age"), answer.header("cache-status")), ("7", "pegloom; hit; ttl=53"));
     assert_eq!((answer.header("content-type"), answer.header("content-length")), ("text/plain", "4"));
     assert_eq!(answer.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(answer.header("date"), "Tue, 14 Nov 2023 22:13:20 GMT");
     for gone in ["connection", "x-gone", "te"] {
         assert!(!answer.headers.contains_key(gone), "{gone}");
     }

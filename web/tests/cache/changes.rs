@@ -86,7 +86,9 @@ fn what_was_purged_is_not_brought_back_by_a_304() {
 /// Fails if one of the two is taken for the other, or `must-revalidate` for nothing.
 #[test]
 fn stale_entries_are_served_as_far_as_the_server_allows() {
-    let cases: [(&str, &[&str], u64, bool, bool); 9] = [
+    let cases: [(&str, &[&str], u64, bool, bool); 11] = [
+        ("s-maxage=1, stale-while-revalidate=10", &[], 5, true, false),
+        ("max-age=1, proxy-revalidate, stale-if-error=10", &[], 5, false, false),
         ("max-age=1, stale-while-revalidate=10", &[], 5, true, false),
         ("max-age=1, stale-while-revalidate=10", &[], 12, false, false),
         ("max-age=1, stale-if-error=10", &[], 5, false, true),
