@@ -1,0 +1,319 @@
+//! Entries on disk: an index in memory, files, and threads of their own that wait for the disk, so that no shard does.
+//!
+//! What is kept is in the index at once and found there when its files are written. What is dropped is gone from the index at
+//! once and its files follow. After a start the index is what the files say. One process at a time uses a directory.
+
+mod files;
+mod index;
+mod record;
+mod writing;
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::watch,
+    task::JoinHandle,
+};
+use tracing::{info, warn};
+
+pub(crate) use self::writing::Writing;
+use self::{
+    files::Files,
+    index::{Index, Place},
+};
+use super::{
+    counters::{Count, Tallies, Unkept},
+    entry::{Content, Entry, Held},
+    key::Key,
+};
+
+/// Threads that wait for the disk.
+const THREADS: usize = 4;
+
+/// Bytes of short entries that may wait for being written. What comes beyond is kept in memory only.
+const PENDING: u64 = 32 * 1024 * 1024;
+
+/// The part of a cache that is on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    files: Files,
+    limit: u64,
+    index: Mutex<Index>,
+    tallies: Arc<Tallies>,
+    /// Bytes of short entries that are not written yet.
+    pending: AtomicU64,
+    /// Jobs that change files and are not done.
+    jobs: Arc<watch::Sender<usize>>,
+    is_failing: AtomicBool,
+    /// Taken when the cache is closed.
+    threads: Option<Runtime>,
+    _lock: File,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // An ordinary drop waits for its threads, which a shard must not, and may be one of them.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+impl Disk {
+    /// Opens `directory` and finds what an earlier process kept there.
+    pub(crate) fn open(directory: PathBuf, limit: u64, tallies: Arc<Tallies>) -> io::Result<Self> {
+        let files = Files::new(directory);
+        let lock = files.lock()?;
+        let threads =
+            Builder::new_current_thread().max_blocking_threads(THREADS).thread_name("cache-disk").build()?;
+        let disk = Self(Arc::new(Inner {
+            files,
+            limit,
+            index: Mutex::default(),
+            tallies,
+            pending: AtomicU64::new(0),
+            jobs: Arc::new(watch::Sender::new(0)),
+            is_failing: AtomicBool::new(false),
+            threads: Some(threads),
+            _lock: lock,
+        }));
+        disk.recall()?;
+        Ok(disk)
+    }
+
+    /// Fills the index from the files. Of two entries for the same requests, which a kill may leave, the newer counts.
+    fn recall(&self) -> io::Result<()> {
+        let (mut found, damaged) = self.0.files.scan()?;
+        self.0.tallies.add(Count::Damaged, damaged);
+        found.sort_by_key(|(entry, _)| entry.freshness.received);
+        let mut gone = Vec::new();
+        let mut index = self.index();
+        for (entry, bytes) in found {
+            let is_long = matches!(entry.content, Content::File(_));
+            gone.extend(index.add(Arc::new(Place::of(&entry, bytes, is_long, true))));
+        }
+        gone.extend(index.shrink(self.0.limit));
+        let (entries, bytes) = (index.count(), index.bytes);
+        drop(index);
+        self.remove(gone);
+        let directory = self.0.files.directory().display();
+        info!(%directory, entries, bytes, damaged, "opened the cache's directory");
+        Ok(())
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // No step of the index can be left half done by a panic that the process survives.
+        self.0.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> Handle {
+        match &self.0.threads {
+            Some(threads) => threads.handle().clone(),
+            None => unreachable!("taken only when nobody is left to ask"),
+        }
+    }
+
+    /// Runs something that changes files; `settle` waits for it.
+    fn job(&self, work: impl FnOnce(&Self) + Send + 'static) {
+        self.0.jobs.send_modify(|jobs| *jobs += 1);
+        let (disk, jobs) = (self.clone(), self.0.jobs.clone());
+        self.threads().spawn_blocking(move || {
+            work(&disk);
+            // First, so that who has waited and closes the cache has closed it.
+            drop(disk);
+            jobs.send_modify(|jobs| *jobs -= 1);
+        });
+    }
+
+    /// Waits until everything that was begun is on disk, or gone from it.
+    pub(crate) async fn settle(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.jobs.subscribe().wait_for(|jobs| *jobs == 0).await;
+    }
+
+    /// Bytes that are taken.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.index().bytes
+    }
+
+    /// What is kept for `key` and a request with these headers.
+    pub(crate) fn find(&self, key: &str, headers: &HeaderMap) -> Option<Arc<Place>> {
+        let place = self.index().find(key, headers)?;
+        place.used.store(true, Relaxed);
+        place.is_ready.load(Relaxed).then_some(place)
+    }
+
+    /// Whether something is kept for `key`, for whatever request.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.index().knows(key)
+    }
+
+    /// Whether this very entry is kept.
+    pub(crate) fn holds(&self, entry: &Entry) -> bool {
+        self.index().holds(&entry.key, entry.id)
+    }
+
+    /// Reads an entry; none if it is damaged, and then it is dropped.
+    pub(crate) fn load(&self, place: &Arc<Place>) -> JoinHandle<Option<Held>> {
+        let (disk, place) = (self.clone(), place.clone());
+        self.threads().spawn_blocking(move || {
+            let held = disk.0.files.load(place.id, &place.used).ok();
+            // Names of files are no proof: what is inside says whose it is.
+            let held =
+                held.filter(|held| held.entry.key == place.key && held.entry.selection == place.selection);
+            if held.is_none() && !place.is_dropped.load(Relaxed) {
+                disk.give_up(&place.key, place.id);
+            }
+            held
+        })
+    }
+
+    /// Reads a segment of a long body; an error if it is damaged, and then the entry is dropped.
+    pub(crate) fn read(&self, held: &Held, index: usize) -> JoinHandle<io::Result<Bytes>> {
+        let (disk, held) = (self.clone(), held.clone());
+        self.threads().spawn_blocking(move || {
+            let segment = files::read_segment(&held, index);
+            if segment.is_err() {
+                disk.give_up(&held.entry.key, held.entry.id);
+            }
+            segment
+        })
+    }
+
+    /// Drops a damaged entry.
+    fn give_up(&self, key: &Key, id: u64) {
+        let place = self.index().remove(key, id);
+        if let Some(place) = place {
+            self.0.tallies.count(Count::Damaged);
+            self.remove(vec![place]);
+        }
+    }
+
+    /// Removes the file of a long body that is not to be kept after all.
+    pub(crate) fn discard(&self, id: u64) {
+        self.job(move |disk| disk.0.files.remove(id, true));
+    }
+
+    /// Keeps `entry`, whose body is in memory, or in its file already.
+    pub(crate) fn keep(&self, entry: &Arc<Entry>) {
+        let weight = entry.weight() as u64;
+        let is_long = matches!(entry.content, Content::File(_));
+        if !is_long && self.0.pending.fetch_add(weight, Relaxed) > PENDING {
+            self.0.pending.fetch_sub(weight, Relaxed);
+            self.0.tallies.unkept(Unkept::Disk);
+            return self.remove(self.replaced(entry));
+        }
+        let body = if is_long { files::blocks(entry.length) } else { 0 };
+        let place = Arc::new(Place::of(entry, files::blocks(weight) + body, is_long, false));
+        let mut index = self.index();
+        let was_there = index.holds(&entry.key, entry.id);
+        let mut gone = index.add(place.clone());
+        gone.retain(|old| old.id != entry.id);
+        let evicted = index.shrink(self.0.limit);
+        drop(index);
+        place.is_ready.store(was_there, Relaxed);
+        self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
+        gone.extend(evicted);
+        let entry = entry.clone();
+        self.job(move |disk| {
+            disk.write(&entry, &place);
+            if !is_long {
+                disk.0.pending.fetch_sub(weight, Relaxed);
+            }
+        });
+        self.remove(gone);
+    }
+
+    /// What is no longer right because of `entry`, which there is no room for.
+    fn replaced(&self, entry: &Entry) -> Vec<Arc<Place>> {
+        let mut index = self.index();
+        let old = index.same(&entry.key, &entry.selection);
+        old.and_then(|id| index.remove(&entry.key, id)).into_iter().collect()
+    }
+
+    fn write(&self, entry: &Entry, place: &Arc<Place>) {
+        if place.is_dropped.load(Relaxed) {
+            return;
+        }
+        let written = self.0.files.write_head(entry);
+        self.tell(written.as_ref().err());
+        let is_there = written.is_ok();
+        place.is_ready.store(is_there, Relaxed);
+        if !is_there {
+            self.index().remove(&place.key, place.id);
+        }
+        // Whoever dropped it meanwhile may have looked for its files before they were there.
+        let is_wanted = is_there && !place.is_dropped.load(Relaxed);
+        if !is_wanted && !self.holds(entry) {
+            self.0.files.remove(place.id, place.is_long);
+        }
+    }
+
+    /// Says once that writing fails, and once that it works again.
+    fn tell(&self, error: Option<&io::Error>) {
+        let was_failing = self.0.is_failing.swap(error.is_some(), Relaxed);
+        let directory = self.0.files.directory().display();
+        match error {
+            Some(error) if !was_failing => {
+                warn!(%directory, %error, "cannot write to the cache's directory; keeping in memory only");
+            }
+            None if was_failing => info!(%directory, "the cache's directory can be written to again"),
+            _ => {}
+        }
+    }
+
+    /// Removes the files of places that are in the index no more.
+    fn remove(&self, gone: Vec<Arc<Place>>) {
+        if !gone.is_empty() {
+            self.job(move |disk| {
+                for place in gone {
+                    disk.0.files.remove(place.id, place.is_long);
+                }
+            });
+        }
+    }
+
+    /// Counts bytes that are being written, and makes room for them.
+    fn reserve(&self, bytes: u64) {
+        let mut index = self.index();
+        index.bytes += bytes;
+        let evicted = index.shrink(self.0.limit);
+        drop(index);
+        self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
+        self.remove(evicted);
+    }
+
+    /// Bytes that were being written are counted with their entry now, or are no more.
+    fn release(&self, bytes: u64) {
+        self.index().bytes -= bytes;
+    }
+
+    /// Drops all variants of `key`; says how many there were.
+    pub(crate) fn drop_all(&self, key: &str) -> usize {
+        let gone = self.index().remove_all(key);
+        let count = gone.len();
+        self.remove(gone);
+        count
+    }
+
+    /// Drops everything whose key begins with `prefix`; says which keys, with how many variants.
+    pub(crate) fn drop_beginning_with(&self, prefix: &str) -> HashMap<Key, usize> {
+        let keys = self.index().beginning_with(prefix);
+        keys.into_iter().map(|key| (key.clone(), self.drop_all(key.as_str()))).collect()
+    }
+}
