@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -40,31 +40,9 @@ impl LogFile {
 
     /// Writes whole lines, and returns how many were not.
     pub(super) fn write(&mut self, lines: &[u8]) -> u64 {
-        match self.try_write(lines) {
-            Ok(()) => 0,
-            Err((written, error)) => {
-                self.warn(&error);
-                self.is_torn = written > 0 && lines[written - 1] != b'\n' || written == 0 && self.is_torn;
-                memchr_iter(b'\n', &lines[written..]).count() as u64
-            }
-        }
-    }
-
-    fn try_write(&mut self, lines: &[u8]) -> Result<(), (usize, io::Error)> {
-        if self.is_torn {
-            self.file.write_all(b"\n").map_err(|error| (0, error))?;
-            self.is_torn = false;
-        }
-        let mut written = 0;
-        while written < lines.len() {
-            match self.file.write(&lines[written..]) {
-                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err((written, error)),
-            }
-        }
-        Ok(())
+        let Err((written, error)) = append(&mut self.file, &mut self.is_torn, lines) else { return 0 };
+        self.warn(&error);
+        memchr_iter(b'\n', &lines[written..]).count() as u64
     }
 
     fn warn(&mut self, error: &io::Error) {
@@ -74,6 +52,47 @@ impl LogFile {
     }
 }
 
+/// Writes all, or says how much it has written and why no more. What follows a torn line begins on a new one.
+fn append(file: &mut impl io::Write, is_torn: &mut bool, lines: &[u8]) -> Result<(), (usize, io::Error)> {
+    if *is_torn {
+        file.write_all(b"\n").map_err(|error| (0, error))?;
+        *is_torn = false;
+    }
+    let mut written = 0;
+    while written < lines.len() {
+        match file.write(&lines[written..]) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((written, error)),
+        }
+        *is_torn = lines[written - 1] != b'\n';
+    }
+    Ok(())
+}
+
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails with: `is_torn` left out.
+    #[test]
+    fn what_follows_a_torn_line_begins_on_a_new_one() {
+        let mut is_torn = false;
+        let mut disk = [0; 10];
+        let mut room = &mut disk[..];
+        let (written, _) = append(&mut room, &mut is_torn, b"first\nsecond\nthird\n").unwrap_err();
+        assert_eq!((written, is_torn), (10, true));
+        assert!(append(&mut room, &mut is_torn, b"still full\n").is_err());
+        assert_eq!(&disk, b"first\nseco");
+
+        let mut disk = Vec::new();
+        append(&mut disk, &mut is_torn, b"fourth\n").unwrap();
+        append(&mut disk, &mut is_torn, b"fifth\n").unwrap();
+        assert_eq!(disk, b"\nfourth\nfifth\n");
+    }
 }
