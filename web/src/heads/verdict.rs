@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts, uri::Authority,
 };
 
-use super::watched::Heads;
+use super::{follower::Lengths, watched::Heads};
 
 /// Why a request is not served. The connection is closed after the answer: where its next request starts is in doubt, or
 /// whoever sent it is.
@@ -67,8 +67,9 @@ impl Refusal {
 
 /// Whether a request means one thing only. To be asked once for each request of a connection, in their order.
 pub fn verdict(request: &Parts, heads: &Heads) -> Result<(), Refusal> {
-    // Asked first, and always: each head has one note.
-    let lengths = heads.take().unwrap_or_default();
+    // Asked first, and always: each head has one note. Where there is none, hyper's own care stands.
+    let lengths = heads.take().unwrap_or_else(|| shown(request));
+    debug_assert_eq!(lengths.transfer_encodings, shown(request).transfer_encodings, "another head's note");
     if lengths.content_lengths > 0 && lengths.transfer_encodings > 0 {
         return Err(Refusal::BothLengths);
     }
@@ -85,6 +86,15 @@ pub fn verdict(request: &Parts, heads: &Heads) -> Result<(), Refusal> {
 pub fn authority(request: &Parts) -> Option<&str> {
     let host = || request.headers.get(header::HOST)?.to_str().ok();
     request.uri.authority().map(Authority::as_str).or_else(host)
+}
+
+/// What hyper shows of the lengths.
+fn shown(request: &Parts) -> Lengths {
+    let count = |name| request.headers.get_all(name).iter().count();
+    Lengths {
+        content_lengths: count(header::CONTENT_LENGTH),
+        transfer_encodings: count(header::TRANSFER_ENCODING),
+    }
 }
 
 fn judge_codings(headers: &HeaderMap) -> Result<(), Refusal> {
