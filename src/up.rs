@@ -21,8 +21,9 @@ use runtime::{
     zeromq::{Context, Router},
 };
 use stats_node::{Office, Shown};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{select, sync::mpsc, task::JoinSet};
 use tracing::error;
+use web::access_log::AccessLog;
 
 use crate::collector::{Collector, LastWords};
 
@@ -74,8 +75,12 @@ async fn serve(settings: Settings, args: &Args) -> Result<Exit, Failure> {
     tasks.spawn_local(async move { regular.run(&shards).await });
     let overhearing = Rc::clone(&collector);
     tasks.spawn_local(async move { overhearing.overhear(events).await });
-    let exit =
-        fabric.node.serve_with(&mut signals, async |shards: &[Shard]| collector.line(shards).await).await;
+    let serving = fabric.node.serve_with(&mut signals, async |shards: &[Shard]| collector.line(shards).await);
+    let exit = select! {
+        exit = serving => exit,
+        never = ingress::follow(fabric.access_log.clone()) => match never {},
+    };
+    ingress::settle(fabric.access_log).await;
     collector.hear_last_words(fabric.last_words).await;
     office.close().await;
     Ok(exit)
@@ -98,6 +103,8 @@ pub struct Fabric {
     pub addresses: Arc<[String]>,
     /// Which start of it this is.
     pub incarnation: Incarnation,
+    /// Where requests are told of.
+    pub access_log: Option<AccessLog>,
     /// What its shards have counted when they end.
     pub last_words: mpsc::Receiver<(u16, Report)>,
 }
@@ -133,7 +140,7 @@ impl Fabric {
             );
         }
         let node = Node::new(shards, ends, settings.grace, Leaving::Abandons);
-        Ok(Self { node, addresses, incarnation, last_words })
+        Ok(Self { node, addresses, incarnation, access_log: doors.access_log, last_words })
     }
 }
 

@@ -17,6 +17,6 @@ mod stream;
 mod visitors;
 mod web;
 
-pub use node::{Args, Doors, Listener, open_doors, run};
+pub use node::{Args, Doors, Listener, follow, open_doors, run, settle};
 pub use report::report;
 pub use shard::Shard;

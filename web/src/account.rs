@@ -1,23 +1,83 @@
 //! What is known of a request when its reply has ended: counted, and told.
 
-use std::rc::Rc;
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::SystemTime};
 
-use http::StatusCode;
+use http::{Request, Response};
+use proto::{id::ServerIndex, time::Instant};
+use runtime::clock;
+use tracing::{Level, enabled};
 
-use crate::{counters::Counters, watch::Watch};
+use crate::{
+    access_log::{Line, RequestLine, Source as Who},
+    body::Source,
+    counters::Counters,
+    front::Front,
+    site::Site,
+    watch::Watch,
+};
+
+/// Answered with when nothing was: the client has left.
+const LEFT: u16 = 499;
 
 /// Counted when it is dropped, which is when the last of the reply has gone, or its client has.
 pub(crate) struct Account {
+    site: Arc<Site>,
     counters: Rc<Counters>,
     watch: Rc<Watch>,
-    status: StatusCode,
+    began: Instant,
+    status: u16,
     sent: u64,
     is_torn: bool,
+    /// There if somebody wants to read it.
+    line: Option<Draft>,
+}
+
+/// What is known of a line before the reply.
+struct Draft {
+    at: SystemTime,
+    client: SocketAddr,
+    request: RequestLine,
+    source: Who,
 }
 
 impl Account {
-    pub(crate) fn new(counters: &Rc<Counters>, watch: &Rc<Watch>, status: StatusCode) -> Self {
-        Self { counters: Rc::clone(counters), watch: Rc::clone(watch), status, sent: 0, is_torn: false }
+    /// A request has come.
+    pub(crate) fn open<S, B>(
+        front: &Front<S>,
+        client: SocketAddr,
+        request: &Request<B>,
+        watch: &Rc<Watch>,
+    ) -> Self {
+        front.counters.requests.bump();
+        let is_wanted = front.site.access_log.is_some() || enabled!(Level::DEBUG);
+        let line = is_wanted.then(|| {
+            let (method, target) = (request.method().as_str(), request.uri().to_string());
+            let request = RequestLine::new(method, target.as_bytes(), request.version());
+            Draft { at: clock::wall(), client, request, source: Who::Pegloom }
+        });
+        Self {
+            site: Arc::clone(&front.site),
+            counters: Rc::clone(&front.counters),
+            watch: Rc::clone(watch),
+            began: front.site.now(),
+            status: LEFT,
+            sent: 0,
+            is_torn: false,
+            line,
+        }
+    }
+
+    /// It is being answered.
+    pub(crate) fn note_answer(&mut self, answer: &Response<Source>) {
+        self.status = answer.status().as_u16();
+        let Some(line) = &mut self.line else { return };
+        let name = |server: ServerIndex| Arc::clone(&self.site.servers[usize::from(server.0)].name);
+        line.source = match answer.body() {
+            Source::Own(_) => Who::Pegloom,
+            Source::Kept(_) => Who::Cache,
+            Source::Server(download) => Who::Server(name(download.server())),
+            Source::Filling(server, _) => Who::Server(name(*server)),
+        };
     }
 
     /// So many bytes of the body are on their way.
@@ -33,8 +93,7 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        let class = usize::from(self.status.as_u16() / 100);
-        if let Some(replies) = self.counters.replies.get(class) {
+        if let Some(replies) = self.counters.replies.get(usize::from(self.status / 100)) {
             replies.bump();
         }
         self.counters.sent.add(self.sent);
@@ -42,5 +101,12 @@ impl Drop for Account {
             self.counters.torn.bump();
         }
         self.watch.is_idle();
+        let Some(Draft { at, client, request, source }) = self.line.take() else { return };
+        let took = self.site.now().since(self.began);
+        let line = Line { at, client, request, status: self.status, bytes: self.sent, took, source };
+        line.log();
+        if let Some(log) = &self.site.access_log {
+            log.write(line);
+        }
     }
 }

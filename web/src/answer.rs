@@ -6,12 +6,14 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
 };
 
+use crate::heads;
+
 /// Why a request is not answered by a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// What it asks for is not what a proxy does.
-    Method,
-    /// Its head cannot be meant.
+    /// Its head can be understood in two ways, or in none.
+    Head(heads::Refusal),
+    /// Its body is no body.
     Malformed,
     /// It has passed here too often already.
     Loop,
@@ -32,7 +34,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     const fn status(self) -> StatusCode {
         match self {
-            Self::Method => StatusCode::NOT_IMPLEMENTED,
+            Self::Head(head) => head.status(),
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -45,8 +47,8 @@ impl Refusal {
 
     const fn text(self) -> &'static str {
         match self {
-            Self::Method => "this method is not passed on",
-            Self::Malformed => "the request is malformed",
+            Self::Head(head) => head.text(),
+            Self::Malformed => "the body is malformed",
             Self::Loop => "the request has been here before",
             Self::TooLarge => "the body is too long",
             Self::SlowBody => "the body did not come in time",
@@ -59,7 +61,7 @@ impl Refusal {
 
     /// Whether the rest of the connection cannot be trusted, or is not worth waiting for.
     const fn closes(self) -> bool {
-        matches!(self, Self::Method | Self::Malformed | Self::TooLarge | Self::SlowBody)
+        matches!(self, Self::Head(_) | Self::Malformed | Self::TooLarge | Self::SlowBody)
     }
 
     /// The reply, and its text.

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use proto::id::ServerIndex;
 use tokio::time::Sleep;
 
 use crate::{
@@ -149,6 +150,7 @@ impl Silence {
 pub(crate) struct Download {
     incoming: Incoming,
     silence: Silence,
+    server: ServerIndex,
     // Given back when the reply is complete; with a reply that is not, it is closed.
     lease: Option<Lease>,
 }
@@ -156,9 +158,15 @@ pub(crate) struct Download {
 impl Download {
     /// With pauses of at most `patience`.
     pub(crate) fn new(incoming: Incoming, patience: Duration, lease: Lease) -> Self {
-        let mut download = Self { incoming, silence: Silence::new(patience), lease: Some(lease) };
+        let (server, silence) = (lease.server(), Silence::new(patience));
+        let mut download = Self { incoming, silence, server, lease: Some(lease) };
         download.settle_if_complete();
         download
+    }
+
+    /// Whose reply it is.
+    pub(crate) fn server(&self) -> ServerIndex {
+        self.server
     }
 
     fn settle_if_complete(&mut self) {
@@ -224,7 +232,7 @@ pub(crate) enum Source {
     Own(Full<Bytes>),
     Server(Download),
     /// From a server, into the cache on its way.
-    Filling(Tee<Download>),
+    Filling(ServerIndex, Tee<Download>),
     /// Out of the cache.
     Kept(cache::Body),
 }
@@ -253,7 +261,7 @@ impl Body for Source {
         match &mut *self {
             Self::Own(own) => Pin::new(own).poll_frame(context).map_err(|never| match never {}),
             Self::Server(download) => Pin::new(download).poll_frame(context),
-            Self::Filling(filling) => Pin::new(filling).poll_frame(context),
+            Self::Filling(_, filling) => Pin::new(filling).poll_frame(context),
             Self::Kept(kept) => Pin::new(kept).poll_frame(context).map_err(io::Error::other),
         }
     }
@@ -262,7 +270,7 @@ impl Body for Source {
         match self {
             Self::Own(own) => own.is_end_stream(),
             Self::Server(download) => download.is_end_stream(),
-            Self::Filling(filling) => filling.is_end_stream(),
+            Self::Filling(_, filling) => filling.is_end_stream(),
             Self::Kept(kept) => kept.is_end_stream(),
         }
     }
@@ -271,7 +279,7 @@ impl Body for Source {
         match self {
             Self::Own(own) => own.size_hint(),
             Self::Server(download) => download.size_hint(),
-            Self::Filling(filling) => filling.size_hint(),
+            Self::Filling(_, filling) => filling.size_hint(),
             Self::Kept(kept) => kept.size_hint(),
         }
     }

@@ -68,7 +68,7 @@ impl Counters {
         let servers = site.servers.iter().zip(&self.servers).zip(0..).map(|((server, counted), index)| {
             let is_in_ring = site.balance().is_in_ring(ServerIndex(index));
             let (requests, failures) = (counted.requests.get(), counted.failures.get());
-            (server.name.clone(), ServerReport { requests, failures, is_in_ring })
+            (server.name.to_string(), ServerReport { requests, failures, is_in_ring })
         });
         Requests {
             connections: self.connections.get(),

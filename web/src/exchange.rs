@@ -3,9 +3,9 @@
 //! The cache says what may be done with what is kept, `upstream` brings what a server says; here is who is asked when. Of
 //! many requests for the same only one goes to a server: the others follow it, and look again.
 
-use std::{rc::Rc, time::SystemTime};
+use std::{net::SocketAddr, rc::Rc, time::SystemTime};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST, request};
+use http::{Request, Response, StatusCode, Version, request};
 use hyper::body::{Body as _, Incoming};
 use runtime::clock;
 use tokio::task::spawn_local;
@@ -14,7 +14,9 @@ use crate::{
     answer::Refusal,
     body::{Download, Outgoing, Progress, Source},
     cache::{CACHE_STATUS, Cache, Claim, Forward, Forwarded, Found, Lead, Outcome, Stale, forwarded},
+    forwarding,
     front::{Front, Servers},
+    heads::{Heads, verdict},
 };
 
 /// How often a request that was promised another's reply and did not get it tries to get one for itself and others.
@@ -26,6 +28,7 @@ pub(crate) type Answer = Response<Source>;
 /// A request that is being answered.
 pub(crate) struct Exchange<S> {
     front: Rc<Front<S>>,
+    client: SocketAddr,
     /// As the client sent it.
     head: request::Parts,
 }
@@ -38,25 +41,28 @@ struct Question {
 
 impl<S: Servers> Exchange<S> {
     /// The answer to `request`.
-    pub(crate) async fn answer(front: Rc<Front<S>>, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        if request.method() == Method::CONNECT {
-            return Err(Refusal::Method);
-        }
+    pub(crate) async fn answer(
+        front: Rc<Front<S>>,
+        client: SocketAddr,
+        heads: &Heads,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Refusal> {
+        let (head, body) = request.into_parts();
+        verdict(&head, heads).map_err(Refusal::Head)?;
         let limit = front.site.settings.max_body.get();
-        if request.body().size_hint().lower() > limit {
+        if body.size_hint().lower() > limit {
             return Err(Refusal::TooLarge);
         }
-        let (head, body) = request.into_parts();
         let patience = front.site.settings.header_timeout;
         let progress = Rc::new(Progress::default());
         let body = Outgoing::new(body, limit, patience, Rc::clone(&progress));
-        let exchange = Self { front, head };
+        let exchange = Self { front, client, head };
         // Nobody can tell what a body means where a method gives it no meaning.
         let is_odd = exchange.head.method.is_safe() && !body.is_empty();
         match exchange.front.site.cache.clone().filter(|_| !is_odd) {
             Some(cache) => exchange.look_up(&cache, body, progress).await,
             None => {
-                let question = exchange.question(body, progress);
+                let question = exchange.question(body, progress)?;
                 exchange.ask(question).await
             }
         }
@@ -72,7 +78,7 @@ impl<S: Servers> Exchange<S> {
             Found::OnlyIfCached => Err(Refusal::NotKept),
             Found::Bypassed(why) => {
                 let lead = cache.alone(&self.head);
-                let question = question(&self);
+                let question = question(&self)?;
                 self.ask_for(cache, lead, question, Fetching { why, is_collapsed: false }).await
             }
             Found::OnDisk(_) => unreachable!("it has been read"),
@@ -92,7 +98,7 @@ impl<S: Servers> Exchange<S> {
         for _ in 0..PATIENCE {
             let follower = match cache.claim(&self.head) {
                 Claim::Lead(lead) => {
-                    return self.ask_for(cache, lead, self.bare(), Fetching { why, is_collapsed }).await;
+                    return self.ask_for(cache, lead, self.bare()?, Fetching { why, is_collapsed }).await;
                 }
                 Claim::Follow(follower) => follower,
             };
@@ -109,7 +115,7 @@ impl<S: Servers> Exchange<S> {
             }
         }
         let lead = cache.alone(&self.head);
-        self.ask_for(cache, lead, self.bare(), Fetching { why, is_collapsed }).await
+        self.ask_for(cache, lead, self.bare()?, Fetching { why, is_collapsed }).await
     }
 
     /// What is kept has to be asked about, now or meanwhile.
@@ -138,7 +144,7 @@ impl<S: Servers> Exchange<S> {
 
     /// Asks a server whether what is stale still holds.
     async fn ask_about(&self, cache: &Cache, stale: Stale, lead: Lead) -> Result<Answer, Refusal> {
-        let mut question = self.bare();
+        let mut question = self.bare()?;
         stale.ask(question.request.headers_mut());
         let why = stale.why();
         let answer = match self.ask(question).await {
@@ -156,7 +162,7 @@ impl<S: Servers> Exchange<S> {
         let (reply, _) = answer.into_parts();
         match stale.freshen(&lead, &self.head, &reply, now()) {
             Some(answer) => Ok(answer.map(Source::Kept)),
-            None => self.ask_for(cache, cache.alone(&self.head), self.bare(), fetching).await,
+            None => self.ask_for(cache, cache.alone(&self.head), self.bare()?, fetching).await,
         }
     }
 
@@ -190,7 +196,9 @@ impl<S: Servers> Exchange<S> {
         };
         reply.headers.append(CACHE_STATUS, forwarded(fetching.why, what));
         let source = match (filling, source) {
-            (Some(filling), Source::Server(download)) => Source::Filling(filling.beside(download)),
+            (Some(filling), Source::Server(download)) => {
+                Source::Filling(download.server(), filling.beside(download))
+            }
             (_, source) => source,
         };
         Response::from_parts(reply, source)
@@ -201,27 +209,22 @@ impl<S: Servers> Exchange<S> {
         let Question { request, progress } = question;
         let (reply, lease) = self.front.upstream.send(request, &progress).await?;
         let patience = self.front.site.settings.upstream_timeout;
-        Ok(reply.map(|incoming| Source::Server(Download::new(incoming, patience, lease))))
+        let (mut parts, incoming) = reply.into_parts();
+        forwarding::pass_reply(&mut parts);
+        Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
     }
 
     /// What a server is asked, without a body.
-    fn bare(&self) -> Question {
+    fn bare(&self) -> Result<Question, Refusal> {
         self.question(Outgoing::Empty, Rc::default())
     }
 
-    fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Question {
-        let head = &self.head;
-        let mut request = Request::new(body);
-        request.method_mut().clone_from(&head.method);
-        *request.uri_mut() = origin_form(&head.uri);
-        request.headers_mut().clone_from(&head.headers);
-        if let Some(authority) = head.uri.authority()
-            && let Ok(host) = HeaderValue::from_str(authority.as_str())
-        {
-            // A target with a host of its own says more than the header (RFC 9112, 3.2.2).
-            request.headers_mut().insert(HOST, host);
-        }
-        Question { request, progress }
+    fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
+        let mut parts = self.head.clone();
+        parts.extensions.clear();
+        forwarding::pass_request(&mut parts, self.client).map_err(|_| Refusal::Loop)?;
+        parts.version = Version::HTTP_11;
+        Ok(Question { request: Request::from_parts(parts, body), progress })
     }
 }
 
@@ -240,12 +243,4 @@ const fn is_failure(status: StatusCode) -> bool {
 
 fn now() -> SystemTime {
     clock::wall()
-}
-
-/// What a server is asked for: a target without scheme and authority.
-fn origin_form(uri: &Uri) -> Uri {
-    if uri.scheme().is_none() && uri.authority().is_none() {
-        return uri.clone();
-    }
-    uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from)
 }

@@ -4,8 +4,8 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     io,
-    net::IpAddr,
-    pin::{Pin, pin},
+    net::SocketAddr,
+    pin::pin,
     rc::Rc,
     sync::Arc,
     task::Poll,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use proto::id::ServerIndex;
 use runtime::report::Requests;
@@ -31,14 +31,13 @@ use crate::{
     body::{Reply, Source},
     counters::Counters,
     exchange::Exchange,
+    heads::{self, Heads},
     health,
     site::Site,
     upstream::Upstream,
-    watch::{Phase, Watch, Watched},
+    watch::{Phase, Timed, Watch},
 };
 
-/// Headers a request may have.
-const MOST_HEADERS: usize = 128;
 /// How often idle connections to servers are looked at.
 const SWEEP: Duration = Duration::from_secs(5);
 /// What a client still sends is read for so long, so that it gets to read why it was refused.
@@ -123,7 +122,7 @@ impl<S: Servers> Front<S> {
     }
 
     /// Serves a client until its connection ends.
-    pub async fn serve(self: Rc<Self>, stream: TcpStream, client: IpAddr) {
+    pub async fn serve(self: Rc<Self>, stream: TcpStream, client: SocketAddr) {
         let _ = stream.set_nodelay(true);
         self.clients.send_modify(|clients| *clients += 1);
         self.counters.connections.bump();
@@ -134,33 +133,32 @@ impl<S: Servers> Front<S> {
     async fn answer(
         self: Rc<Self>,
         request: Request<Incoming>,
-        client: IpAddr,
+        client: SocketAddr,
+        heads: &Heads,
         watch: &Rc<Watch>,
     ) -> Response<Reply> {
-        let counters = Rc::clone(&self.counters);
-        counters.requests.bump();
-        let answer = Exchange::answer(self, request).await;
+        let mut account = Account::open(&self, client, &request, watch);
+        let answer = Exchange::answer(self, client, heads, request).await;
         let answer = answer.unwrap_or_else(|refusal| refusal.reply().map(|text| Source::Own(text.into())));
-        let account = Account::new(&counters, watch, answer.status());
+        account.note_answer(&answer);
         answer.map(|source| Reply { source, account })
     }
 
-    async fn converse(self: &Rc<Self>, stream: TcpStream, client: IpAddr) {
+    async fn converse(self: &Rc<Self>, stream: TcpStream, client: SocketAddr) {
         let watch = Rc::new(Watch::new(self.site.clock));
-        let io = TokioIo::new(Watched { io: stream, watch: Rc::clone(&watch) });
+        let (io, heads) = heads::Watched::new(Timed { io: stream, watch: Rc::clone(&watch) });
         let service = service_fn(|request| {
             watch.is_busy();
-            let (front, watch) = (Rc::clone(self), Rc::clone(&watch));
+            let (front, watch, heads) = (Rc::clone(self), Rc::clone(&watch), heads.clone());
             // hyper's connection is to be taken apart at its end, which a future in place would forbid.
-            Box::pin(async move { Ok::<_, Infallible>(front.answer(request, client, &watch).await) })
+            Box::pin(async move { Ok::<_, Infallible>(front.answer(request, client, &heads, &watch).await) })
         });
         let settings = &self.site.settings;
-        let mut connection = http1::Builder::new()
+        let mut connection = heads::builder()
             .timer(TokioTimer::new())
+            // Ours knows idle from slow.
             .header_read_timeout(None)
-            .max_buf_size(settings.max_header.max(8192) as usize)
-            .max_headers(MOST_HEADERS)
-            .serve_connection(io, service);
+            .serve_connection(TokioIo::new(io), service);
         let mut leaving = self.leaving.subscribe();
         let (head, idle) = (settings.header_timeout, settings.keep_alive);
         let mut alarm = pin!(sleep_until(self.site.clock.deadline(self.site.now() + head)));
@@ -191,7 +189,7 @@ impl<S: Servers> Front<S> {
                 }
             }
         };
-        let stream = connection.into_parts().io.into_inner().io;
+        let stream = connection.into_parts().io.into_inner().into_inner().io;
         let is_slow = matches!(end, End::Overdue) && watch.phase() == Phase::Head;
         if is_slow {
             self.counters.slow.bump();

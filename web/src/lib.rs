@@ -4,17 +4,23 @@
 //! kept, when waiting ends. It knows no fabric: streams to servers come from a [`Servers`].
 //!
 //! Reading order: `site` (what the shards of a process share), `front` (one shard: its clients' connections), `exchange`
-//! (one request, from first to last), `cache`, `upstream` (a request at a server) with `pool` and `turn`, `body`, `watch`
-//! (how long a client is silent), `answer` (replies of our own), `account` and `counters`, `health`.
+//! (one request, from first to last) with `heads` (what may be understood in two ways) and `forwarding` (what of a head is
+//! passed on), `cache`, `upstream` (a request at a server) with `places`, `pool` and `turn`, `body`, `watch`
+//! (how long a client is silent), `answer` (replies of our own), `account`, `access_log` and
+//! `counters`, `health`.
 
+pub mod access_log;
 mod account;
 mod answer;
 mod body;
 pub mod cache;
 mod counters;
 mod exchange;
+pub mod forwarding;
 mod front;
+pub mod heads;
 mod health;
+pub mod places;
 mod pool;
 mod site;
 mod turn;

@@ -22,10 +22,13 @@ use runtime::{
     report::CacheReport,
     settings::{self, Http, Route},
 };
-use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use crate::cache::{self, Cache, Count, OpenError, Unkept};
+use crate::{
+    access_log::AccessLog,
+    cache::{self, Cache, Count, OpenError, Unkept},
+    places::Places,
+};
 
 /// The longest time a server is out of the ring at once.
 const LONGEST_EJECTION: Duration = Duration::from_secs(60);
@@ -40,7 +43,9 @@ pub struct Site {
     pub(crate) settings: Http,
     pub(crate) clock: Clock,
     /// Requests that may be with servers at once.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
+    /// Where requests are told of, besides the log of the process.
+    pub(crate) access_log: Option<AccessLog>,
     /// None where nothing may be kept.
     pub(crate) cache: Option<Cache>,
     balance: Mutex<Balance>,
@@ -50,25 +55,31 @@ pub struct Site {
 
 /// A server of the route.
 pub(crate) struct Server {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) address: String,
 }
 
 impl Site {
     /// The site of `route`; `None` if it is no route of `http://`. What is kept on disk is below `data_dir`.
-    pub fn open(route: &Route, data_dir: Option<&Path>) -> Result<Option<Arc<Self>>, OpenError> {
+    pub fn open(
+        route: &Route,
+        data_dir: Option<&Path>,
+        access_log: Option<AccessLog>,
+    ) -> Result<Option<Arc<Self>>, OpenError> {
         let Some(http) = route.http.clone() else { return Ok(None) };
         let cache = (!http.ttl.is_zero()).then(|| Cache::open(cache_settings(route, &http, data_dir)));
         let servers = route
             .destinations
             .iter()
-            .map(|it| Server { name: it.name.clone(), address: it.address.to_string() });
+            .map(|it| Server { name: it.name.as_str().into(), address: it.address.to_string() });
         Ok(Some(Arc::new(Self {
             name: route.name.clone(),
             servers: servers.collect(),
             clock: Clock::start(),
-            places: Arc::new(Semaphore::new(http.max_connections.min(Semaphore::MAX_PERMITS))),
+            // As many may wait as may be in progress: whoever is behind those would wait in vain.
+            places: Places::new(http.max_connections, http.max_connections),
             balance: Mutex::new(Balance::new(&balance(route, &http))),
+            access_log,
             cache: cache.transpose()?,
             settings: http,
             has_speaker: AtomicBool::new(false),
@@ -107,7 +118,7 @@ impl Site {
     pub(crate) fn tell(&self, server: ServerIndex, change: Option<Change>) {
         let Some(change) = change else { return };
         let (route, server) = (&self.name, &self.servers[usize::from(server.0)]);
-        let (server, address) = (&server.name, &server.address);
+        let (server, address) = (&*server.name, &server.address);
         match change {
             Change::Ejected { .. } => warn!(route, server, address, "server fails, it is out of the ring"),
             Change::Back => info!(route, server, address, "server answers again, it is back in the ring"),

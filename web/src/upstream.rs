@@ -1,19 +1,25 @@
 //! A request at a server: over a connection that waits for one or over a new one, and at the next server if nothing of it
 //! can have been acted on.
 
-use std::{io, rc::Rc, sync::Arc};
+use std::{io, pin::pin, rc::Rc, sync::Arc};
 
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use proto::id::ServerIndex;
-use tokio::{select, sync::OwnedSemaphorePermit, task::spawn_local, time::sleep};
+use tokio::{
+    select,
+    task::spawn_local,
+    time::{sleep, timeout},
+};
 
 use crate::{
     answer::Refusal,
     body::{Outgoing, Progress},
     counters::Counters,
     front::Servers,
+    places::Place,
     pool::{Connection, Pool},
     site::Site,
     turn::Turn,
@@ -33,7 +39,7 @@ pub(crate) struct Lease {
     pools: Rc<[Pool]>,
     connection: Connection,
     turn: Turn,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Lease {
@@ -116,14 +122,13 @@ impl<S: Servers> Upstream<S> {
     }
 
     /// A place among the requests in progress.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let places = &self.site.places;
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(place);
+    async fn place(&self) -> Result<Place, Refusal> {
+        let mut taking = pin!(self.site.places.take());
+        if let Some(place) = taking.as_mut().now_or_never() {
+            return place.map_err(|_| Refusal::Busy);
         }
         self.counters.queued.bump();
-        let place = Arc::clone(places).acquire_owned();
-        match tokio::time::timeout(self.site.settings.queue_timeout, place).await {
+        match timeout(self.site.settings.queue_timeout, taking).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(Refusal::Busy),
         }

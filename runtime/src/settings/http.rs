@@ -39,6 +39,19 @@ const LONGEST_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How nothing is spelled.
 const NONE: &str = "none";
 
+/// How lines of an access log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+const FORMATS: [(&str, AccessLogFormat); 2] =
+    [("text", AccessLogFormat::Text), ("json", AccessLogFormat::Json)];
+
 /// Who gets the next request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Balance {
@@ -75,8 +88,6 @@ keyed! {
             /// How long a request waits at most for another's reply to the same question, before it asks a server
             /// itself.
             pub cache_wait: Duration = "5s" => value::duration;
-            /// The longest head of a request; a longer one is answered 431.
-            pub max_header: u32 = "32KiB" => value::small_bytes;
             /// The longest body of a request; a longer one is answered 413.
             pub max_body: ByteCount = "1GiB" => value::bytes;
             /// How long the head of a request may take to arrive, before 408.
@@ -105,6 +116,13 @@ impl Show for Balance {
     }
 }
 
+impl Show for AccessLogFormat {
+    fn show(&self) -> String {
+        let word = FORMATS.iter().find(|(_, format)| format == self);
+        word.map_or("", |(word, _)| word).to_owned()
+    }
+}
+
 impl Show for Option<String> {
     fn show(&self) -> String {
         self.clone().unwrap_or_else(|| NONE.to_owned())
@@ -118,13 +136,24 @@ impl Show for Option<PathBuf> {
 }
 
 fn balance(given: &Given) -> Read<Balance> {
-    let word = given.text().ok_or_else(|| given.refuse_kind("a word", "round-robin"))?;
-    let known = BALANCES.iter().find(|(known, _)| *known == word);
+    one_of(&BALANCES, given)
+}
+
+/// How an access log is written.
+pub(super) fn access_log_format(given: &Given) -> Read<AccessLogFormat> {
+    one_of(&FORMATS, given)
+}
+
+/// One of two words.
+fn one_of<T: Copy>(words: &[(&'static str, T); 2], given: &Given) -> Read<T> {
+    let [(first, _), (second, _)] = words;
+    let word = given.text().ok_or_else(|| given.refuse_kind("a word", first))?;
+    let known = words.iter().find(|(known, _)| *known == word);
     let refuse = || {
-        let meant = nearest(word, BALANCES.map(|(word, _)| word)).unwrap_or("round-robin");
-        given.refuse(format_args!("`{word}` is neither round-robin nor least-requests"), meant)
+        let meant = nearest(word, [*first, *second]).unwrap_or(first);
+        given.refuse(format_args!("`{word}` is neither {first} nor {second}"), meant)
     };
-    Ok(known.map(|(_, balance)| *balance).ok_or_else(refuse)?)
+    Ok(known.map(|(_, value)| *value).ok_or_else(refuse)?)
 }
 
 /// A duration that may be nothing, and long.

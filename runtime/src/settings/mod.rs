@@ -43,7 +43,7 @@ pub use self::{
     document::{settings_document, template_replicate},
     environment::Environment,
     given::Origin,
-    http::{Balance, Http},
+    http::{AccessLogFormat, Balance, Http},
     key::Key,
     problem::{Problem, Problems},
     transport::Transport,
@@ -78,6 +78,8 @@ keyed! {
             pub data_dir: Option<PathBuf> = "none" => http::path;
             /// The file that gets one line for each request of an `http://` route; opened anew on SIGHUP; or `none`.
             pub access_log: Option<PathBuf> = "none" => http::path;
+            /// How its lines look: `text` or `json`.
+            pub access_log_format: AccessLogFormat = "text" => http::access_log_format;
         }
     }
 }
