@@ -6,6 +6,7 @@
 //! It knows pegloom by its command line, its log lines, its reports and its events only; those a listener hears that is
 //! arranged for in a [`Meeting`].
 
+mod client;
 mod datagrams;
 mod destination;
 mod fabric;
@@ -20,7 +21,9 @@ mod report;
 mod source;
 mod talker;
 mod wait;
+mod web;
 
+pub(crate) use client::{Client, Reply, get, request as web_request};
 pub(crate) use datagrams::{DatagramDestination, DatagramSource};
 pub(crate) use destination::Destination;
 pub(crate) use fabric::{Fabric, Plan, Shape};
@@ -28,9 +31,10 @@ pub(crate) use foo::{FooClient, answer_to, foo_server, never_closing_foo_server,
 pub(crate) use http::{ask, follow};
 pub(crate) use listener::Meeting;
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
-pub(crate) use peer::{End, Record};
+pub(crate) use peer::{End, Peer, Record};
 pub(crate) use process::Process;
 pub(crate) use report::{Report, Volume};
 pub(crate) use source::Source;
 pub(crate) use talker::{Talker, expect_all_answered};
 pub(crate) use wait::{PATIENCE, always_for, eventually, eventually_some, eventually_within, settles, since};
+pub(crate) use web::{Asked, Then, WebServer, ok, read_body, reply};

@@ -15,6 +15,8 @@ mod ending;
 mod environment;
 mod events;
 mod foo;
+mod http_balance;
+mod http_cache;
 mod lifecycle;
 mod link_port;
 mod outages;
