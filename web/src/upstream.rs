@@ -4,7 +4,7 @@
 use std::{io, pin::pin, rc::Rc, sync::Arc};
 
 use futures_util::FutureExt as _;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use proto::id::ServerIndex;
@@ -182,6 +182,8 @@ impl<S: Servers> Upstream<S> {
             () = self.silence(progress) => return Attempt::Silent,
         };
         let mut failed = match reply {
+            // Nobody has asked for another protocol.
+            Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => return Attempt::Garbage,
             Ok(reply) => return Attempt::Replied(reply, connection),
             Err(failed) => failed,
         };
