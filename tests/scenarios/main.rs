@@ -17,6 +17,7 @@ mod events;
 mod foo;
 mod http_balance;
 mod http_cache;
+mod http_framing;
 mod lifecycle;
 mod link_port;
 mod outages;
