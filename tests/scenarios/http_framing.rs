@@ -216,6 +216,8 @@ fn a_reply_that_is_early_reaches_who_is_still_uploading(shape: Shape) {
         client.send(noise(10_000));
         let answer = client.answer();
         assert_eq!(answer.status, status, "{target}: {answer:?}");
+        // Nobody has to wait for it.
+        assert_eq!(Client::connect(fabric.address()).ask("POST", "/turns", "", b"last!").text(), "last!");
         // It may go on sending; nothing of that is answered, and nobody is harmed.
         let _ = client.try_send(noise(1_000_000));
     }

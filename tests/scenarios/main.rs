@@ -18,6 +18,7 @@ mod foo;
 mod http_balance;
 mod http_cache;
 mod http_framing;
+mod http_limits;
 mod lifecycle;
 mod link_port;
 mod outages;

@@ -32,6 +32,8 @@ use crate::{
 pub(crate) struct Progress {
     /// Pieces that were passed on.
     pub(crate) pieces: Cell<u64>,
+    /// Some of it has not been read.
+    pub(crate) is_partial: Cell<bool>,
     /// What was wrong with it.
     pub(crate) fault: Cell<Option<Refusal>>,
 }
@@ -57,6 +59,7 @@ impl Outgoing {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
+        progress.is_partial.set(true);
         Self::Upload(Upload { incoming, left: limit, silence: Silence::new(patience), progress })
     }
 
@@ -81,6 +84,7 @@ impl Upload {
         };
         self.silence.is_broken();
         self.progress.pieces.set(self.progress.pieces.get() + 1);
+        self.progress.is_partial.set(!(piece.is_none() || self.incoming.is_end_stream()));
         let Some(piece) = piece else { return Poll::Ready(None) };
         let piece = piece.map_err(|error| {
             self.progress.fault.set(Some(Refusal::Malformed));

@@ -158,12 +158,12 @@ impl<S: Servers> Upstream<S> {
 
     async fn connect(&self, server: ServerIndex) -> Option<Connection> {
         let stream = self.open(server).await.ok()?;
-        let (connection, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        spawn_local(async move {
+        let (requests, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let task = spawn_local(async move {
             // What breaks it, the request on it hears.
             let _ = task.await;
         });
-        Some(connection)
+        Some(Connection { requests, task: task.abort_handle() })
     }
 
     async fn over(
@@ -172,14 +172,23 @@ impl<S: Servers> Upstream<S> {
         request: Request<Outgoing>,
         progress: &Progress,
     ) -> Attempt {
-        if connection.ready().await.is_err() {
-            return Attempt::Unsent(request);
+        // What is left of the last request may still be on its way to a server that does not read.
+        match timeout(self.site.settings.upstream_timeout, connection.requests.ready()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Attempt::Unsent(request),
+            Err(_) => {
+                connection.break_off();
+                return Attempt::Unsent(request);
+            }
         }
-        let reply = connection.try_send_request(request);
+        let reply = connection.requests.try_send_request(request);
         let reply = select! {
             biased;
             reply = reply => reply,
-            () = self.silence(progress) => return Attempt::Silent,
+            () = self.silence(progress) => {
+                connection.break_off();
+                return Attempt::Silent;
+            }
         };
         let mut failed = match reply {
             // Nobody has asked for another protocol.
