@@ -74,6 +74,10 @@ pub struct RouteArgs {
     #[arg(long, value_name = "DIR", help = help_of(Settings::KEYS, "data_dir"))]
     pub data_dir: Option<String>,
 
+    /// Where caches are purged.
+    #[arg(long, value_name = "ADDRESS", help = help_of(Settings::KEYS, "admin"))]
+    pub admin: Option<String>,
+
     /// Where requests are logged.
     #[arg(long, value_name = "FILE", help = help_of(Settings::KEYS, "access_log"))]
     pub access_log: Option<String>,
@@ -89,6 +93,7 @@ impl RouteArgs {
             ("grace", "--grace", &self.grace),
             ("ttl", "--ttl", &self.ttl),
             ("data_dir", "--data-dir", &self.data_dir),
+            ("admin", "--admin", &self.admin),
             ("access_log", "--access-log", &self.access_log),
         ];
         let words = |(key, flag, text): (_, _, &Option<String>)| {

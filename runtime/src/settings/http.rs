@@ -6,7 +6,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    ByteCount, Destination, Route,
+    ByteCount, Destination, Listen, Route, Transport,
     given::{Given, Raw},
     key::{Key, keyed, nearest},
     layers::{Layers, Read},
@@ -129,6 +129,12 @@ impl Show for Option<String> {
     }
 }
 
+impl Show for Option<Listen> {
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string)
+    }
+}
+
 impl Show for Option<PathBuf> {
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| NONE.to_owned(), |path| path.display().to_string())
@@ -182,6 +188,22 @@ fn health(given: &Given) -> Read<Option<String>> {
         return Err(given.refuse(format_args!("`{text}` is not a path"), "/health").into());
     }
     Ok(Some(text.to_owned()))
+}
+
+/// An address to listen on, or `none`.
+pub(super) fn admin(given: &Given) -> Read<Option<Listen>> {
+    const INSTEAD: &str = "127.0.0.1:8089";
+    let text = given.text().ok_or_else(|| given.refuse_kind("an address", INSTEAD))?;
+    if text == NONE {
+        return Ok(None);
+    }
+    let listen: Listen = text.parse().map_err(|fault: String| given.refuse(fault, INSTEAD))?;
+    if listen.transport == Transport::Udp {
+        return Err(given
+            .refuse(format_args!("`{text}`: HTTP is not spoken over datagrams"), INSTEAD)
+            .into());
+    }
+    Ok(Some(listen))
 }
 
 /// A file or folder, or `none`.

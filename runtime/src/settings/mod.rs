@@ -76,6 +76,9 @@ keyed! {
             pub max_sessions: usize = "100000" => value::count;
             /// The folder for what is kept on disk, such as the caches of `http://` routes; or `none`.
             pub data_dir: Option<PathBuf> = "none" => http::path;
+            /// Where `POST /purge?url=…` and `POST /purge?prefix=…` drop what caches keep: `HOST:PORT`, or `:PORT` on this
+            /// machine only; or `none`.
+            pub admin: Option<Listen> = "none" => http::admin;
             /// The file that gets one line for each request of an `http://` route; opened anew on SIGHUP; or `none`.
             pub access_log: Option<PathBuf> = "none" => http::path;
             /// How its lines look: `text` or `json`.
