@@ -19,6 +19,7 @@ mod procfs;
 mod report;
 mod source;
 mod talker;
+mod terminal;
 mod wait;
 
 pub(crate) use datagrams::{DatagramDestination, DatagramSource};
@@ -33,4 +34,5 @@ pub(crate) use process::Process;
 pub(crate) use report::{Report, Volume};
 pub(crate) use source::Source;
 pub(crate) use talker::{Talker, expect_all_answered};
+pub(crate) use terminal::Terminal;
 pub(crate) use wait::{PATIENCE, always_for, eventually, eventually_some, eventually_within, settles, since};

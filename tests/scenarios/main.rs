@@ -22,6 +22,7 @@ mod pressure;
 mod replicas;
 mod replies;
 mod statistics;
+mod top;
 mod udp;
 mod zombies;
 
