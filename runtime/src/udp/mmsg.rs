@@ -310,12 +310,21 @@ fn write_control<T>(header: &libc::msghdr, at: usize, level: i32, kind: i32, val
 const _: () = assert!(size_of::<Control>() >= 96);
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{net::UdpSocket, os::fd::AsFd as _, time::Duration};
 
     use nix::sys::socket::{setsockopt, sockopt};
 
     use super::*;
+
+    /// Datagrams without checksums are those the kernel will not cut from messages.
+    pub(in crate::udp) fn send_without_checksums(socket: BorrowedFd<'_>) {
+        let (yes, len) = (1_i32, size_of::<i32>() as libc::socklen_t);
+        let (fd, value) = (socket.as_raw_fd(), (&raw const yes).cast());
+        // SAFETY: the value lives until the call is over, and is as long as it says.
+        let result = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_NO_CHECK, value, len) };
+        assert_eq!(result, 0);
+    }
 
     /// Fails if lengths in headers are left from the call before, or headers share what they point to.
     #[test]
