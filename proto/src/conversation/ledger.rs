@@ -113,6 +113,11 @@ impl Ledger {
         }
     }
 
+    /// What opened or joined this group could not be passed on after all: it is as if nobody had said it.
+    pub fn withdraw(&mut self, hash: u64, group: GroupId) {
+        self.groups.remove(&(hash, group));
+    }
+
     /// Groups given up because there were too many, since it was last asked.
     pub fn take_forgotten(&mut self) -> u64 {
         std::mem::take(&mut self.forgotten)
@@ -283,6 +288,15 @@ mod tests {
         let mut ledger = ledger();
         assert!(!ledger.hear(S, 7, false, all(), at(0)).passes);
         assert!(ledger.hear(P, 7, true, all(), at(0)).passes);
+    }
+
+    #[test]
+    fn what_was_withdrawn_may_be_said_by_anybody() {
+        let mut ledger = ledger();
+        let shed = ledger.hear(S, 7, true, all(), at(0));
+        ledger.withdraw(7, shed.group);
+        assert!(ask(&mut ledger, T, 7, 1));
+        assert!(!ask(&mut ledger, S, 7, 1) && !ask(&mut ledger, P, 7, 1));
     }
 
     #[test]
