@@ -78,7 +78,7 @@ struct Group {
 pub struct Ledger {
     window: Duration,
     /// Groups by hash, oldest first; no row is empty. Who chooses hashes that meet in the table makes a search long, but no
-    /// longer than MAX_GROUPS.
+    /// longer than `MAX_GROUPS`.
     rows: FxHashMap<u64, VecDeque<Group>>,
     // Invariant: how many the rows hold; at most MAX_GROUPS.
     len: usize,
