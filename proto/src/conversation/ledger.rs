@@ -368,11 +368,12 @@ mod tests {
     proptest! {
         #[test]
         fn it_does_as_the_rules_say(
-            said in proptest::collection::vec((0u16..3, 0u64..3, any::<bool>(), 0u64..8, 0u64..4), 0..400),
+            said in proptest::collection::vec((0u16..3, 0u64..3, any::<bool>(), 0u64..8, 0u64..40), 0..400),
         ) {
             let (mut ledger, mut plain, mut now) = (ledger(), Plain::default(), Instant::ZERO);
             for (by, hash, may_pass, in_step, pause) in said {
-                now += Duration::from_secs(pause);
+                // Seldom a pause: many groups of a hash are open at once, and searches long.
+                now += Duration::from_secs(pause.saturating_sub(36));
                 let (by, in_step) = (DestinationIndex(by), Members(in_step | 1 << by));
                 let heard = ledger.hear(by, hash, may_pass, in_step, now);
                 prop_assert_eq!((heard.is_new, heard.passes), plain.hear(by, hash, may_pass, in_step, now));
