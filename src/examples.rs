@@ -39,7 +39,7 @@ Examples:
   For all nodes on this machine; each is told where with --stats:
     pegloom stats-node --http 127.0.0.1:8088 --recovery /var/lib/pegloom/stats.json
     pegloom ingress --config pegloom.toml --stats tcp://127.0.0.1:7200
-    curl http://127.0.0.1:8088/stats
+    curl http://127.0.0.1:8088/stats         # or look at http://127.0.0.1:8088/ in a browser
 
   For nodes on other machines:
     pegloom stats-node --bind tcp://10.0.0.9:7200 --http 10.0.0.9:8088";

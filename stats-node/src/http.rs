@@ -3,15 +3,16 @@
 //! It answers from the desk and changes nothing. GET and HEAD are all it knows; whatever else is asked is refused with what
 //! there is.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
     http::{
-        HeaderMap, StatusCode, Uri,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+        HeaderMap, HeaderValue, StatusCode, Uri,
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
+    middleware,
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -29,11 +30,15 @@ use tokio::{
 use crate::{
     desk::{Desk, News},
     doorkeeper::Doorkeeper,
-    metrics,
+    metrics, page,
 };
 
 /// What can be asked for.
-pub const PATHS: [&str; 6] = ["/stats", "/metrics", "/health", "/status", "/heartbeat", "/events"];
+pub const PATHS: [&str; 8] =
+    ["/", "/stats", "/metrics", "/health", "/status", "/heartbeat", "/events", "/history"];
+
+/// A browser that was cut off asks again after so long.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers, for ever.
 pub(crate) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
@@ -44,15 +49,32 @@ pub(crate) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
 
 fn answers(desk: Arc<Desk>) -> Router {
     Router::new()
+        .route("/", get(async || page::index()))
+        .route("/page/{file}", get(page_file))
         .route("/stats", get(stats))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
         .route("/status", get(health))
         .route("/heartbeat", get(health))
         .route("/events", get(events))
+        .route("/history", get(history))
         .fallback(nothing_here)
         .method_not_allowed_fallback(read_only)
+        .layer(middleware::map_response(as_it_is))
         .with_state(desk)
+}
+
+/// No browser is to guess that data are a page.
+async fn as_it_is(mut response: Response) -> Response {
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn page_file(uri: Uri, Path(name): Path<String>) -> Response {
+    match page::file(&name) {
+        Some(file) => file,
+        None => nothing_here(uri).await,
+    }
 }
 
 async fn stats(State(desk): State<Arc<Desk>>) -> Response {
@@ -78,6 +100,10 @@ async fn health(State(desk): State<Arc<Desk>>) -> Response {
     answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "unhealthy", "problems": summary.problems }))
 }
 
+async fn history(State(desk): State<Arc<Desk>>) -> Response {
+    answer(StatusCode::OK, &*desk.history())
+}
+
 /// Server-sent events: the statistics at once and each second, and whatever nodes tell.
 async fn events(State(desk): State<Arc<Desk>>) -> Response {
     let headers = [(CACHE_CONTROL, "no-store")];
@@ -86,7 +112,7 @@ async fn events(State(desk): State<Arc<Desk>>) -> Response {
 
 fn news(receiver: Receiver<News>, desk: &Desk) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let first = serde_json::to_string(&desk.summary()).unwrap_or_default();
-    let first = Some(Event::default().event("stats").data(first));
+    let first = Some(Event::default().event("stats").data(first).retry(RETRY));
     stream::unfold((receiver, first), |(mut receiver, first)| async move {
         let event = match first {
             Some(first) => first,
