@@ -7,12 +7,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode, Uri,
         header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
-    middleware,
+    middleware::{self, Next},
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -30,7 +30,7 @@ use tokio::{
 use crate::{
     desk::{Desk, News},
     doorkeeper::Doorkeeper,
-    metrics, page,
+    metrics, page, visitor,
 };
 
 /// What can be asked for.
@@ -42,13 +42,14 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers, for ever.
 pub(crate) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    if let Err(error) = axum::serve(Doorkeeper::new(listener), answers(desk)).await {
+    let is_for_this_machine = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    if let Err(error) = axum::serve(Doorkeeper::new(listener), answers(desk, is_for_this_machine)).await {
         tracing::error!(%error, "statistics are not served any more");
     }
 }
 
-fn answers(desk: Arc<Desk>) -> Router {
-    Router::new()
+fn answers(desk: Arc<Desk>, is_for_this_machine: bool) -> Router {
+    let answers = Router::new()
         .route("/", get(async || page::index()))
         .route("/page/{file}", get(page_file))
         .route("/stats", get(stats))
@@ -61,7 +62,17 @@ fn answers(desk: Arc<Desk>) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(read_only)
         .layer(middleware::map_response(as_it_is))
-        .with_state(desk)
+        .with_state(desk);
+    if is_for_this_machine { answers.layer(middleware::from_fn(for_this_machine)) } else { answers }
+}
+
+/// Refuses who came here by a name that is not ours.
+async fn for_this_machine(request: Request, next: Next) -> Response {
+    if visitor::is_local(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    let error = "statistics are for this machine only: ask by address or as localhost, not by another name";
+    answer(StatusCode::MISDIRECTED_REQUEST, &json!({ "error": error }))
 }
 
 /// No browser is to guess that data are a page.

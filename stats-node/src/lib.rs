@@ -2,8 +2,8 @@
 //!
 //! The core decides and has no input or output: `window` (how much in the last second), `rates`, `teller` (one start of a
 //! node), `sight` (is a destination away), `events`, [`Statistics`], [`Summary`], `history`, `saved`, `metrics`. Around it
-//! `desk` is where all of it lies for who asks, `recovery` a file, `http` a port (`doorkeeper` limits who is let in, `page`
-//! is for people), `office` all three together, and `node` the process. `pegloom up` has the same [`Office`] inside.
+//! `desk` is where all of it lies for who asks, `recovery` a file, `http` a port (`doorkeeper` and `visitor` limit who is let
+//! in, `page` is for people), `office` all three together, and `node` the process. `pegloom up` has the same [`Office`] inside.
 
 mod desk;
 mod doorkeeper;
@@ -21,6 +21,7 @@ mod sight;
 mod statistics;
 mod summary;
 mod teller;
+mod visitor;
 mod window;
 
 pub use desk::Desk;
