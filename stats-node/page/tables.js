@@ -42,7 +42,7 @@ export function destinationTable(parent, route) {
     ["agree", N], ["different", N], ["missing", N], ["extra", N], ["connections", N], ["outages", N], ["address"],
   ];
   const cells = (one) => [
-    one.destination, stateOf(one)[1], speed(one.speed, one.unit), count(one.inFlight.frames),
+    one.destination, stateOf(one)[1] + (one.isBalanced ? "" : ", does not balance"), speed(one.speed, one.unit), count(one.inFlight.frames),
     count(one.accepted.frames), count(one.delivered.frames), count(one.shedFrames),
     ...(one.isPrimary ? ["–", "–", "–", "–"] : compared(one)),
     count(one.connections), count(one.outages), one.address,
