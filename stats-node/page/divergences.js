@@ -17,6 +17,14 @@ const ABSENT = {
   extra: "said nothing of the kind",
 };
 
+/** The last moment that a date can be. */
+const LATEST = 8.64e15;
+const TEXTS = ["route", "destination", "finding", "request", "primary", "secondary"];
+
+/** Whether it has what is shown of it; anybody who reaches the port for reports may tell anything. */
+const isReadable = ({ time, event }) =>
+  time <= LATEST && TEXTS.every((name) => typeof event[name] === "string");
+
 const identity = (told) => [told.node, told.incarnation, told.shard, told.sequence].join("/");
 const place = ({ event }) => `${event.route} › ${event.destination}`;
 
@@ -36,9 +44,9 @@ export class Divergences {
     }
   }
 
-  /** Takes divergences; those it knows change nothing. */
+  /** Takes divergences; those it knows change nothing, and those that cannot be read are left out. */
   take(divergences) {
-    for (const told of divergences) this.#known.set(identity(told), told);
+    for (const told of divergences.filter(isReadable)) this.#known.set(identity(told), told);
     const newest = [...this.#known.values()].sort((one, other) => other.time - one.time).slice(0, KEPT);
     this.#known = new Map(newest.map((told) => [identity(told), told]));
     this.#open = new Set([...this.#open].filter((open) => this.#known.has(open)));

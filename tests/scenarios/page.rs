@@ -8,6 +8,7 @@ use std::path::Path;
 
 use proto::id::Incarnation;
 use runtime::clock::unix_millis;
+use runtime::event;
 use runtime::report::{DestinationReport, Published, Report, RouteReport, Sessions, Source, TOPIC};
 use runtime::zeromq::{Context, Publisher};
 use serde_json::{Value, json};
@@ -133,6 +134,13 @@ fn names_and_payloads_that_are_markup_are_shown_as_text() {
     let mut source = fabric.connect();
     source.send(b"<svg onload=\"document.title='owned'\">\n");
     source.expect(b"<i>\n");
+    let torn = json!({ "node": NAME, "incarnation": 1, "shard": 0, "sequence": 1, "time": u64::MAX, "event": { "kind": "diverged" } });
+    let torn = rmp_serde::to_vec_named(&torn).unwrap();
+    eventually("a divergence without anything in it is told", || {
+        let _ = publisher.try_send(event::TOPIC, &torn);
+        let told = ask(http, "GET /stats", "").json()["divergences"].clone();
+        told.as_array().unwrap().iter().any(|told| told["node"] == NAME)
+    });
     browser.visit(http);
     eventually("the lie is shown", || {
         browser.text(".side:nth-of-type(3) pre").starts_with("<img src=x onerror=")
