@@ -43,7 +43,7 @@ Examples:
   For all nodes on this machine; each is told where with --stats:
     pegloom stats-node --http 127.0.0.1:8088 --recovery /var/lib/pegloom/stats.json
     pegloom ingress --config pegloom.toml --stats tcp://127.0.0.1:7200
-    curl http://127.0.0.1:8088/stats
+    curl http://127.0.0.1:8088/stats         # or look at http://127.0.0.1:8088/ in a browser
     pegloom top http://127.0.0.1:8088
 
   For nodes on other machines:

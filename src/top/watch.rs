@@ -154,6 +154,7 @@ pub(crate) mod tests {
             role: report.role.clone(),
             address: report.address.clone(),
             is_away,
+            away_seconds: is_away.then_some(3),
             is_balanced: true,
             flow: flow(report.connections),
             workers: None,

@@ -155,9 +155,10 @@ impl Statistics {
         totals
     }
 
-    /// Whether a destination is away, as far as its living workers know.
-    pub fn is_away(&self, route: &str, destination: &str) -> bool {
-        self.sights.get(&(route.to_owned(), destination.to_owned())).is_some_and(Sight::is_away)
+    /// For how long a destination has been away, if it is, as far as its living workers know.
+    pub fn away_for(&self, route: &str, destination: &str, now: Instant) -> Option<Duration> {
+        let sight = self.sights.get(&(route.to_owned(), destination.to_owned()))?;
+        Some(now.since(sight.away_since()?))
     }
 
     /// Every start of every node.

@@ -97,6 +97,9 @@ pub struct DestinationSummary {
     pub address: String,
     /// Whether it cannot be connected.
     pub is_away: bool,
+    /// For so long, as far as that was heard here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away_seconds: Option<u64>,
     /// S13.
     pub is_balanced: bool,
     /// What it takes.
@@ -216,13 +219,16 @@ fn destinations(
         let summary = |destination: &DestinationReport| {
             let is_it = |served: &&DestinationReport| served.destination == destination.destination;
             let workers = served.and_then(|served| served.destinations.iter().find(is_it));
+            let away_for = statistics.away_for(&route.route, &destination.destination, now);
+            let is_away =
+                away_for.is_some() && (destination.is_away || workers.is_some_and(|workers| workers.is_away));
             DestinationSummary {
                 route: route.route.clone(),
                 destination: destination.destination.clone(),
                 role: destination.role.clone(),
                 address: destination.address.clone(),
-                is_away: statistics.is_away(&route.route, &destination.destination)
-                    && (destination.is_away || workers.is_some_and(|workers| workers.is_away)),
+                is_away,
+                away_seconds: away_for.filter(|_| is_away).map(|away| away.as_secs()),
                 is_balanced: destination.is_balanced(),
                 flow: statistics.rates.of_destination(&route.route, &destination.destination, now),
                 workers: workers.map(WorkersSummary::of),

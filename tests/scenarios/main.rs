@@ -18,6 +18,7 @@ mod foo;
 mod lifecycle;
 mod link_port;
 mod outages;
+mod page;
 mod pressure;
 mod replicas;
 mod replies;
