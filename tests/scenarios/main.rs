@@ -15,6 +15,8 @@ mod ending;
 mod environment;
 mod events;
 mod foo;
+mod foo_recovery;
+mod foo_statistics;
 mod lifecycle;
 mod link_port;
 mod outages;
