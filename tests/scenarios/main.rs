@@ -25,6 +25,7 @@ mod replicas;
 mod replies;
 mod statistics;
 mod udp;
+mod unnamed;
 mod zombies;
 
 /// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.
