@@ -426,7 +426,8 @@ mod tests {
         report.report.routes[0].destinations = (0..=MAX_SIGHTS).map(away).collect();
         let mut statistics = Statistics::default();
         statistics.observe(report, at(100));
-        assert!(statistics.is_away("r", "d0") && !statistics.is_away("r", &format!("d{MAX_SIGHTS}")));
+        assert!(statistics.away_for("r", "d0", at(100)).is_some());
+        assert!(statistics.away_for("r", &format!("d{MAX_SIGHTS}"), at(100)).is_none());
         assert_eq!(statistics.sights.len(), MAX_SIGHTS);
     }
 }

@@ -15,6 +15,8 @@ mod ending;
 mod environment;
 mod events;
 mod foo;
+mod foo_recovery;
+mod foo_statistics;
 mod lifecycle;
 mod link_port;
 mod outages;
@@ -25,6 +27,7 @@ mod replies;
 mod statistics;
 mod top;
 mod udp;
+mod unnamed;
 mod zombies;
 
 /// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.
