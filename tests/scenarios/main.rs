@@ -15,14 +15,19 @@ mod ending;
 mod environment;
 mod events;
 mod foo;
+mod foo_recovery;
+mod foo_statistics;
 mod lifecycle;
 mod link_port;
 mod outages;
+mod page;
 mod pressure;
 mod replicas;
 mod replies;
 mod statistics;
+mod top;
 mod udp;
+mod unnamed;
 mod zombies;
 
 /// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.
