@@ -16,6 +16,7 @@ fn every_module_is_in_the_code_map() {
         "ingress/src",
         "fanout/src",
         "stats-node/src",
+        "web/src",
         "bench/src",
         "zmq-sys/src",
         "src",
