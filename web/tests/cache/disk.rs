@@ -4,10 +4,11 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::TempDir;
-use web::cache::{Cache, Count, Found, Settings, Unkept};
+use web::cache::{Cache, Claim, Count, Found, Outcome, Settings, Unkept};
 
 use crate::site::{Answer, MIB, Site, at, bytes, get, reply, request, settings, word};
 
@@ -74,6 +75,25 @@ fn bodies_of_all_lengths_come_back_byte_for_byte() {
     check(&site);
     assert!(site.cache.counters().memory_bytes < 2 * MIB, "long bodies are on disk only");
     check(&reopen(site, on_disk(folder.path())));
+}
+
+/// Fails if who waits is told before the head is written: he would find nothing and ask the server too.
+#[test]
+fn who_waited_for_a_long_body_finds_it() {
+    let folder = folder();
+    let site = Site::open(on_disk(folder.path()));
+    for round in 0..20 {
+        let asked = get(&format!("/{round}"));
+        let Claim::Lead(lead) = site.cache.claim(&asked) else { panic!("nobody leads yet") };
+        let Claim::Follow(follower) = site.cache.claim(&asked) else { panic!("somebody leads") };
+        let mut filling = site.cache.admit(lead, &asked, &reply(200, &[]), at(0)).unwrap();
+        filling.push(&bytes(round, 600_000));
+        filling.finish();
+
+        let wait = follower.wait(Duration::from_secs(30));
+        assert_eq!(site.runtime.block_on(wait), Outcome::Stored);
+        assert!(site.hit(&asked, at(0)).body == bytes(round, 600_000));
+    }
 }
 
 /// Fails if a body on its way is gathered in memory: 50 MB are no more than a few segments.
