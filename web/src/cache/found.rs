@@ -10,8 +10,16 @@ use http::{
 use tokio::task::JoinHandle;
 
 use super::{
-    Cache, answer::answer, body::Body, counters::Count, directives::says, entry::Held, key, rules,
-    stale::Stale, status::Forward,
+    Cache,
+    answer::answer,
+    body::Body,
+    counters::Count,
+    directives::says,
+    entry::Held,
+    key::{self, Key},
+    rules::{self, Freshness},
+    stale::Stale,
+    status::Forward,
 };
 
 /// What is kept for a request.
@@ -73,6 +81,13 @@ impl Cache {
         self.0.memory.knows(key) || self.0.disk.as_ref().is_some_and(|disk| disk.knows(key))
     }
 
+    /// Whether what is kept would be an answer now; counts nothing.
+    pub(crate) fn has_answer(&self, key: &Key, headers: &HeaderMap, now: SystemTime) -> bool {
+        let in_memory = self.0.memory.find(key.as_str(), headers).map(|entry| entry.freshness);
+        let on_disk = || Some(self.0.disk.as_ref()?.find(key.as_str(), headers)?.freshness);
+        in_memory.or_else(on_disk).is_some_and(|freshness| may_answer(headers, &freshness, now))
+    }
+
     fn bypassed(&self, why: Forward) -> Found {
         self.0.tallies.count(Count::Bypassed);
         Found::Bypassed(why)
@@ -92,9 +107,7 @@ impl Cache {
             return self.missing(request, Forward::Request);
         }
         let is_fresh = freshness.staleness(now).is_none();
-        let has_a_say = headers.contains_key(CACHE_CONTROL) || headers.contains_key(PRAGMA);
-        let may_answer = if has_a_say { rules::allows(headers, freshness, now) } else { is_fresh };
-        if may_answer {
+        if may_answer(headers, freshness, now) {
             self.0.tallies.count(Count::Hits);
             return Found::Fresh(answer(request, &held, now, None, self.0.disk.as_ref()));
         }
@@ -115,6 +128,12 @@ pub(crate) fn bypass(request: &request::Parts) -> Option<Forward> {
     let is_conditional = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name));
     let is_not_for_us = is_conditional || headers.contains_key(UPGRADE) || says(headers, "no-store");
     is_not_for_us.then_some(Forward::Bypass)
+}
+
+/// Whether the client may be given what is this fresh.
+fn may_answer(headers: &HeaderMap, freshness: &Freshness, now: SystemTime) -> bool {
+    let has_a_say = headers.contains_key(CACHE_CONTROL) || headers.contains_key(PRAGMA);
+    if has_a_say { rules::allows(headers, freshness, now) } else { freshness.staleness(now).is_none() }
 }
 
 /// Whether the client wants the server's word, whatever is kept.

@@ -113,18 +113,22 @@ impl Cache {
         Ok(Self(Arc::new(Inner { settings, memory, disk, claims, tallies, held, changing })))
     }
 
-    /// The right to ask a server for what `request` asks, or somebody to wait for who does.
-    pub fn claim(&self, request: &request::Parts) -> Claim {
-        match Key::of(request) {
-            Some(key) if may_follow(request) => {
-                let claim = self.0.claims.claim(key);
-                if matches!(claim, Claim::Follow(_)) {
-                    self.0.tallies.count(Count::Collapsed);
-                }
-                claim
-            }
-            key => Claim::Lead(self.0.claims.alone(key)),
+    /// The right to ask a server for what `request` asks, or somebody to wait for who does. Who comes when the reply has just been
+    /// kept waits for nothing and looks again.
+    pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
+        let key = match Key::of(request) {
+            Some(key) if may_follow(request) => key,
+            key => return Claim::Lead(self.0.claims.alone(key)),
+        };
+        let claim = match self.0.claims.claim(key.clone()) {
+            // Between looking and leading, the one who led may have kept the reply.
+            Claim::Lead(lead) if self.has_answer(&key, &request.headers, now) => lead.give_way(),
+            claim => claim,
+        };
+        if matches!(claim, Claim::Follow(_)) {
+            self.0.tallies.count(Count::Collapsed);
         }
+        claim
     }
 
     /// The right to ask a server without anybody waiting for it: for who has waited in vain.

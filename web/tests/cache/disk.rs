@@ -84,8 +84,8 @@ fn who_waited_for_a_long_body_finds_it() {
     let site = Site::open(on_disk(folder.path()));
     for round in 0..20 {
         let asked = get(&format!("/{round}"));
-        let Claim::Lead(lead) = site.cache.claim(&asked) else { panic!("nobody leads yet") };
-        let Claim::Follow(follower) = site.cache.claim(&asked) else { panic!("somebody leads") };
+        let Claim::Lead(lead) = site.cache.claim(&asked, at(0)) else { panic!("nobody leads yet") };
+        let Claim::Follow(follower) = site.cache.claim(&asked, at(0)) else { panic!("somebody leads") };
         let mut filling = site.cache.admit(lead, &asked, &reply(200, &[]), at(0)).unwrap();
         filling.push(&bytes(round, 600_000));
         filling.finish();
