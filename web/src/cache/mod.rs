@@ -207,7 +207,7 @@ impl Cache {
         self.put(entry, matches!(entry.content, Content::File(_)));
         drop(guard);
         self.0.tallies.count(Count::Stored);
-        lead.decide(Outcome::Stored);
+        lead.decide(outcome(entry));
     }
 
     /// Keeps an entry that was kept before, unless it was dropped meanwhile.
@@ -220,7 +220,7 @@ impl Cache {
             self.put(entry, false);
         }
         drop(guard);
-        lead.decide(if is_wanted { Outcome::Stored } else { Outcome::NotStorable });
+        lead.decide(if is_wanted { outcome(entry) } else { Outcome::NotStorable });
     }
 
     fn put(&self, entry: &Arc<Entry>, is_written: bool) {
@@ -309,6 +309,12 @@ impl Cache {
         counters.disk_bytes = self.0.disk.as_ref().map_or(0, Disk::bytes);
         counters
     }
+}
+
+/// What those who waited for `entry` are told. If it may not be used without the server's word, each would lead in turn.
+fn outcome(entry: &Entry) -> Outcome {
+    let lasts = entry.freshness.lifetime > entry.freshness.age;
+    if lasts { Outcome::Stored } else { Outcome::NotStorable }
 }
 
 /// Whether the reply to somebody else's request can be the answer to this one.

@@ -218,8 +218,9 @@ fn what_is_longer_than_an_entry_may_be_is_given_up_on_the_way() {
 /// Fails if who waits is not told as soon as it is known.
 #[test]
 fn who_waits_hears_what_came_of_it() {
-    let cases: [(&[&str], &[u8], Outcome); 3] = [
+    let cases: [(&[&str], &[u8], Outcome); 4] = [
         (&[], b"body", Outcome::Stored),
+        (&["cache-control: no-cache", "etag: \"1\""], b"body", Outcome::NotStorable),
         (&["cache-control: no-store"], b"body", Outcome::NotStorable),
         (&["content-length: 9"], b"body", Outcome::NotStorable),
     ];

@@ -4,6 +4,7 @@
 
 mod answers;
 mod changes;
+mod collapsing;
 mod disk;
 mod kill;
 mod rules;
