@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use http::{
     HeaderMap, Method, Response,
-    header::{AUTHORIZATION, CACHE_CONTROL, IF_MATCH, IF_UNMODIFIED_SINCE, PRAGMA, UPGRADE},
+    header::{
+        AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, IF_MATCH, IF_UNMODIFIED_SINCE, PRAGMA,
+        TRANSFER_ENCODING, UPGRADE,
+    },
     request,
 };
 use tokio::task::JoinHandle;
@@ -126,8 +129,10 @@ pub(crate) fn bypass(request: &request::Parts) -> Option<Forward> {
     }
     let headers = &request.headers;
     let is_conditional = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name));
-    let is_not_for_us = is_conditional || headers.contains_key(UPGRADE) || says(headers, "no-store");
-    is_not_for_us.then_some(Forward::Bypass)
+    let has_a_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    let is_not_for_us = is_conditional || has_a_body || headers.contains_key(UPGRADE);
+    (is_not_for_us || says(headers, "no-store")).then_some(Forward::Bypass)
 }
 
 /// Whether the client may be given what is this fresh.

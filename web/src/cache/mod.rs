@@ -163,6 +163,9 @@ impl Cache {
         now: SystemTime,
     ) -> Result<(Entry, Option<u64>), Unkept> {
         let key = lead.key().filter(|_| request.method == Method::GET).ok_or(Unkept::Method)?.clone();
+        if bypass(request).is_some() {
+            return Err(Unkept::Forbidden);
+        }
         let freshness = rules::judge(&request.headers, reply, self.0.settings.ttl, now)?;
         let expected = length(&reply.headers)?;
         if expected.is_some_and(|length| length > self.0.settings.max_entry_bytes) {
