@@ -5,6 +5,7 @@
 mod answers;
 mod changes;
 mod collapsing;
+mod crowd;
 mod disk;
 mod kill;
 mod rules;
