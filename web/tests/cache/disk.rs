@@ -170,6 +170,20 @@ fn the_disk_s_bound_is_kept_and_what_is_used_stays() {
     assert_eq!(word(&site.look(&get("/1"), at(1))), "missing");
 }
 
+/// Fails if what has just come counts as not asked for: those that were go round, and it would be the first to go.
+#[test]
+fn a_newcomer_is_not_the_first_to_go() {
+    let folder = folder();
+    let disk = Some((folder.path().to_owned(), 4 * MIB));
+    let site = Site::open(Settings { disk, memory_bytes: 0, ..settings(600) });
+    for index in 0..60 {
+        let asked = get(&format!("/{index}"));
+        site.fetch(&asked, &reply(200, &[]), &bytes(index, 100_000), at(0));
+        assert!(site.hit(&asked, at(1)).body == bytes(index, 100_000));
+    }
+    assert!(site.cache.counters().of(Count::EvictedFromDisk) > 0);
+}
+
 #[test]
 fn a_body_on_its_way_counts_and_leaves_nothing_when_it_breaks() {
     let folder = folder();

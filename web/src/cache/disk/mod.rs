@@ -246,15 +246,15 @@ impl Disk {
     fn enter(&self, mut place: Place) -> Arc<Place> {
         let mut index = self.index();
         // An entry that is said to hold goes on being found while its head is written anew.
-        let is_renewed = index.holds(&place.key, place.id);
-        *place.is_ready.get_mut() |= is_renewed;
+        *place.is_ready.get_mut() |= index.holds(&place.key, place.id);
         let place = Arc::new(place);
+        // Room first: where all others were asked for, the newcomer would be the first to go.
+        let evicted = index.shrink(self.0.limit.saturating_sub(place.bytes));
         let mut gone = index.add(place.clone());
-        gone.retain(|old| old.id != place.id);
-        let evicted = index.shrink(self.0.limit);
         drop(index);
         self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
         gone.extend(evicted);
+        gone.retain(|old| old.id != place.id);
         self.remove(gone);
         place
     }
