@@ -96,7 +96,7 @@ keyed! {
             pub max_body: ByteCount = "1GiB" => value::bytes;
             /// How long the head of a request may take to arrive, before 408.
             pub header_timeout: Duration = "10s" => value::duration;
-            /// How long a connection may be silent between two requests.
+            /// How long a client may be silent between two requests, or take nothing of a reply.
             pub keep_alive: Duration = "60s" => value::duration;
             /// How long a server may be silent while it is awaited, before 504.
             pub upstream_timeout: Duration = "30s" => value::duration;
