@@ -10,7 +10,7 @@ use clap::{
 };
 use runtime::exit::{self, Exit, Failure};
 
-use crate::{check, demo, echo, examples, init, up};
+use crate::{check, demo, echo, examples, init, top, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -40,6 +40,7 @@ enum Command {
     /// Run the stats-node: it adds up what every node counts, and shows it
     #[command(after_help = examples::STATS_NODE)]
     StatsNode(stats_node::Args),
+    Top(top::Args),
     Check(check::Args),
     Init(init::Args),
     Echo(echo::Args),
@@ -53,6 +54,7 @@ impl Command {
             Self::Ingress(args) => ingress::run(&args),
             Self::Fanout(args) => fanout::run(&args),
             Self::StatsNode(args) => stats_node::run(&args),
+            Self::Top(args) => top::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Echo(args) => echo::run(args),

@@ -13,6 +13,10 @@ Examples:
     pegloom check --config pegloom.toml
     pegloom up --config pegloom.toml
 
+  What goes where, as it moves, in another terminal:
+    pegloom up --config pegloom.toml --http 127.0.0.1:8088
+    pegloom top
+
 Exit codes: 0 done or drained, 1 failed, 2 grace over with work left, 64 wrong usage or settings.
 SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 and SIGUSR2 print a report.";
 
@@ -39,7 +43,8 @@ Examples:
   For all nodes on this machine; each is told where with --stats:
     pegloom stats-node --http 127.0.0.1:8088 --recovery /var/lib/pegloom/stats.json
     pegloom ingress --config pegloom.toml --stats tcp://127.0.0.1:7200
-    curl http://127.0.0.1:8088/stats
+    curl http://127.0.0.1:8088/stats         # or look at http://127.0.0.1:8088/ in a browser
+    pegloom top http://127.0.0.1:8088
 
   For nodes on other machines:
     pegloom stats-node --bind tcp://10.0.0.9:7200 --http 10.0.0.9:8088";

@@ -19,7 +19,11 @@ Examples:
     pegloom check --config pegloom.toml
 
   Look at it first:
-    pegloom init replicate | less";
+    pegloom init replicate | less
+
+  A proxy for the Foo protocol:
+    pegloom init foo --output foo.toml
+    pegloom up --config foo.toml --http 127.0.0.1:8088";
 
 /// Write a commented settings file with every default
 #[derive(clap::Args)]
@@ -38,12 +42,15 @@ pub(crate) struct Args {
 enum Kind {
     /// One source, every destination gets it, the primary answers
     Replicate,
+    /// A proxy for the Foo protocol, which counts its messages
+    Foo,
 }
 
 impl Kind {
     fn template(self) -> &'static str {
         match self {
             Self::Replicate => settings::template_replicate(),
+            Self::Foo => settings::template_foo(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod demo;
 pub mod echo;
 mod examples;
 mod init;
+mod top;
 pub mod up;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -6,6 +6,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use fanout::Absence;
+use ingress::Upkeep;
 use proto::id::Incarnation;
 use runtime::{
     clock::{Clock, unix_millis},
@@ -23,7 +24,6 @@ use runtime::{
 use stats_node::{Office, Shown};
 use tokio::{select, sync::mpsc, task::JoinSet};
 use tracing::error;
-use web::access_log::AccessLog;
 
 use crate::collector::{Collector, LastWords};
 
@@ -78,9 +78,9 @@ async fn serve(settings: Settings, args: &Args) -> Result<Exit, Failure> {
     let serving = fabric.node.serve_with(&mut signals, async |shards: &[Shard]| collector.line(shards).await);
     let exit = select! {
         exit = serving => exit,
-        never = ingress::follow(fabric.access_log.clone()) => match never {},
+        never = fabric.upkeep.run() => match never {},
     };
-    ingress::settle(fabric.access_log).await;
+    fabric.upkeep.settle().await;
     collector.hear_last_words(fabric.last_words).await;
     office.close().await;
     Ok(exit)
@@ -103,8 +103,8 @@ pub struct Fabric {
     pub addresses: Arc<[String]>,
     /// Which start of it this is.
     pub incarnation: Incarnation,
-    /// Where requests are told of.
-    pub access_log: Option<AccessLog>,
+    /// What routes of `http://` need besides.
+    pub upkeep: Upkeep,
     /// What its shards have counted when they end.
     pub last_words: mpsc::Receiver<(u16, Report)>,
 }
@@ -140,7 +140,7 @@ impl Fabric {
             );
         }
         let node = Node::new(shards, ends, settings.grace, Leaving::Abandons);
-        Ok(Self { node, addresses, incarnation, access_log: doors.access_log, last_words })
+        Ok(Self { node, addresses, incarnation, upkeep: doors.upkeep, last_words })
     }
 }
 

@@ -44,6 +44,9 @@ pub(crate) enum Command {
         /// A wrong byte in each line of this number's multiples
         #[arg(long)]
         lie_every: Option<NonZeroU32>,
+        /// Each request of the Foo protocol with its ACK
+        #[arg(long)]
+        answers: bool,
     },
     #[command(name = "__floor", hide = true)]
     Floor { forward: SocketAddr },
@@ -145,6 +148,8 @@ pub(crate) enum Case {
     Pipelined,
     /// The same to three destinations
     PipelinedThree,
+    /// Messages of the Foo protocol that are counted, beside the same that are not
+    Foo,
     /// Long messages echoed by one destination, beside nginx
     Bulk,
     /// Sessions of one line each, one destination

@@ -6,20 +6,19 @@ mod rising;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use self::case::{Setup, Work};
 use self::outcome::{HEADING, Outcome};
 use crate::args::{Case, CompareArgs};
-use crate::destination::Destination;
 use crate::load::Shape;
 use crate::machine::Machine;
 use crate::measure::Plan;
 use crate::peers::{Peer, Programs, Protocol};
 use crate::report::{table, write_json};
 use crate::run::{Run, Timing};
-use crate::{divergence, idle, progress};
+use crate::{divergence, foo, idle, progress};
 
 #[derive(Serialize)]
 struct Report {
@@ -90,6 +89,7 @@ impl Bench<'_> {
         match done {
             Err(problem) => outcome.fail(&problem),
             Ok(()) if setup.destinations > 1 => self.check_divergence(setup, &mut outcome),
+            Ok(()) if matches!(setup.work, Work::Foo(_)) => check_counts(&mut outcome),
             Ok(()) => {}
         }
         outcome
@@ -125,7 +125,7 @@ impl Bench<'_> {
     /// One run of a peer, with as many destinations as it can have.
     fn run(&self, setup: &Setup, peer: Peer) -> Result<Run> {
         let count = if peer == setup.beside { 1 } else { setup.destinations };
-        let destinations = vec![Destination::Echoes; count];
+        let destinations = vec![setup.work.destination(); count];
         let Some(shape) = setup.work.shape() else { return self.idle_plan().run(peer, self.programs) };
         let plan = self.plan(setup, shape);
         let run = match setup.work {
@@ -139,6 +139,7 @@ impl Bench<'_> {
         let plan = Plan::of_lines(&self.args.common, shape);
         match setup.work {
             Work::Bulk(_) => Plan { protocol: Protocol::Bytes, ..plan },
+            Work::Foo(_) => Plan { protocol: Protocol::Foo, ..plan },
             _ => plan,
         }
     }
@@ -161,6 +162,15 @@ impl Bench<'_> {
         let lies = divergence::lies_are_found(&self.plan(setup, shape), setup.ours, self.programs);
         outcome.check("a secondary that lies", lies);
     }
+}
+
+fn check_counts(outcome: &mut Outcome) {
+    let counts = |run: &Run| {
+        let report = run.report.as_ref().context("a run has no report")?;
+        foo::all_was_counted(report, run.units)
+    };
+    let counted = outcome.runs.iter().map(counts).collect::<Result<Vec<()>>>();
+    outcome.check("messages", counted.map(|runs| format!("all counted in {} runs", runs.len())));
 }
 
 impl Report {

@@ -21,6 +21,8 @@ pub(crate) enum Destination {
     Stops,
     /// Echoes, but for one byte in every so many lines.
     Lies(NonZeroU32),
+    /// Answers each request of the Foo protocol.
+    Answers,
 }
 
 /// A destination that runs. Dropped, it ends.
@@ -36,6 +38,7 @@ impl End {
         match kind {
             Destination::NeverReads => _ = command.arg("--never-reads"),
             Destination::Lies(every) => _ = command.args(["--lie-every", &every.to_string()]),
+            Destination::Answers => _ = command.arg("--answers"),
             Destination::Echoes | Destination::Stops => {}
         }
         let mut process = Process::start("a destination", &mut command, Talks::OnStdout)?;

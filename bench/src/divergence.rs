@@ -66,7 +66,7 @@ pub(crate) fn lies_are_found(plan: &Plan, peer: Peer, programs: &Programs) -> Re
     let forward = destination::addresses(&ends);
     let front = Front { reply_timeout: Some(REPLY_TIMEOUT), ..Front::new(plan.protocol, forward) };
     let mut running = peer.start(programs, &front)?;
-    let mut load = Load::connect(running.address, plan.shape)?;
+    let mut load = Load::connect(running.address, plan.shape, plan.protocol.language())?;
     load.run_for(plan.timing.warm_up + plan.timing.seconds)?;
     load.drain()?;
     destination::shares(&mut ends, load.sent())?;

@@ -1,5 +1,5 @@
-//! A destination: a process of one thread that returns every byte, one that lies now and then, or one that accepts and
-//! never reads. It prints its address on stdout, answers each line on stdin with the number of bytes it has received and
+//! A destination: a process of one thread that returns every byte, one that lies now and then, one that answers requests of
+//! the Foo protocol, or one that accepts and never reads. It prints its address on stdout, answers each line on stdin with the number of bytes it has received and
 //! of lies it has told, and ends with its stdin.
 
 use std::io::{self, Read, Write};
@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use anyhow::{Context, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 
+use crate::foo::Server;
 use crate::lie::Liar;
 use crate::poll::{Flags, Poll, Ready};
 use crate::pump::{Flow, Pump, SCRATCH};
@@ -17,14 +18,14 @@ const LISTENER: u64 = 0;
 const STDIN: u64 = 1;
 const FIRST_CONNECTION: u64 = 2;
 
-pub(crate) fn run(never_reads: bool, lie_every: Option<NonZeroU32>) -> Result<()> {
+pub(crate) fn run(never_reads: bool, lie_every: Option<NonZeroU32>, answers: bool) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
     if never_reads {
         // A small buffer is full sooner, and a full one is what the peer must cope with.
         setsockopt(&listener, sockopt::RcvBuf, &4096).context("cannot make the receive buffer small")?;
     }
     say(listener.local_addr()?)?;
-    Echo::new(listener, never_reads, lie_every.map(Liar::new))?.serve()
+    Echo { answers, ..Echo::new(listener, never_reads, lie_every.map(Liar::new))? }.serve()
 }
 
 fn say(line: impl std::fmt::Display) -> Result<()> {
@@ -36,8 +37,10 @@ struct Echo {
     listener: TcpListener,
     never_reads: bool,
     liar: Option<Liar>,
+    /// Whether it answers requests of the Foo protocol.
+    answers: bool,
     /// One for each open connection, and holes where some have closed, to be used again.
-    connections: Vec<Option<(TcpStream, Pump)>>,
+    connections: Vec<Option<(TcpStream, Pump, Server)>>,
     received: u64,
     scratch: Vec<u8>,
 }
@@ -53,6 +56,7 @@ impl Echo {
             listener,
             never_reads,
             liar,
+            answers: false,
             connections: Vec::new(),
             received: 0,
             scratch: vec![0; SCRATCH],
@@ -100,7 +104,7 @@ impl Echo {
         if !self.never_reads {
             self.poll.watch(&stream, slot as u64 + FIRST_CONNECTION, Flags::EPOLLIN)?;
         }
-        self.connections[slot] = Some((stream, Pump::default()));
+        self.connections[slot] = Some((stream, Pump::default(), Server::default()));
         Ok(())
     }
 
@@ -113,11 +117,14 @@ impl Echo {
 
     fn return_bytes(&mut self, token: u64) -> Result<()> {
         let slot = &mut self.connections[(token - FIRST_CONNECTION) as usize];
-        let Some((stream, pump)) = slot else { return Ok(()) };
+        let Some((stream, pump, server)) = slot else { return Ok(()) };
         let before = pump.flow();
         let alter = |bytes: &mut [u8]| {
             if let Some(liar) = &mut self.liar {
                 liar.alter(bytes);
+            }
+            if self.answers {
+                server.answer(bytes);
             }
         };
         let after = pump.turn_altered(stream, stream, &mut self.scratch, alter).unwrap_or(Flow::Ended);

@@ -9,11 +9,13 @@ use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use self::conversation::Conversation;
+pub(crate) use self::conversation::Language;
+use crate::foo;
 use crate::poll::{Flags, Poll, Ready};
 use crate::pump::{SCRATCH, is_momentary, write_some};
 
@@ -35,6 +37,7 @@ pub(crate) struct Shape {
 pub(crate) struct Load {
     poll: Poll,
     shape: Shape,
+    language: Language,
     /// Token by index; none where the peer has closed, which only `finish` allows.
     connections: Vec<Option<Connection>>,
     latencies: Histogram<u64>,
@@ -53,11 +56,17 @@ struct Connection {
 }
 
 impl Load {
-    pub(crate) fn connect(address: SocketAddr, shape: Shape) -> Result<Self> {
+    pub(crate) fn connect(address: SocketAddr, shape: Shape, language: Language) -> Result<Self> {
+        ensure!(
+            language == Language::Letters || shape.size >= foo::SHORTEST,
+            "a request of the Foo protocol has {} bytes at least here",
+            foo::SHORTEST
+        );
         let now = Instant::now();
         let mut load = Self {
             poll: Poll::new()?,
             shape,
+            language,
             connections: Vec::new(),
             latencies: latencies()?,
             measuring_since: now,
@@ -77,7 +86,7 @@ impl Load {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         self.poll.watch(&stream, u64::from(number), Flags::EPOLLIN)?;
-        let conversation = Conversation::new(number, self.shape.size);
+        let conversation = Conversation::new(number, self.shape.size).speaking(self.language);
         self.connections.push(Some(Connection { stream, conversation, allowance: 0, unwritten: Vec::new() }));
         Ok(())
     }

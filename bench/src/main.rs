@@ -15,6 +15,7 @@ mod destination;
 mod divergence;
 mod echo;
 mod floor;
+mod foo;
 mod idle;
 mod lie;
 mod load;
@@ -49,7 +50,9 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Compare(args) => compare::run(&args),
         Command::Stall(args) => stall::run(&args),
-        Command::Echo { never_reads, lie_every } => as_child(|| echo::run(never_reads, lie_every)),
+        Command::Echo { never_reads, lie_every, answers } => {
+            as_child(|| echo::run(never_reads, lie_every, answers))
+        }
         Command::Floor { forward } => as_child(|| floor::run(forward)),
         Command::Copier { forward } => as_child(|| udp::copier::run(&forward)),
         Command::Receive { sockets } => as_child(|| udp::receiver::run(sockets)),

@@ -30,7 +30,7 @@ impl Plan {
     /// Measures a peer before these destinations, the primary first. A unit is a round trip.
     pub(crate) fn run(&self, peer: Peer, programs: &Programs, destinations: &[Destination]) -> Result<Run> {
         self.with_peer(peer, programs, destinations, |running, ends| {
-            self.drive(Load::connect(running.address, self.shape)?, ends, running)
+            self.drive(Load::connect(running.address, self.shape, self.protocol.language())?, ends, running)
         })
     }
 

@@ -18,6 +18,7 @@ use self::haproxy::Haproxy;
 use self::nginx::Nginx;
 use self::pegloom::Pegloom;
 use crate::args::Common;
+use crate::load::Language;
 use crate::process::{self, Process, Talks};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) enum Peer {
     Up {
         shards: Option<u32>,
     },
+    /// `pegloom up --shards 1` that is not told what sources speak.
+    UpRaw,
     /// `pegloom ingress` and a `pegloom fanout` for the primary, over tcp.
     Distributed,
 }
@@ -39,6 +42,7 @@ pub(crate) enum Peer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Lines,
+    Foo,
     Bytes,
     Datagrams,
 }
@@ -71,9 +75,21 @@ pub(crate) struct Running {
     _folder: Option<TempDir>,
 }
 
+impl Protocol {
+    /// What sources say in it.
+    pub(crate) fn language(self) -> Language {
+        if self == Self::Foo { Language::Foo } else { Language::Letters }
+    }
+}
+
 impl Front {
     pub(crate) fn new(protocol: Protocol, forward: Vec<SocketAddr>) -> Self {
         Self { protocol, forward, reply_timeout: None }
+    }
+
+    /// The same, where sources may speak anything.
+    fn untold(&self) -> Self {
+        Self { protocol: Protocol::Bytes, forward: self.forward.clone(), reply_timeout: self.reply_timeout }
     }
 
     fn primary(&self) -> Result<SocketAddr> {
@@ -136,6 +152,7 @@ impl Peer {
             Self::Floor => "floor",
             Self::Copier => "copier",
             Self::Up { .. } | Self::Distributed => "pegloom",
+            Self::UpRaw => "pegloom, raw",
         }
     }
 
@@ -145,7 +162,7 @@ impl Peer {
             Self::Haproxy => programs.haproxy.as_ref().err().cloned(),
             Self::Nginx => programs.nginx.as_ref().err().cloned(),
             Self::Floor | Self::Copier => None,
-            Self::Up { .. } | Self::Distributed => programs.pegloom.as_ref().err().cloned(),
+            Self::Up { .. } | Self::UpRaw | Self::Distributed => programs.pegloom.as_ref().err().cloned(),
         }
     }
 
@@ -156,6 +173,7 @@ impl Peer {
             Self::Floor => start_own("floor", "__floor", &[front.primary()?]),
             Self::Copier => start_own("copier", "__copier", &front.forward),
             Self::Up { shards } => found(&programs.pegloom)?.start_up(front, shards),
+            Self::UpRaw => found(&programs.pegloom)?.start_up(&front.untold(), Some(1)),
             Self::Distributed => found(&programs.pegloom)?.start_distributed(front),
         }
     }

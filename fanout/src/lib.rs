@@ -6,6 +6,7 @@
 mod dialling;
 mod links;
 mod log;
+mod name;
 mod node;
 mod report;
 mod settings;

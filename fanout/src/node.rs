@@ -25,6 +25,7 @@ use tracing::info;
 use crate::{
     dialling::dial,
     log::{Absence, Ears},
+    name::Name,
     report::report,
     settings::machine,
     shard::Shard,
@@ -45,7 +46,8 @@ pub struct Args {
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:7100")]
     pub ingress: Vec<String>,
 
-    /// What this worker calls itself; a later start under the same name takes its sessions over
+    /// What this worker calls itself; a later start under the same name takes its sessions over. If not given, its host
+    /// and destination, and a number if that is taken on this host
     #[arg(long, value_name = "NAME")]
     pub worker: Option<String>,
 
@@ -86,6 +88,13 @@ struct Post {
     args: Args,
 }
 
+impl Post {
+    /// What it is known by to ingresses: `ROUTE/NAME`.
+    fn place(&self) -> String {
+        format!("{}/{}", self.route.name, self.destination.name)
+    }
+}
+
 /// The destination that is meant by `name`, or the only one.
 fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<(&'a Route, &'a Destination), Failure> {
     let all = || settings.routes.iter().flat_map(|route| route.destinations.iter().map(move |d| (route, d)));
@@ -112,25 +121,19 @@ async fn serve(post: Arc<Post>, shards: usize, grace: std::time::Duration) -> Re
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let (ended, ends) = mpsc::channel(shards);
     let (context, incarnation) = (Context::new(), Incarnation(unix_millis()));
-    let name = post.args.worker.clone().unwrap_or_else(default_name);
+    let name = post.args.worker.clone().map_or_else(|| Name::free(&post.place()), Name::given);
     let (destination, address) = (&post.destination.name, post.destination.address.to_string());
-    info!(worker = name, destination, address, "serving");
+    info!(worker = name.as_str(), destination, address, "serving");
     let mut threads = Vec::new();
     for index in 0..shards {
         let (post, context) = (Arc::clone(&post), context.clone());
-        let name = if shards == 1 { name.clone() } else { format!("{name}/{index}") };
+        let name = if shards == 1 { name.as_str().to_owned() } else { format!("{}/{index}", name.as_str()) };
         let main = move |commands| run_shard(post, context, name, incarnation, index as u16, commands);
         threads.push(
             Thread::start(format!("fanout-{index}"), ended.clone(), main).map_err(Failure::cannot_start)?,
         );
     }
     Ok(Node::new(threads, ends, grace, Leaving::HandsOver).serve(&mut signals).await)
-}
-
-fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "worker" } else { host.trim() };
-    format!("{host}-{}", std::process::id())
 }
 
 async fn run_shard(

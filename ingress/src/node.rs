@@ -4,9 +4,7 @@
 //! link ports are told to workers only when all of them are bound.
 
 use std::{
-    convert::Infallible,
     error::Error as _,
-    future::pending,
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
     rc::Rc,
@@ -21,7 +19,7 @@ use runtime::{
     node::{Leaving, Node},
     publish::{Audience, default_node_name, publish},
     report::Report,
-    settings::{AccessLogFormat, Environment, Route, RouteArgs, Settings, Transport},
+    settings::{Environment, Route, RouteArgs, Settings, Transport},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
     signals::Signals,
     tcp,
@@ -35,12 +33,9 @@ use tokio::{
     task::JoinSet,
 };
 use tracing::{info, warn};
-use web::{
-    Site,
-    access_log::{AccessLog, Format},
-};
+use web::Site;
 
-use crate::{report::report, shard::Shard};
+use crate::{report::report, shard::Shard, upkeep::Upkeep};
 
 /// Flags of `pegloom ingress`.
 #[derive(Clone, Debug, clap::Args)]
@@ -82,17 +77,18 @@ pub struct Doors {
     pub listeners: Vec<Vec<Listener>>,
     /// The address of each route.
     pub addresses: Vec<String>,
-    /// Where requests are told of.
-    pub access_log: Option<AccessLog>,
+    /// What routes of `http://` need besides.
+    pub upkeep: Upkeep,
 }
 
 /// Binds every route's listener, `settings.shards` times.
 pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
     let listeners = (0..settings.shards).map(|_| Vec::new()).collect();
-    let mut doors = Doors { listeners, addresses: Vec::new(), access_log: access_log(settings)? };
+    let mut doors = Doors { listeners, addresses: Vec::new(), upkeep: Upkeep::open(settings)? };
     for route in &settings.routes {
-        let site = Site::open(route, settings.data_dir.as_deref(), doors.access_log.clone())
+        let site = Site::open(route, settings.data_dir.as_deref(), doors.upkeep.access_log.clone())
             .map_err(|error| Failure::cannot(format!("serve {}", route.listen), error, "another data_dir"))?;
+        doors.upkeep.sites.extend(site.clone());
         let (sockets, address) = bind(route, site.as_ref(), settings.shards).map_err(|error| {
             Failure::cannot(
                 format!("listen on {}", route.listen),
@@ -110,21 +106,6 @@ pub fn open_doors(settings: &Settings) -> Result<Doors, Failure> {
         info!(route = route.name, transport, address, codec = %route.codec, destinations = route.destinations.len(), "listening");
     }
     Ok(doors)
-}
-
-/// The file that gets a line for each request, if there is to be one.
-fn access_log(settings: &Settings) -> Result<Option<AccessLog>, Failure> {
-    let Some(path) = &settings.access_log else { return Ok(None) };
-    let format = match settings.access_log_format {
-        AccessLogFormat::Text => Format::Text,
-        AccessLogFormat::Json => Format::Json,
-    };
-    let opened = AccessLog::open(path, format).map_err(|error| {
-        let what = format!("write the access log {}", path.display());
-        Failure::cannot(what, error, "a folder that is there and may be written to")
-    });
-    // The thread that writes ends with the process; what it has is settled before that.
-    opened.map(|(log, _)| Some(log))
 }
 
 fn bind(route: &Route, site: Option<&Arc<Site>>, shards: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
@@ -186,25 +167,10 @@ async fn serve(settings: Arc<Settings>, args: &Args) -> Result<Exit, Failure> {
     let mut node = Node::new(shards, ends, settings.grace, Leaving::Abandons);
     let exit = select! {
         exit = node.serve(&mut signals) => exit,
-        never = follow(doors.access_log.clone()) => match never {},
+        never = doors.upkeep.run() => match never {},
     };
-    settle(doors.access_log).await;
+    doors.upkeep.settle().await;
     Ok(exit)
-}
-
-/// Keeps an access log in the file that has its name, for ever.
-pub async fn follow(log: Option<AccessLog>) -> Infallible {
-    match log {
-        Some(log) => log.follow().await,
-        None => pending().await,
-    }
-}
-
-/// Waits until what was told is written.
-pub async fn settle(log: Option<AccessLog>) {
-    if let Some(log) = log {
-        log.settle().await;
-    }
 }
 
 fn cannot_bind(bind: &str, index: usize, error: String) -> Failure {

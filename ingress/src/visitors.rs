@@ -29,20 +29,26 @@ pub(crate) struct AtDoor {
     pub(crate) unsent: u64,
 }
 
+/// A listener's door, and who waits for room at it: each door by itself.
+#[derive(Debug)]
+struct Entrance {
+    door: Rc<Door>,
+    /// Sessions whose datagrams had no room.
+    starved: Vec<SessionId>,
+}
+
 /// Those who have a session. As many as the machine holds sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Visitors {
-    doors: FxHashMap<RouteIndex, Rc<Door>>,
+    entrances: FxHashMap<RouteIndex, Entrance>,
     // Addresses are chosen by strangers: the hash must not be predictable.
     sessions: HashMap<Visitor, SessionId>,
     by_session: FxHashMap<SessionId, Visitor>,
-    /// Sessions whose datagrams had no room at the door.
-    starved: Vec<SessionId>,
 }
 
 impl Visitors {
     pub(crate) fn open(&mut self, route: RouteIndex, door: Rc<Door>) {
-        self.doors.insert(route, door);
+        self.entrances.insert(route, Entrance { door, starved: Vec::new() });
     }
 
     pub(crate) fn session_of(&self, visitor: Visitor) -> Option<SessionId> {
@@ -63,29 +69,72 @@ impl Visitors {
     /// Gathers datagrams for a source; how many of them there was room for.
     pub(crate) fn write(&mut self, session: SessionId, bytes: &[u8], ends: &[u32]) -> usize {
         let Some(visitor) = self.by_session.get(&session) else { return 0 };
-        let Some(door) = self.doors.get(&visitor.route) else { return 0 };
-        let taken = door.gather(bytes, ends, visitor.from, visitor.to);
+        let Some(entrance) = self.entrances.get_mut(&visitor.route) else { return 0 };
+        let taken = entrance.door.gather(bytes, ends, visitor.from, visitor.to);
         if taken < ends.len() {
-            self.starved.push(session);
+            entrance.starved.push(session);
         }
         taken
     }
 
     /// Sends what was gathered; the doors whose kernel has no room for all of it.
     pub(crate) fn flush(&self, desk: &Desk) -> Vec<Rc<Door>> {
-        self.doors.values().filter(|door| !door.flush(desk)).cloned().collect()
+        let doors = self.entrances.values().map(|entrance| &entrance.door);
+        doors.filter(|door| !door.flush(desk)).cloned().collect()
     }
 
     /// Those who had no room, as far as there is room now.
     pub(crate) fn take_starved(&mut self) -> Vec<SessionId> {
-        if self.doors.values().any(|door| door.is_behind()) {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.starved)
+        let with_room = self.entrances.values_mut().filter(|entrance| !entrance.door.is_behind());
+        with_room.flat_map(|entrance| std::mem::take(&mut entrance.starved)).collect()
     }
 
     pub(crate) fn at_door(&self, route: RouteIndex) -> AtDoor {
-        let door = self.doors.get(&route);
-        door.map_or_else(AtDoor::default, |door| AtDoor { dropped: door.dropped(), unsent: door.unsent() })
+        self.entrances.get(&route).map_or_else(AtDoor::default, |Entrance { door, .. }| AtDoor {
+            dropped: door.dropped(),
+            unsent: door.unsent(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use runtime::shard::run_local;
+
+    use super::*;
+
+    const FULL: RouteIndex = RouteIndex(0);
+    const FREE: RouteIndex = RouteIndex(1);
+
+    fn door() -> Rc<Door> {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Rc::new(Door::new(socket).unwrap())
+    }
+
+    /// Fails if one door that is behind keeps the sources of all of them waiting.
+    #[test]
+    fn who_waits_for_room_waits_for_his_own_door() {
+        run_local(async {
+            let source = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let (mut visitors, free) = (Visitors::default(), door());
+            visitors.open(FULL, door());
+            visitors.open(FREE, Rc::clone(&free));
+            let too_many: Vec<u32> = (1..=100).map(|index| index * 60_000).collect();
+            let bytes = vec![b'x'; 6_000_000];
+            for route in [FULL, FREE] {
+                let from = source.local_addr().unwrap();
+                visitors.admit(Visitor { route, from, to: None }, SessionId(route.0.into()));
+                assert!(visitors.write(SessionId(route.0.into()), &bytes, &too_many) < too_many.len());
+            }
+
+            assert!(free.flush(&Desk::default()));
+
+            assert_eq!(visitors.take_starved(), [SessionId(1)]);
+            assert!(visitors.take_starved().is_empty(), "each is told once");
+        })
+        .unwrap();
     }
 }

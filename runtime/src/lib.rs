@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod event;
 pub mod exit;
+pub mod listeners;
 mod memory;
 pub mod node;
 pub mod publish;

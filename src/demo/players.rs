@@ -5,8 +5,9 @@
 use std::{cell::Cell, io, rc::Rc, time::Duration};
 
 use runtime::{
+    listeners::Listeners,
     settings::{Listen, Transport},
-    tcp::{Listeners, listen},
+    tcp::listen,
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},

@@ -16,7 +16,14 @@ use serde_json::json;
 use tokio::sync::broadcast;
 use tracing::error;
 
-use crate::{events::Told, recovery::Recovery, saved::Saved, statistics::Statistics, summary::Summary};
+use crate::{
+    events::Told,
+    history::{History, Point},
+    recovery::Recovery,
+    saved::Saved,
+    statistics::Statistics,
+    summary::Summary,
+};
 
 /// News a reader of the stream may be behind; then it misses some.
 const MAX_BEHIND: usize = 256;
@@ -24,7 +31,7 @@ const MAX_BEHIND: usize = 256;
 /// News, for who reads along.
 #[derive(Clone, Debug)]
 pub struct News {
-    /// `stats` or `event`.
+    /// `stats`, `history` or `event`.
     pub kind: &'static str,
     /// One line of JSON.
     pub data: Arc<str>,
@@ -36,6 +43,7 @@ pub struct Desk {
     node: &'static str,
     clock: Clock,
     statistics: Mutex<Statistics>,
+    history: Mutex<History>,
     news: broadcast::Sender<News>,
     unbalanced: Mutex<RateLimited>,
 }
@@ -48,6 +56,7 @@ impl Desk {
             node,
             clock,
             statistics: Mutex::new(recovery.map(take_up).unwrap_or_default()),
+            history: Mutex::default(),
             news: broadcast::channel(MAX_BEHIND).0,
             unbalanced: Mutex::default(),
         }
@@ -91,6 +100,11 @@ impl Desk {
         Summary::of(&self.statistics(), self.node, self.now())
     }
 
+    /// Rates of the last minutes, for a moment.
+    pub(crate) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is to be written down now.
     pub fn saved(&self) -> Saved {
         self.statistics().save(unix_millis(), self.now())
@@ -101,12 +115,16 @@ impl Desk {
         self.news.subscribe()
     }
 
-    /// What is to be done once a second: old things go, accounts are checked, and who reads along gets the summary.
+    /// What is to be done once a second: old things go, accounts are checked, rates are
+    /// noted, and who reads along gets both.
     pub fn on_second(&self) {
         let now = self.now();
         self.statistics().tidy(now);
         let summary = self.summary();
         self.check(&summary, now);
+        let point = Point::of(&summary, unix_millis());
+        self.announce("history", &point);
+        self.history().push(point);
         self.announce("stats", &summary);
     }
 

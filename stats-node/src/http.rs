@@ -3,15 +3,16 @@
 //! It answers from the desk and changes nothing. GET and HEAD are all it knows; whatever else is asked is refused with what
 //! there is.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, Request, State},
     http::{
-        HeaderMap, StatusCode, Uri,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+        HeaderMap, HeaderValue, StatusCode, Uri,
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
+    middleware::{self, Next},
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -29,30 +30,62 @@ use tokio::{
 use crate::{
     desk::{Desk, News},
     doorkeeper::Doorkeeper,
-    metrics,
+    metrics, page, visitor,
 };
 
 /// What can be asked for.
-pub const PATHS: [&str; 6] = ["/stats", "/metrics", "/health", "/status", "/heartbeat", "/events"];
+pub const PATHS: [&str; 8] =
+    ["/", "/stats", "/metrics", "/health", "/status", "/heartbeat", "/events", "/history"];
+
+/// A browser that was cut off asks again after so long.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers, for ever.
 pub(crate) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    if let Err(error) = axum::serve(Doorkeeper::new(listener), answers(desk)).await {
+    let is_for_this_machine = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    if let Err(error) = axum::serve(Doorkeeper::new(listener), answers(desk, is_for_this_machine)).await {
         tracing::error!(%error, "statistics are not served any more");
     }
 }
 
-fn answers(desk: Arc<Desk>) -> Router {
-    Router::new()
+fn answers(desk: Arc<Desk>, is_for_this_machine: bool) -> Router {
+    let answers = Router::new()
+        .route("/", get(async || page::index()))
+        .route("/page/{file}", get(page_file))
         .route("/stats", get(stats))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
         .route("/status", get(health))
         .route("/heartbeat", get(health))
         .route("/events", get(events))
+        .route("/history", get(history))
         .fallback(nothing_here)
         .method_not_allowed_fallback(read_only)
-        .with_state(desk)
+        .layer(middleware::map_response(as_it_is))
+        .with_state(desk);
+    if is_for_this_machine { answers.layer(middleware::from_fn(for_this_machine)) } else { answers }
+}
+
+/// Refuses who came here by a name that is not ours.
+async fn for_this_machine(request: Request, next: Next) -> Response {
+    if visitor::is_local(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    let error = "statistics are for this machine only: ask by address or as localhost, not by another name";
+    answer(StatusCode::MISDIRECTED_REQUEST, &json!({ "error": error }))
+}
+
+/// No browser is to guess that data are a page.
+async fn as_it_is(mut response: Response) -> Response {
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn page_file(uri: Uri, Path(name): Path<String>) -> Response {
+    match page::file(&name) {
+        Some(file) => file,
+        None => nothing_here(uri).await,
+    }
 }
 
 async fn stats(State(desk): State<Arc<Desk>>) -> Response {
@@ -78,6 +111,10 @@ async fn health(State(desk): State<Arc<Desk>>) -> Response {
     answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "unhealthy", "problems": summary.problems }))
 }
 
+async fn history(State(desk): State<Arc<Desk>>) -> Response {
+    answer(StatusCode::OK, &*desk.history())
+}
+
 /// Server-sent events: the statistics at once and each second, and whatever nodes tell.
 async fn events(State(desk): State<Arc<Desk>>) -> Response {
     let headers = [(CACHE_CONTROL, "no-store")];
@@ -86,7 +123,7 @@ async fn events(State(desk): State<Arc<Desk>>) -> Response {
 
 fn news(receiver: Receiver<News>, desk: &Desk) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let first = serde_json::to_string(&desk.summary()).unwrap_or_default();
-    let first = Some(Event::default().event("stats").data(first));
+    let first = Some(Event::default().event("stats").data(first).retry(RETRY));
     stream::unfold((receiver, first), |(mut receiver, first)| async move {
         let event = match first {
             Some(first) => first,

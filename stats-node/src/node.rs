@@ -6,28 +6,24 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::{
-    event,
     exit::{Exit, Failure},
     node::{Stdout, json},
-    report,
     shard::run_local,
     signals::{Signal, Signals},
     telemetry::{self, LogArgs},
-    zeromq::{Batch, Context, Malformed, Subscriber},
 };
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     desk::Desk,
+    hearing::Hearing,
     office::{Office, Shown},
 };
 
-/// Reports taken before others have their turn.
-const REPORTS_A_TURN: usize = 64;
 /// A signal is answered when each living node has reported so many times more, or after so long.
 const FURTHER_REPORTS: u64 = 2;
 const FURTHER_REPORTS_WITHIN: Duration = Duration::from_millis(300);
@@ -58,35 +54,16 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 
 async fn serve(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
-    let context = Context::new();
-    let subscriber = Subscriber::bind(&context, &args.bind, &[report::TOPIC, event::TOPIC])
-        .map_err(|error| cannot_bind(&args.bind, &error))?;
+    let hearing = Hearing::open(&args.bind, "--bind with another port, or end what holds this one")?;
     let mut office = Office::open("stats-node", &args.shown)?;
     let mut tasks = JoinSet::new();
     office.start(&mut tasks)?;
-    info!(endpoint = subscriber.endpoint(), "listening to reports");
-    warn_if_exposed(subscriber.endpoint());
-    tasks.spawn_local(listen(subscriber, Arc::clone(&office.desk)));
+    hearing.log();
+    tasks.spawn_local(hearing.run(Arc::clone(&office.desk)));
     answer(&mut signals, &office.desk).await;
     office.close().await;
     info!("drained");
     Ok(Exit::Clean)
-}
-
-fn cannot_bind(endpoint: &str, error: &dyn std::error::Error) -> Failure {
-    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    Failure::cannot(
-        format!("listen to reports on {endpoint}"),
-        why,
-        "--bind with another port, or end what holds this one",
-    )
-}
-
-fn warn_if_exposed(endpoint: &str) {
-    let is_inside = ["tcp://127.", "tcp://[::1]", "tcp://localhost", "ipc://", "inproc://"];
-    if !is_inside.iter().any(|prefix| endpoint.starts_with(prefix)) {
-        warn!(endpoint, "reports are not encrypted, keep them on a network of your own");
-    }
 }
 
 /// Prints the statistics for each signal, until one says to end.
@@ -109,27 +86,5 @@ async fn await_further_reports(desk: &Desk) {
     let until = Instant::now() + FURTHER_REPORTS_WITHIN;
     while Instant::now() < until && !desk.statistics().has_heard(&since, FURTHER_REPORTS) {
         sleep(LOOK).await;
-    }
-}
-
-async fn listen(subscriber: Subscriber, desk: Arc<Desk>) {
-    loop {
-        subscriber.readable().await;
-        for _ in 0..REPORTS_A_TURN {
-            let Some(received) = subscriber.try_receive() else { break };
-            if !hear(&received, &desk) {
-                desk.statistics().malformed += 1;
-            }
-        }
-    }
-}
-
-/// Takes one message. False if it cannot be read.
-fn hear(received: &Result<(Batch, Batch), Malformed>, desk: &Desk) -> bool {
-    let Ok((topic, body)) = received else { return false };
-    match &**topic {
-        report::TOPIC => desk.hear_report(body),
-        event::TOPIC => desk.hear_event(body),
-        _ => false,
     }
 }

@@ -47,7 +47,7 @@ struct Route<W> {
 }
 
 /// Messages a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MessageRates {
     /// Requests, over the last second.
     pub request_rate_1s: f64,
@@ -60,7 +60,7 @@ pub struct MessageRates {
 }
 
 /// Frames and bytes a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlowRates {
     /// Frames, over the last second.
     pub frame_rate_1s: f64,

@@ -103,6 +103,8 @@ fn replace(path: &Path, saved: &Saved) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use proto::id::Incarnation;
     use runtime::report::{Foo, Published, Report, RouteReport};
 
@@ -194,5 +196,21 @@ mod tests {
             assert_eq!(recovered(&path, 0).msg_total, 0);
         }
         assert_eq!(fs::read(&file).unwrap(), b"in the way");
+    }
+
+    /// Fails if two may write at once: one takes the other's file away, or what is there is not whole.
+    #[test]
+    fn who_writes_at_the_same_time_writes_one_after_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stats.json");
+        let recovery = Recovery::new(path.clone(), MAX_AGE);
+        let saved = known().save(50_000, Instant::ZERO);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..10).for_each(|_| recovery.write(&saved, Instant::ZERO)));
+            }
+        });
+        let has_failed = recovery.failures.lock().unwrap().admit(Instant::ZERO).is_none();
+        assert!(!has_failed && recovered(&path, 50_000).msg_total == 200);
     }
 }

@@ -10,6 +10,8 @@ use runtime::report::DestinationReport;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sight {
     lost_at: Option<Instant>,
+    /// The first loss since it was met.
+    away_since: Option<Instant>,
     met_at: Option<Instant>,
 }
 
@@ -31,10 +33,18 @@ impl Sight {
         let outages = before.map_or(0, |before| before.outages);
         let connections = before.map_or(0, |before| before.connections);
         if after.is_away && (!was_away || after.outages > outages) {
+            if !self.is_away() {
+                self.away_since = Some(now);
+            }
             self.lost_at = Some(now);
         } else if !after.is_away && (was_away || after.connections > connections) {
             self.met_at = Some(now);
         }
+    }
+
+    /// Since when it is away, if it is.
+    pub(crate) fn away_since(&self) -> Option<Instant> {
+        self.away_since.filter(|_| self.is_away())
     }
 
     /// Whether it is away, if somebody says so.
@@ -66,5 +76,20 @@ mod tests {
         assert!(!sight.is_away(), "nothing new");
         sight.observe(Some(&away), &seen(true, 2, 1), Instant::from_micros(6));
         assert!(sight.is_away());
+    }
+
+    /// Fails if each shard that notices, or each try that fails, begins an absence anew.
+    #[test]
+    fn it_is_away_since_the_first_loss_after_it_was_met() {
+        let (away, still) = (seen(true, 1, 0), seen(true, 2, 0));
+        let mut sight = Sight::default();
+        assert_eq!(sight.away_since(), None);
+        sight.observe(None, &away, Instant::from_micros(2));
+        sight.observe(Some(&away), &still, Instant::from_micros(5));
+        assert_eq!(sight.away_since(), Some(Instant::from_micros(2)));
+        sight.observe(Some(&still), &seen(false, 2, 1), Instant::from_micros(7));
+        assert_eq!(sight.away_since(), None);
+        sight.observe(Some(&seen(false, 2, 1)), &seen(true, 3, 1), Instant::from_micros(9));
+        assert_eq!(sight.away_since(), Some(Instant::from_micros(9)));
     }
 }

@@ -155,9 +155,10 @@ impl Statistics {
         totals
     }
 
-    /// Whether a destination is away, as far as its living workers know.
-    pub fn is_away(&self, route: &str, destination: &str) -> bool {
-        self.sights.get(&(route.to_owned(), destination.to_owned())).is_some_and(Sight::is_away)
+    /// For how long a destination has been away, if it is, as far as its living workers know.
+    pub fn away_for(&self, route: &str, destination: &str, now: Instant) -> Option<Duration> {
+        let sight = self.sights.get(&(route.to_owned(), destination.to_owned()))?;
+        Some(now.since(sight.away_since()?))
     }
 
     /// Every start of every node.
@@ -385,5 +386,48 @@ mod tests {
         assert!(!statistics.has_heard(&since, 2));
         statistics.observe(said("b", 1_000, 9, 1), at(3_700));
         assert!(statistics.has_heard(&since, 2));
+    }
+
+    /// Fails if a start that was not heard before, or one that was, may bring any number of shards.
+    #[test]
+    fn no_start_has_more_shards_than_are_believed_in() {
+        let mut statistics = Statistics::default();
+        let last = MAX_SHARDS as u16 - 1;
+        for (node, shard) in [("a", last + 1), ("a", last), ("a", last + 1)] {
+            statistics.observe(Published { shard, ..said(node, 1_000, 1, 10) }, at(100));
+        }
+        assert_eq!((requests(&statistics, 100), statistics.passed_over), (10, 2));
+    }
+
+    /// Fails if any number of starts is kept apart, or of folded names, or if what the folded had counted is lost.
+    #[test]
+    fn beyond_so_many_starts_the_quietest_are_folded() {
+        let mut statistics = Statistics::default();
+        let count = MAX_TELLERS as u64;
+        for index in 0..=2 * count {
+            statistics.observe(said(&format!("n{index}"), 1_000 + index, 1, 1), at(index));
+        }
+        statistics.tidy(at(2 * count));
+        assert_eq!((statistics.tellers.len(), statistics.folded.len()), (MAX_TELLERS, MAX_TELLERS));
+        assert_eq!(requests(&statistics, 2 * count), 2 * count + 1);
+        statistics.observe(said(&format!("n{count}"), 1_000 + count, 2, 99), at(2 * count));
+        assert_eq!((requests(&statistics, 2 * count), statistics.passed_over), (2 * count + 1, 1));
+    }
+
+    /// Fails if every destination a report names is kept in sight.
+    #[test]
+    fn so_many_destinations_are_kept_in_sight() {
+        let mut report = said("a", 1_000, 1, 10);
+        let away = |index| DestinationReport {
+            destination: format!("d{index}"),
+            is_away: true,
+            ..DestinationReport::default()
+        };
+        report.report.routes[0].destinations = (0..=MAX_SIGHTS).map(away).collect();
+        let mut statistics = Statistics::default();
+        statistics.observe(report, at(100));
+        assert!(statistics.away_for("r", "d0", at(100)).is_some());
+        assert!(statistics.away_for("r", &format!("d{MAX_SIGHTS}"), at(100)).is_none());
+        assert_eq!(statistics.sights.len(), MAX_SIGHTS);
     }
 }

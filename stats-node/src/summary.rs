@@ -1,4 +1,4 @@
-//! The report of everything: the one object that a signal prints and that `/stats` is.
+//! The report of everything: the one object that a signal prints and that `/stats` is. Who reads that has it again.
 //!
 //! It names and arranges what [`Statistics`] knows, checks the account of every destination (S13), and says what is wrong:
 //! a fabric is healthy if no primary is away and no node has fallen silent.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use proto::{counters::Tally, id::Incarnation, time::Instant};
 use runtime::report::{DestinationReport, Foo, Report, RouteReport};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     events::Told,
@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// Everything.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// `up` or `stats-node`.
+    /// `up`, `stats-node`, or `top` where that adds up itself.
     pub node: String,
     /// Requests and replies of the Foo protocol, over all its routes.
     pub msg_total: u64,
@@ -51,7 +51,7 @@ pub struct Summary {
 }
 
 /// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum Problem {
     /// A primary is away: its sources are not served.
@@ -71,7 +71,7 @@ pub enum Problem {
 }
 
 /// A route, and how fast it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteSummary {
     /// What was counted.
     #[serde(flatten)]
@@ -80,12 +80,12 @@ pub struct RouteSummary {
     #[serde(flatten)]
     pub flow: FlowRates,
     /// Its messages, with the codec `foo`.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<MessageRates>,
 }
 
 /// A destination: how it is and how fast.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DestinationSummary {
     /// Of which route.
     pub route: String,
@@ -97,18 +97,21 @@ pub struct DestinationSummary {
     pub address: String,
     /// Whether it cannot be connected.
     pub is_away: bool,
+    /// For so long, as far as that was heard here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away_seconds: Option<u64>,
     /// S13.
     pub is_balanced: bool,
     /// What it takes.
     #[serde(flatten)]
     pub flow: FlowRates,
     /// What its workers counted, where they are processes of their own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<WorkersSummary>,
 }
 
 /// What the workers of a destination counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkersSummary {
     /// Taken by their sockets.
     pub delivered: Tally,
@@ -123,7 +126,7 @@ pub struct WorkersSummary {
 }
 
 /// A node, and how it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeSummary {
     /// Its name.
     pub name: String,
@@ -216,13 +219,16 @@ fn destinations(
         let summary = |destination: &DestinationReport| {
             let is_it = |served: &&DestinationReport| served.destination == destination.destination;
             let workers = served.and_then(|served| served.destinations.iter().find(is_it));
+            let away_for = statistics.away_for(&route.route, &destination.destination, now);
+            let is_away =
+                away_for.is_some() && (destination.is_away || workers.is_some_and(|workers| workers.is_away));
             DestinationSummary {
                 route: route.route.clone(),
                 destination: destination.destination.clone(),
                 role: destination.role.clone(),
                 address: destination.address.clone(),
-                is_away: statistics.is_away(&route.route, &destination.destination)
-                    && (destination.is_away || workers.is_some_and(|workers| workers.is_away)),
+                is_away,
+                away_seconds: away_for.filter(|_| is_away).map(|away| away.as_secs()),
                 is_balanced: destination.is_balanced(),
                 flow: statistics.rates.of_destination(&route.route, &destination.destination, now),
                 workers: workers.map(WorkersSummary::of),
@@ -358,6 +364,21 @@ mod tests {
         statistics.observe(said("w", "fanout", 2, back), at(3_100));
         let node = "i".to_owned();
         assert_eq!(summary(&statistics, 3_100).problems, [Problem::NodeStale { node, silent_seconds: 3 }]);
+    }
+
+    /// Fails if a field is written down and not read, or read under another name.
+    #[test]
+    fn what_was_written_down_can_be_read_again() {
+        let mut statistics = Statistics::default();
+        let away = DestinationReport { is_away: true, outages: 1, ..DestinationReport::default() };
+        statistics.observe(said("i", "ingress", 1, DestinationReport::default()), at(0));
+        statistics.observe(said("w", "fanout", 1, away), at(0));
+        let summary = summary(&statistics, 3_100);
+        assert!(summary.routes[0].messages.is_some() && summary.destinations[0].workers.is_some());
+
+        let written = serde_json::to_string(&summary).unwrap();
+
+        assert_eq!(serde_json::from_str::<Summary>(&written).unwrap(), summary);
     }
 
     /// Fails if a frame that is nowhere is not noticed.

@@ -18,7 +18,7 @@ pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 const LOST_WITH_NODE: &str = "node_lost";
 
 /// How a start of a node is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It reports.

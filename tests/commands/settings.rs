@@ -97,38 +97,61 @@ fn check_reads_an_environment_file() {
     assert!(checked.stdout.contains("secondary-1 (b:2)"), "{}", checked.stdout);
 }
 
-/// Fails if what `init` writes is refused by `check`, or a file that is there is touched.
+/// What `init` writes a file for.
+const KINDS: [&str; 2] = ["replicate", "foo"];
+
+/// Fails if what `init` writes is refused by `check`, has a key that does nothing, or a file that is there is touched.
 #[test]
 fn init_writes_a_file_that_check_accepts_and_overwrites_none() {
-    let directory = tempfile::tempdir().unwrap();
+    for kind in KINDS {
+        let directory = tempfile::tempdir().unwrap();
+        let init = format!("init {kind} --output pegloom.toml");
 
-    let written = run_in(directory.path(), "init replicate --output pegloom.toml");
-    assert_eq!(written.code, Some(0), "{}", written.stderr);
-    assert!(written.stdout.contains("pegloom check --config pegloom.toml"), "{}", written.stdout);
-    let checked = run_in(directory.path(), "check --config pegloom.toml");
-    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+        let written = run_in(directory.path(), &init);
+        assert_eq!(written.code, Some(0), "{}", written.stderr);
+        assert!(written.stdout.contains("pegloom check --config pegloom.toml"), "{}", written.stdout);
+        let checked = run_in(directory.path(), "check --config pegloom.toml");
+        assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+        assert!(!checked.stdout.contains("nothing here"), "{}", checked.stdout);
 
-    let path = directory.path().join("pegloom.toml");
-    fs::write(&path, "mine").unwrap();
-    let again = run_in(directory.path(), "init replicate --output pegloom.toml");
-    assert_eq!((again.code, fs::read_to_string(&path).unwrap().as_str()), (Some(1), "mine"));
-    assert!(
-        again.stderr.starts_with("pegloom init: cannot write pegloom.toml: file exists\n  try: "),
-        "{}",
-        again.stderr
-    );
+        let path = directory.path().join("pegloom.toml");
+        fs::write(&path, "mine").unwrap();
+        let again = run_in(directory.path(), &init);
+        assert_eq!((again.code, fs::read_to_string(&path).unwrap().as_str()), (Some(1), "mine"));
+        assert!(
+            again.stderr.starts_with("pegloom init: cannot write pegloom.toml: file exists\n  try: "),
+            "{}",
+            again.stderr
+        );
+    }
 }
 
 /// Fails if the file on stdout is another than the one that is written.
 #[test]
 fn init_prints_the_same_file_it_would_write() {
+    for kind in KINDS {
+        let directory = tempfile::tempdir().unwrap();
+
+        let printed = run(&format!("init {kind}"));
+        run_in(directory.path(), &format!("init {kind} --output pegloom.toml"));
+
+        let written = fs::read_to_string(directory.path().join("pegloom.toml")).unwrap();
+        assert_eq!((printed.code, printed.stdout.as_str()), (Some(0), written.as_str()));
+    }
+}
+
+/// Fails if the file for Foo is no Foo proxy's, or does not say how to get at statistics.
+#[test]
+fn init_foo_writes_a_route_that_counts_and_says_how_to_ask() {
     let directory = tempfile::tempdir().unwrap();
+    run_in(directory.path(), "init foo --output foo.toml");
 
-    let printed = run("init replicate");
-    run_in(directory.path(), "init replicate --output pegloom.toml");
-
-    let written = fs::read_to_string(directory.path().join("pegloom.toml")).unwrap();
-    assert_eq!((printed.code, printed.stdout.as_str()), (Some(0), written.as_str()));
+    let checked = run_in(directory.path(), "check --config foo.toml");
+    assert!(checked.stdout.contains("REQ lines and the primary's ACK and NAK lines are counted"));
+    let written = fs::read_to_string(directory.path().join("foo.toml")).unwrap();
+    for said in ["--http", "--recovery", "-USR1", "-USR2", "/stats", "/metrics", "/health", "msg_total"] {
+        assert!(written.contains(said), "{said}");
+    }
 }
 
 /// How `check` ends with this stdout, and what it says.

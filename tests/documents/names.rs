@@ -254,7 +254,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
 /// Fails if a line's words are changed in the code and an operator would look for the old ones.
 #[test]
 fn the_log_lines_are_those_of_the_code() {
-    let sources = ["ingress/src", "fanout/src", "stats-node/src", "runtime/src"]
+    let sources = ["ingress/src", "fanout/src", "stats-node/src", "runtime/src", "web/src"]
         .map(|folder| files(&root().join(folder), "rs"));
     let code: String = sources.iter().flatten().map(|path| fs::read_to_string(path).unwrap()).collect();
     let lines = markdown::column(&operations("## Log lines that matter"), 1);

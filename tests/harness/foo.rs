@@ -35,6 +35,11 @@ impl FooClient {
         }
     }
 
+    /// How many requests it has sent.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked
+    }
+
     /// Sends so many requests, and waits for each answer before the next.
     #[track_caller]
     pub(crate) fn converse(&mut self, requests: usize) {

@@ -27,7 +27,13 @@ impl Answer {
 /// Asks, as in `GET /stats`, with further headers.
 #[track_caller]
 pub(crate) fn ask(address: SocketAddr, what: &str, headers: &str) -> Answer {
-    let mut stream = say(address, what, headers);
+    ask_by(&address.to_string(), address, what, headers)
+}
+
+/// The same, as one who knows it by this name.
+#[track_caller]
+pub(crate) fn ask_by(name: &str, address: SocketAddr, what: &str, headers: &str) -> Answer {
+    let mut stream = say(name, address, what, headers);
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer is text and ends");
     let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
@@ -38,7 +44,8 @@ pub(crate) fn ask(address: SocketAddr, what: &str, headers: &str) -> Answer {
 /// What follows to `GET` there, until it `holds`.
 #[track_caller]
 pub(crate) fn follow(address: SocketAddr, path: &str, holds: impl Fn(&str) -> bool) -> String {
-    let (mut stream, elapsed, mut all) = (say(address, &format!("GET {path}"), ""), since(), Vec::new());
+    let (mut stream, elapsed, mut all) =
+        (say(&address.to_string(), address, &format!("GET {path}"), ""), since(), Vec::new());
     let mut part = [0; 16 * 1024];
     while !holds(&String::from_utf8_lossy(&all)) {
         let count = stream.read(&mut part).expect("it goes on");
@@ -49,10 +56,10 @@ pub(crate) fn follow(address: SocketAddr, path: &str, holds: impl Fn(&str) -> bo
 }
 
 #[track_caller]
-fn say(address: SocketAddr, what: &str, headers: &str) -> TcpStream {
+fn say(host: &str, address: SocketAddr, what: &str, headers: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("statistics are served");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes options");
-    let request = format!("{what} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n");
+    let request = format!("{what} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("a question is taken");
     stream
 }

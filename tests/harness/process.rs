@@ -195,7 +195,7 @@ impl Drop for Process {
 
 /// Note for who starts a process in a helper thread: Linux means the *thread*, not the process.
 #[expect(unsafe_code, reason = "nothing else runs in a child before it becomes another program")]
-fn dies_with_this_thread(command: &mut Command) {
+pub(super) fn dies_with_this_thread(command: &mut Command) {
     // SAFETY: prctl is async-signal-safe and nothing is allocated between fork and exec.
     unsafe {
         command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));

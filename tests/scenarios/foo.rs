@@ -1,7 +1,7 @@
 //! The Foo protocol: whatever clients and servers do passes unchanged, and what passed is counted exactly.
 
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use crate::harness::{
     Destination, Fabric, FooClient, Process, Shape, answer_to, eventually, foo_server,
@@ -240,6 +240,25 @@ fn a_second_server_is_compared_by_the_numbers_and_changes_no_count(shape: Shape)
     let counts =
         ["different", "missing", "extra", "asks"].map(|counter| report.count("secondary-1", counter));
     assert_eq!((counts, report.messages()), ([1, 0, 0, 0], [3, 3, 0, 0, 0]));
+}
+
+/// Fails if the file that `init foo` writes does not make a Foo proxy, once its two addresses are changed.
+#[test]
+fn the_file_that_init_writes_is_served() {
+    let (server, dir) = (foo_server(), tempfile::tempdir().unwrap());
+    let written = Process::start(&["init", "foo", "--output", "foo.toml"], &[], dir.path());
+    assert_eq!(written.exit_code(), Some(0));
+    let file = dir.path().join("foo.toml");
+    let settings = fs::read_to_string(&file).unwrap();
+    let (here, there) = ("listen = \"tcp://:8002\"", "address = \":8001\"");
+    assert!(settings.contains(here) && settings.contains(there), "{settings}");
+    let settings = settings.replace(here, "listen = \"tcp://127.0.0.1:0\"");
+    fs::write(&file, settings.replace(there, &format!("address = \"{}\"", server.address()))).unwrap();
+
+    let up = Process::start(&["up", "--config", "foo.toml", "--log-format", "json"], &[], dir.path());
+    let listening = up.logged("listening", |_| true);
+    FooClient::connect(listening["address"].as_str().unwrap().parse().unwrap()).converse(20);
+    assert_eq!(up.report().messages(), [20, 18, 2, 0, 0]);
 }
 
 fn resident(fabric: &Fabric) -> Vec<u64> {

@@ -15,6 +15,8 @@ mod ending;
 mod environment;
 mod events;
 mod foo;
+mod foo_recovery;
+mod foo_statistics;
 mod http_balance;
 mod http_cache;
 mod http_framing;
@@ -22,11 +24,14 @@ mod http_limits;
 mod lifecycle;
 mod link_port;
 mod outages;
+mod page;
 mod pressure;
 mod replicas;
 mod replies;
 mod statistics;
+mod top;
 mod udp;
+mod unnamed;
 mod zombies;
 
 /// Makes three tests of each scenario: `scenario::inproc`, `scenario::ipc` and `scenario::tcp`.

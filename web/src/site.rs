@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 use crate::{
     access_log::AccessLog,
-    cache::{self, Cache, Count, OpenError, Unkept},
+    cache::{self, Cache, Count, NoUrl, OpenError, Unkept},
     places::Places,
 };
 
@@ -84,6 +84,29 @@ impl Site {
             settings: http,
             has_speaker: AtomicBool::new(false),
         })))
+    }
+
+    /// Waits until the disk has what is kept.
+    pub async fn settle(&self) {
+        if let Some(cache) = &self.cache {
+            cache.settle().await;
+        }
+    }
+
+    /// Drops what is kept for a URL. Whether there was anything.
+    pub async fn purge(&self, url: &str) -> Result<bool, NoUrl> {
+        match &self.cache {
+            Some(cache) => cache.purge(url).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Drops what is kept for all URLs that begin with `prefix`. How many entries there were.
+    pub async fn purge_prefix(&self, prefix: &str) -> Result<u64, NoUrl> {
+        match &self.cache {
+            Some(cache) => cache.purge_prefix(prefix).await,
+            None => Ok(0),
+        }
     }
 
     /// True for the first that asks: what is shared is told of, and servers are asked after their health, by one shard.

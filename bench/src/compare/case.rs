@@ -1,6 +1,7 @@
 //! The table of what is measured: which work, who does it, beside whom, and what it may cost.
 
 use crate::args::Case;
+use crate::destination::Destination;
 use crate::load::Shape;
 use crate::peers::Peer;
 use crate::report::Limit::{self, AtMost};
@@ -20,7 +21,9 @@ pub(super) struct Setup {
 #[derive(Clone, Copy)]
 pub(super) enum Work {
     Lines(Shape),
-    /// The same, without telling pegloom that they are lines.
+    /// Requests and answers of the Foo protocol.
+    Foo(Shape),
+    /// Lines, without telling pegloom that they are lines.
     Bulk(Shape),
     /// Sessions of one line each, so many at once.
     Churn(Shape),
@@ -76,6 +79,13 @@ impl Case {
             Self::PipelinedThree => {
                 Setup { name: "pipelined 1->3", destinations: 3, limit: None, ..Self::Pipelined.setup() }
             }
+            Self::Foo => Setup {
+                name: "foo 1->1",
+                work: Work::Foo(USUAL),
+                beside: Peer::UpRaw,
+                limit: Some(AtMost(1.1)),
+                ..UP
+            },
             Self::Bulk => Setup {
                 name: "bulk 1->1",
                 work: Work::Bulk(BULK),
@@ -118,10 +128,18 @@ impl Case {
 impl Work {
     pub(super) fn unit(self) -> &'static str {
         match self {
-            Self::Lines(_) => "round trip",
+            Self::Lines(_) | Self::Foo(_) => "round trip",
             Self::Bulk(_) => "MB",
             Self::Churn(_) | Self::Rest => "session",
             Self::Datagrams(_) => "datagram",
+        }
+    }
+
+    /// What it is sent to.
+    pub(super) fn destination(self) -> Destination {
+        match self {
+            Self::Foo(_) => Destination::Answers,
+            _ => Destination::Echoes,
         }
     }
 
@@ -135,9 +153,11 @@ impl Work {
 
     pub(super) fn shape(self) -> Option<Shape> {
         match self {
-            Self::Lines(shape) | Self::Bulk(shape) | Self::Churn(shape) | Self::Datagrams(shape) => {
-                Some(shape)
-            }
+            Self::Lines(shape)
+            | Self::Foo(shape)
+            | Self::Bulk(shape)
+            | Self::Churn(shape)
+            | Self::Datagrams(shape) => Some(shape),
             Self::Rest => None,
         }
     }

@@ -5,11 +5,38 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::message;
+use crate::{foo, message};
+
+/// What lines look like, going and coming back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// They return as they were sent.
+    Letters,
+    /// Requests go, answers return.
+    Foo,
+}
+
+impl Language {
+    fn append(self, lines: &mut Vec<u8>, connection: u32, number: u32, size: usize) {
+        match self {
+            Self::Letters => message::append(lines, connection, number, size),
+            Self::Foo => foo::append_request(lines, connection, number, size),
+        }
+    }
+
+    /// Replaces `line` by what is to return.
+    fn expect(self, line: &mut Vec<u8>, connection: u32, number: u32, size: usize) {
+        match self {
+            Self::Letters => message::write(line, connection, number, size),
+            Self::Foo => foo::write_answer(line, connection, number, size),
+        }
+    }
+}
 
 pub(super) struct Conversation {
     connection: u32,
     size: usize,
+    language: Language,
     /// The number of the next line to send.
     next: u32,
     /// The number of the next line to return.
@@ -27,6 +54,7 @@ impl Conversation {
         Self {
             connection,
             size,
+            language: Language::Letters,
             next,
             awaited,
             expected: Vec::new(),
@@ -34,6 +62,10 @@ impl Conversation {
             sent_at: VecDeque::new(),
             composed,
         }
+    }
+
+    pub(super) fn speaking(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     /// Lines sent that have not wholly returned.
@@ -54,7 +86,7 @@ impl Conversation {
 
     pub(super) fn compose(&mut self, count: u64, now: Instant, lines: &mut Vec<u8>) {
         for _ in 0..count {
-            message::append(lines, self.connection, self.next, self.size);
+            self.language.append(lines, self.connection, self.next, self.size);
             self.next = self.next.wrapping_add(1);
             self.sent_at.push_back(now);
             self.composed += self.size as u64;
@@ -73,7 +105,7 @@ impl Conversation {
                 bail!("connection {} got {} that nobody awaits", self.connection, message::describe(bytes));
             };
             if self.matched == 0 {
-                message::write(&mut self.expected, self.connection, self.awaited, self.size);
+                self.language.expect(&mut self.expected, self.connection, self.awaited, self.size);
             }
             let (part, rest) = bytes.split_at(bytes.len().min(self.size - self.matched));
             self.match_part(part)?;
@@ -142,6 +174,21 @@ mod tests {
             bytes[at] ^= 1;
             assert!(check(&mut conversation, &bytes).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_request_returns_as_its_answer_and_not_as_itself() {
+        let sent = || {
+            let (mut conversation, mut bytes) =
+                (Conversation::new(5, 100).speaking(Language::Foo), Vec::new());
+            conversation.compose(1, Instant::now(), &mut bytes);
+            (conversation, bytes)
+        };
+        let (mut conversation, mut bytes) = sent();
+        foo::Server::default().answer(&mut bytes);
+        assert_eq!(check(&mut conversation, &bytes).unwrap(), 1);
+        let (mut conversation, bytes) = sent();
+        assert!(check(&mut conversation, &bytes).is_err());
     }
 
     #[test]

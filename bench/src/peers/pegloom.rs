@@ -98,7 +98,7 @@ fn route(front: &Front) -> Vec<String> {
 
 fn listen(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Lines | Protocol::Bytes => ANY_PORT,
+        Protocol::Lines | Protocol::Foo | Protocol::Bytes => ANY_PORT,
         Protocol::Datagrams => "udp://127.0.0.1:0",
     }
 }
@@ -106,6 +106,7 @@ fn listen(protocol: Protocol) -> &'static str {
 fn codec(protocol: Protocol) -> Option<&'static str> {
     match protocol {
         Protocol::Lines => Some("lines"),
+        Protocol::Foo => Some("foo"),
         Protocol::Bytes => Some("raw"),
         Protocol::Datagrams => None,
     }

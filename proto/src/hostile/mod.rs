@@ -137,7 +137,8 @@ impl Script<'_> {
                 Frame::Fin { session, attempt, position }
             }
             1 if self.has_datagrams && self.flips() => {
-                Frame::Shed { session, attempt, frames: self.near(1) as u32, bytes: self.near(1) >> 2 }
+                let (frames, bytes) = (self.near(1) & u64::MAX >> 2, self.near(1) & u64::MAX >> 2);
+                Frame::Shed { session, attempt, frames, bytes }
             }
             1 => Frame::Reset { session, attempt, cause: self.cause(), unconfirmed: self.wild() },
             2 => {

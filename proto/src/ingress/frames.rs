@@ -179,7 +179,7 @@ impl Ingress {
             }
             Frame::Fin { position, .. } => session.on_fin(destination, position, turn),
             Frame::Shed { frames, bytes, .. } => {
-                session.on_shed(destination, Tally::new(frames.into(), bytes), turn)
+                session.on_shed(destination, Tally::new(frames, bytes), turn)
             }
             _ => Ok(()),
         });

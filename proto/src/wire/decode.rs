@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for FrameVisitor {
             13 => Frame::Shed {
                 session: fields.next()?,
                 attempt: fields.next()?,
-                frames: fields.next()?,
+                frames: fields.position()?,
                 bytes: fields.position()?,
             },
             kind => return Err(A::Error::custom(format_args!("no frame of kind {kind}"))),

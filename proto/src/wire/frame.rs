@@ -74,8 +74,8 @@ pub enum Frame<'a> {
     Drain,
     /// This link is over.
     Bye { reason: Bye, version: u16 },
-    /// Of the datagrams told as written, these could not be sent.
-    Shed { session: SessionId, attempt: Attempt, frames: u32, bytes: u64 },
+    /// Of the datagrams of this attempt told as written, so many in all could not be sent.
+    Shed { session: SessionId, attempt: Attempt, frames: u64, bytes: u64 },
 }
 
 /// What a HELLO says.

@@ -52,6 +52,8 @@ pub(super) struct Connection {
     // Invariant: its cost is inbound.received - inbound.written, but for FIN.
     pub(super) backlog: VecDeque<Chunk>,
     fin_received: bool,
+    /// Datagrams that count as written, but were not sent.
+    pub(super) unsendable: Tally,
     /// Our side of the destination's connection is shut.
     pub(super) is_shut: bool,
     pub(super) reads_paused: bool,
@@ -83,6 +85,7 @@ impl Connection {
             state,
             backlog: VecDeque::new(),
             fin_received: false,
+            unsendable: Tally::ZERO,
             is_shut: false,
             reads_paused: false,
             is_ready: false,

@@ -139,12 +139,23 @@ impl Worker {
     pub(super) fn on_unsendable(&mut self, id: ConnectionId, tally: Tally, shell: &mut impl Shell) {
         self.counters.unsendable += tally;
         shell.effect(Effect::Notice(Notice::Unsendable { datagrams: tally.frames }));
-        self.grant(id);
+        if let Some(connection) = self.connections.at_mut(id.0) {
+            connection.unsendable += tally;
+        }
+        self.tell_unsendable(id);
+    }
+
+    /// Tells how much in all could not be sent, if anything, behind what tells it as written. Once a link is live again, once
+    /// more: the ingress may not have heard it.
+    pub(super) fn tell_unsendable(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.at(id.0) else { return };
-        let order = connection.order;
-        let (session, attempt, frames) = (order.session, order.attempt, tally.frames as u32);
-        let shed = Frame::Shed { session, attempt, frames, bytes: tally.bytes };
-        self.links[order.link.0 as usize].post(&shed);
+        let (order, Tally { frames, bytes }) = (connection.order, connection.unsendable);
+        if frames == 0 || !self.links[order.link.0 as usize].is_live() {
+            return;
+        }
+        self.grant(id);
+        let (session, attempt) = (order.session, order.attempt);
+        self.links[order.link.0 as usize].post(&Frame::Shed { session, attempt, frames, bytes });
     }
 }
 

@@ -133,6 +133,7 @@ impl Worker {
             connection.reads_paused = false;
             shell.effect(Effect::ResumeReads { connection: id });
         }
+        self.tell_unsendable(id);
         self.make_ready(id);
         self.write(id, now, shell);
         self.close_if_over(id, now, shell);

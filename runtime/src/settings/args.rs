@@ -74,6 +74,10 @@ pub struct RouteArgs {
     #[arg(long, value_name = "DIR", help = help_of(Settings::KEYS, "data_dir"))]
     pub data_dir: Option<String>,
 
+    /// Where caches are purged.
+    #[arg(long, value_name = "ADDRESS", help = help_of(Settings::KEYS, "admin"))]
+    pub admin: Option<String>,
+
     /// Where requests are logged.
     #[arg(long, value_name = "FILE", help = help_of(Settings::KEYS, "access_log"))]
     pub access_log: Option<String>,
@@ -89,6 +93,7 @@ impl RouteArgs {
             ("grace", "--grace", &self.grace),
             ("ttl", "--ttl", &self.ttl),
             ("data_dir", "--data-dir", &self.data_dir),
+            ("admin", "--admin", &self.admin),
             ("access_log", "--access-log", &self.access_log),
         ];
         let words = |(key, flag, text): (_, _, &Option<String>)| {
@@ -123,7 +128,7 @@ mod tests {
         #[command(flatten)]
         routes: RouteArgs,
         #[arg(long)]
-        data_dir: Option<PathBuf>,
+        own: Option<PathBuf>,
     }
 
     #[test]
@@ -140,11 +145,11 @@ mod tests {
 
     #[test]
     fn the_command_keeps_its_own_description_and_flags() {
-        let up = Up::parse_from(["up", "--data-dir", "d", "--shards", "-1"]);
+        let up = Up::parse_from(["up", "--own", "d", "--shards", "-1"]);
         let command = <Up as clap::CommandFactory>::command();
-        let own = command.get_arguments().find(|argument| argument.get_id() == "data_dir").unwrap();
+        let own = command.get_arguments().find(|argument| argument.get_id() == "own").unwrap();
 
-        assert_eq!((up.data_dir, up.routes.shards.as_deref()), (Some("d".into()), Some("-1")));
+        assert_eq!((up.own, up.routes.shards.as_deref()), (Some("d".into()), Some("-1")));
         assert_eq!(command.get_about().unwrap().to_string(), "Serves");
         assert_eq!(own.get_help_heading(), None);
     }

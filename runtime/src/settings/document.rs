@@ -11,6 +11,11 @@ pub fn template_replicate() -> &'static str {
     include_str!("replicate.toml")
 }
 
+/// One for a proxy of the Foo protocol, with every default that matters there, as `pegloom init foo` writes it.
+pub fn template_foo() -> &'static str {
+    include_str!("foo.toml")
+}
+
 /// `docs/settings.md`, from the keys.
 pub fn settings_document() -> String {
     let mut text = String::from(include_str!("document.md"));
@@ -74,27 +79,42 @@ mod tests {
     }
 
     #[test]
-    fn the_template_says_every_default_and_nothing_else() {
-        let settings = Settings::from_toml("template", template_replicate()).unwrap();
-        let bare = "[[route]]\nlisten = 'tcp://:7890'\n\
-                    destinations = ['10.0.0.1:1234', { name = 'mirror', address = '10.0.0.2:1234' }]";
-        let defaults = Settings::from_toml("bare", bare).unwrap();
+    fn a_template_says_every_default_and_nothing_else() {
+        let replicate = "[[route]]\nlisten = 'tcp://:7890'\n\
+                         destinations = ['10.0.0.1:1234', { name = 'mirror', address = '10.0.0.2:1234' }]";
+        let foo = "[[route]]\nlisten = 'tcp://:8002'\ndestinations = [':8001']\ncodec = 'foo'";
         let shown = |settings: &Settings| {
             let rows = settings.rows.iter().chain(&settings.routes[0].rows);
             rows.map(|row| format!("{} = {}", row.key, row.value)).collect::<Vec<_>>()
         };
+        for (template, bare) in
+            [(template_replicate(), replicate), (template_foo(), foo), (&template_foo_in_full(), foo)]
+        {
+            let settings = Settings::from_toml("template", template).unwrap();
+            let defaults = Settings::from_toml("bare", bare).unwrap();
+            assert_eq!(shown(&settings), shown(&defaults));
+            assert_eq!(settings.routes[0].name, defaults.routes[0].name);
+        }
+    }
 
-        assert_eq!(shown(&settings), shown(&defaults));
-        assert_eq!(settings.routes[0].name, defaults.routes[0].name);
+    /// With the keys that it shows, and does not set.
+    fn template_foo_in_full() -> String {
+        let full = template_foo().replace("# reply_timeout = ", "reply_timeout = ");
+        full.replace("# ignore = []", "ignore = []")
+    }
+
+    /// The keys that a template leaves to their defaults.
+    fn unset(template: &str) -> Vec<String> {
+        let settings = Settings::from_toml("template", template).unwrap();
+        let rows = settings.rows.iter().chain(&settings.routes[0].rows);
+        rows.filter(|row| row.origin.file() != Some("template")).map(|row| row.key.clone()).collect()
     }
 
     #[test]
-    fn the_template_sets_every_key() {
-        let settings = Settings::from_toml("template", template_replicate()).unwrap();
-
-        for row in settings.rows.iter().chain(&settings.routes[0].rows) {
-            assert_eq!(row.origin.file(), Some("template"), "{}", row.key);
-        }
+    fn a_template_sets_every_key_but_those_that_its_codec_makes_idle() {
+        assert!(unset(template_replicate()).is_empty());
+        let idle = ["quiet_gap", "idle_timeout", "replies", "dedup_window", "hold", "answer"];
+        assert_eq!(unset(&template_foo_in_full()), idle);
     }
 
     fn examples(extension: &str) -> Vec<PathBuf> {

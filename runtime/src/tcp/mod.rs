@@ -7,8 +7,7 @@ mod listen;
 mod unconfirmed;
 
 pub use endpoint::{Endpoint, Owner, ReadBuffer};
-pub(crate) use listen::candidates;
-pub use listen::{Listeners, listen};
+pub use listen::listen;
 
 use std::io;
 

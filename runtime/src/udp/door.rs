@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     endpoint::forget_readiness,
-    message::{Desk, Local, Run, runs},
+    message::{Desk, Local, Run, is_about_cutting, runs},
     mmsg::{Arrival, Message, SLOTS},
 };
 
@@ -52,6 +52,8 @@ pub struct Door {
     gathered: RefCell<Gathered>,
     is_waiting: Cell<bool>,
     may_segment: Cell<bool>,
+    /// The kernel would not cut the message whose datagrams are next.
+    is_in_doubt: Cell<bool>,
     last_dropped: Cell<u32>,
     dropped: Cell<u64>,
     unsent: Cell<u64>,
@@ -65,6 +67,7 @@ impl Door {
             gathered: RefCell::default(),
             is_waiting: Cell::new(false),
             may_segment: Cell::new(true),
+            is_in_doubt: Cell::new(false),
             last_dropped: Cell::new(0),
             dropped: Cell::new(0),
             unsent: Cell::new(0),
@@ -136,10 +139,15 @@ impl Door {
             let waiting = gathered.parcels[gathered.sent..].iter().take(SLOTS);
             let messages: Vec<_> = waiting.map(|parcel| parcel.message(&gathered.bytes)).collect();
             match desk.send(self.socket.as_fd(), &messages) {
-                Ok(count) => gathered.sent += count,
+                Ok(count) => {
+                    gathered.sent += count;
+                    if self.is_in_doubt.take() {
+                        self.may_segment.set(false);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.skip_first(gathered),
+                Err(error) => self.skip_first(gathered, &error),
             }
         }
         gathered.bytes.clear();
@@ -149,16 +157,22 @@ impl Door {
     }
 
     /// The kernel will not send the first message that waits: in pieces perhaps, else never.
-    fn skip_first(&self, gathered: &mut Gathered) {
+    ///
+    /// A source can have an address that nothing can be sent to. So only datagrams that leave where the message did not
+    /// show that the door cannot cut; and one that is too long says something of the way to that source alone.
+    fn skip_first(&self, gathered: &mut Gathered, error: &io::Error) {
         let first = gathered.parcels[gathered.sent];
-        if let Some(segment) = first.run.segment {
-            self.may_segment.set(false);
+        self.is_in_doubt.set(false);
+        if let Some(segment) = first.run.segment
+            && is_about_cutting(error)
+        {
+            self.is_in_doubt.set(!is_too_long(error));
             let pieces = first.run.pieces(segment).map(|run| Parcel { run, ..first });
             gathered.parcels.splice(gathered.sent..=gathered.sent, pieces);
             return;
         }
         gathered.sent += 1;
-        self.unsent.set(self.unsent.get() + 1);
+        self.unsent.set(self.unsent.get() + first.run.datagrams as u64);
     }
 
     /// Whether something gathered has not left.
@@ -179,6 +193,10 @@ impl Door {
             then();
         });
     }
+}
+
+fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EMSGSIZE)
 }
 
 impl Parcel {
@@ -207,7 +225,7 @@ mod tests {
     use tokio::{select, time::timeout};
 
     use super::*;
-    use crate::shard::run_local;
+    use crate::{shard::run_local, udp::mmsg::tests::send_without_checksums};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -272,6 +290,60 @@ mod tests {
                 let len = source.recv(&mut buffer).unwrap();
                 assert_eq!(&buffer[..len], expected);
             }
+        })
+        .unwrap();
+    }
+
+    /// Two datagrams of one size each, to all of these.
+    fn gather_for(door: &Door, sources: &[SocketAddr]) {
+        for &source in sources {
+            assert_eq!(door.gather(b"aabb", &[2, 4], source, None), 2);
+        }
+    }
+
+    fn receive_two(source: &net::UdpSocket) {
+        let mut buffer = [0; 10];
+        for expected in [b"aa", b"bb"] {
+            let len = source.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..len], expected);
+        }
+    }
+
+    /// Fails if any error, or one that the datagrams themselves have too, is taken to be about cutting.
+    #[test]
+    fn sources_that_cannot_be_sent_to_say_nothing_about_cutting() {
+        run_local(async {
+            let source = sender_to(SocketAddr::from(([127, 0, 0, 1], 9)));
+            let address = source.local_addr().unwrap();
+            let door = Door::new(narrow()).unwrap();
+            source.connect(door.socket.local_addr().unwrap()).unwrap();
+            let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+            let everywhere = SocketAddr::from(([255, 255, 255, 255], 9));
+
+            gather_for(&door, &[nowhere, address, everywhere, address]);
+
+            assert!(door.flush(&Desk::default()) && door.may_segment.get());
+            assert_eq!(door.unsent(), 4);
+            receive_two(&source);
+            receive_two(&source);
+        })
+        .unwrap();
+    }
+
+    /// Fails if the door does not remember.
+    #[test]
+    fn a_door_that_cannot_cut_sends_one_by_one_from_then_on() {
+        run_local(async {
+            let source = sender_to(SocketAddr::from(([127, 0, 0, 1], 9)));
+            let door = Door::new(narrow()).unwrap();
+            source.connect(door.socket.local_addr().unwrap()).unwrap();
+            send_without_checksums(door.socket.as_fd());
+
+            gather_for(&door, &[source.local_addr().unwrap()]);
+
+            assert!(door.flush(&Desk::default()) && !door.may_segment.get());
+            receive_two(&source);
+            assert_eq!(door.unsent(), 0);
         })
         .unwrap();
     }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    message::{Desk, runs},
+    message::{Desk, Run, is_about_cutting, runs},
     mmsg::{Message, SLOTS},
 };
 
@@ -53,6 +53,14 @@ pub struct Outcome {
     pub unsendable_bytes: u64,
     /// How often the other side's machine refused.
     pub refusals: u64,
+}
+
+impl Outcome {
+    fn give_up(&mut self, run: Run) {
+        self.done += run.datagrams;
+        self.unsendable += run.datagrams;
+        self.unsendable_bytes += u64::from(run.end - run.from);
+    }
 }
 
 /// Stops and starts a reader.
@@ -112,13 +120,10 @@ impl Endpoint {
                         outcome.refusals += 1;
                         self.was_refused.set(true);
                     }
-                    // Not every way out can cut messages; which error says so depends on it.
-                    _ if runs[0].segment.is_some() => self.may_segment.set(false),
-                    _ => {
-                        outcome.done += 1;
-                        outcome.unsendable += 1;
-                        outcome.unsendable_bytes += u64::from(runs[0].end - runs[0].from);
+                    _ if runs[0].segment.is_some() && is_about_cutting(&error) => {
+                        self.may_segment.set(false);
                     }
+                    _ => outcome.give_up(runs[0]),
                 },
             }
         }
@@ -220,10 +225,11 @@ async fn read(
 mod tests {
     use std::net;
 
+    use socket2::SockRef;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::shard::run_local;
+    use crate::{shard::run_local, udp::mmsg::tests::send_without_checksums};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -315,6 +321,46 @@ mod tests {
             let endpoint = opened(peer.local_addr().unwrap(), &owner).await;
             let outcome = endpoint.send(&vec![b'x'; 65_510], &[1, 65_509, 65_510], &owner);
             assert_eq!((outcome.done, outcome.unsendable, outcome.unsendable_bytes), (3, 1, 65_508));
+        })
+        .unwrap();
+    }
+
+    /// Fails if any error is taken to be about cutting.
+    #[test]
+    fn what_fails_for_another_reason_says_nothing_about_cutting() {
+        run_local(async {
+            let owner = Rc::<Listener>::default();
+            let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let endpoint = opened(peer.local_addr().unwrap(), &owner).await;
+            // Whatever is sent now is a broken pipe.
+            SockRef::from(&*endpoint.socket).shutdown(net::Shutdown::Write).unwrap();
+
+            let outcome = endpoint.send(b"aabbcdd", &[2, 4, 5, 7], &owner);
+
+            assert_eq!((outcome.done, outcome.unsendable, outcome.unsendable_bytes), (4, 4, 7));
+            assert!(endpoint.may_segment.get());
+        })
+        .unwrap();
+    }
+
+    /// Fails if no error is taken to be about cutting.
+    #[test]
+    fn where_messages_cannot_be_cut_datagrams_leave_one_by_one() {
+        run_local(async {
+            let owner = Rc::<Listener>::default();
+            let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            peer.set_read_timeout(Some(PATIENCE)).unwrap();
+            let endpoint = opened(peer.local_addr().unwrap(), &owner).await;
+            send_without_checksums(endpoint.socket.as_fd());
+
+            assert_eq!(endpoint.send(b"aabb", &[2, 4], &owner), Outcome { done: 2, ..Outcome::default() });
+
+            let mut buffer = [0; 10];
+            for expected in [b"aa", b"bb"] {
+                let len = peer.recv(&mut buffer).unwrap();
+                assert_eq!(&buffer[..len], expected);
+            }
+            assert!(!endpoint.may_segment.get());
         })
         .unwrap();
     }

@@ -61,6 +61,12 @@ impl Desk {
     }
 }
 
+/// Whether a message was not sent because it was to be cut: the way out cannot cut, or not into so long datagrams. Which
+/// error says so depends on the kernel.
+pub(super) fn is_about_cutting(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE))
+}
+
 /// Datagrams that follow each other and may go as one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {

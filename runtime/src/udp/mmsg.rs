@@ -13,7 +13,7 @@ use std::{
     io, mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::{AsRawFd, BorrowedFd},
-    ptr,
+    ptr, slice,
 };
 
 /// Datagrams in one call.
@@ -38,45 +38,70 @@ pub struct Arrival<'a> {
     pub is_whole: bool,
 }
 
+/// A header for each datagram of a call, with a vector, a name and controls of its own.
+///
+/// The kernel is given the pointers in the headers. To look at what they point to in any other way would end its right to
+/// write there, so all of it is reached through them, here too.
+struct Headers {
+    // Invariant: point into those below, none of which ever grows or is looked at.
+    all: Vec<libc::mmsghdr>,
+    _vectors: Vec<libc::iovec>,
+    _names: Vec<libc::sockaddr_storage>,
+    _controls: Vec<Control>,
+}
+
+impl Headers {
+    fn new() -> Self {
+        let mut vectors = vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; SLOTS];
+        let (mut names, mut controls) = (vec![empty_name(); SLOTS], vec![Control::default(); SLOTS]);
+        let parts = vectors.iter_mut().zip(&mut names).zip(&mut controls);
+        let all = parts.map(|((vector, name), controls)| {
+            let mut header = empty_header();
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+            header.msg_hdr.msg_control = ptr::from_mut(controls).cast();
+            header
+        });
+        Self { all: all.collect(), _vectors: vectors, _names: names, _controls: controls }
+    }
+
+    /// Where the bytes of one are.
+    fn set_bytes(&mut self, index: usize, begin: *mut u8, len: usize) {
+        let vector = self.all[index].msg_hdr.msg_iov;
+        // SAFETY: it points to a vector of `self`, of which there is no reference.
+        unsafe { vector.write(libc::iovec { iov_base: begin.cast(), iov_len: len }) }
+    }
+}
+
 /// Where datagrams arrive.
 pub(super) struct Slots {
-    bytes: Vec<u8>,
-    names: Vec<libc::sockaddr_storage>,
-    controls: Vec<Control>,
-    // Invariant: point into `bytes`, which never moves.
-    _vectors: Vec<libc::iovec>,
-    // Invariant: point into the three above, none of which ever grows.
-    headers: Vec<libc::mmsghdr>,
+    headers: Headers,
+    // Invariant: never moves or is looked at; the headers' vectors point into it.
+    _bytes: Vec<u8>,
     used: usize,
 }
 
 impl Slots {
     pub(super) fn new() -> Self {
         // Zeroed memory is not there until it is written to.
-        let mut bytes = vec![0; SLOTS * SLOT];
-        let (mut names, mut controls) = (vec![empty_name(); SLOTS], vec![Control::default(); SLOTS]);
-        let mut vectors: Vec<_> = bytes.chunks_mut(SLOT).map(vector_of).collect();
-        let headers = (0..SLOTS).map(|index| {
-            let mut header = empty_header();
-            header.msg_hdr.msg_iov = &raw mut vectors[index];
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = (&raw mut names[index]).cast();
-            header.msg_hdr.msg_control = (&raw mut controls[index]).cast();
-            header
-        });
-        let headers = headers.collect();
-        Self { bytes, names, controls, _vectors: vectors, headers, used: SLOTS }
+        let (mut headers, mut bytes) = (Headers::new(), vec![0; SLOTS * SLOT]);
+        for (index, slot) in bytes.chunks_mut(SLOT).enumerate() {
+            headers.set_bytes(index, slot.as_mut_ptr(), SLOT);
+        }
+        Self { headers, _bytes: bytes, used: SLOTS }
     }
 
     /// Receives what there is, at most a slot each; how many there were.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        for header in &mut self.headers[..self.used] {
+        for header in &mut self.headers.all[..self.used] {
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
             header.msg_hdr.msg_controllen = size_of::<Control>();
         }
         self.used = 0;
-        let (headers, none) = (self.headers.as_mut_ptr(), ptr::null_mut());
-        // SAFETY: the headers point to slots, names and controls that live as long as `self`, with their true lengths.
+        let (headers, none) = (self.headers.all.as_mut_ptr(), ptr::null_mut());
+        // SAFETY: the headers point to slots, names and controls that live as long as `self`, with their true lengths,
+        // and of which there is no reference: an arrival borrows `self`.
         let count =
             unsafe { libc::recvmmsg(socket.as_raw_fd(), headers, SLOTS as u32, libc::MSG_DONTWAIT, none) };
         self.used = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
@@ -85,16 +110,21 @@ impl Slots {
 
     /// One of those received last.
     pub(super) fn arrival(&self, index: usize) -> Arrival<'_> {
-        let header = &self.headers[index];
+        let header = &self.headers.all[index];
         let len = (header.msg_len as usize).min(SLOT);
+        let has_name = header.msg_hdr.msg_namelen > 0;
+        // SAFETY: the header points to a slot and a name that nobody writes to while `self` is borrowed.
+        let (bytes, name) = unsafe {
+            let begin = (*header.msg_hdr.msg_iov).iov_base.cast::<u8>();
+            (slice::from_raw_parts(begin, len), &*header.msg_hdr.msg_name.cast())
+        };
         let mut arrival = Arrival {
-            bytes: &self.bytes[index * SLOT..][..len],
-            from: (header.msg_hdr.msg_namelen > 0).then(|| address_of(&self.names[index])).flatten(),
+            bytes,
+            from: has_name.then(|| address_of(name)).flatten(),
             to: None,
             dropped: None,
             is_whole: header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0,
         };
-        debug_assert!(self.controls.len() == SLOTS);
         read_controls(&header.msg_hdr, &mut arrival);
         arrival
     }
@@ -113,21 +143,11 @@ pub(super) struct Message<'a> {
 }
 
 /// What is needed to send many messages in one call.
-pub(super) struct Sender {
-    names: Vec<libc::sockaddr_storage>,
-    controls: Vec<Control>,
-    vectors: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
-}
+pub(super) struct Sender(Headers);
 
 impl Sender {
     pub(super) fn new() -> Self {
-        Self {
-            names: vec![empty_name(); SLOTS],
-            controls: vec![Control::default(); SLOTS],
-            vectors: vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; SLOTS],
-            headers: vec![empty_header(); SLOTS],
-        }
+        Self(Headers::new())
     }
 
     /// Sends the first of these, at most [`SLOTS`]; how many the kernel took. An error is the first one's.
@@ -139,28 +159,18 @@ impl Sender {
         for (index, message) in messages[..count].iter().enumerate() {
             self.prepare(index, message);
         }
-        let headers = self.headers.as_mut_ptr();
+        let headers = self.0.all.as_mut_ptr();
         // SAFETY: `count` headers were prepared just now; they point into `self` and to bytes that are borrowed.
         let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers, count as u32, libc::MSG_DONTWAIT) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
+    /// What has no length the kernel does not look at.
     fn prepare(&mut self, index: usize, message: &Message<'_>) {
-        self.vectors[index] =
-            libc::iovec { iov_base: message.bytes.as_ptr().cast_mut().cast(), iov_len: message.bytes.len() };
-        let header = &mut self.headers[index].msg_hdr;
-        *header = empty_header().msg_hdr;
-        header.msg_iov = &raw mut self.vectors[index];
-        header.msg_iovlen = 1;
-        if let Some(to) = message.to {
-            header.msg_namelen = write_address(to, &mut self.names[index]);
-            header.msg_name = (&raw mut self.names[index]).cast();
-        }
-        if message.segment.is_some() || message.from.is_some() {
-            header.msg_control = (&raw mut self.controls[index]).cast();
-            header.msg_controllen = size_of::<Control>();
-            write_controls(header, message);
-        }
+        self.0.set_bytes(index, message.bytes.as_ptr().cast_mut(), message.bytes.len());
+        let header = &mut self.0.all[index].msg_hdr;
+        header.msg_namelen = message.to.map_or(0, |to| write_address(to, header.msg_name.cast()));
+        header.msg_controllen = write_controls(header, message);
     }
 }
 
@@ -180,10 +190,6 @@ fn empty_header() -> libc::mmsghdr {
 fn empty_name() -> libc::sockaddr_storage {
     // SAFETY: an address of zeros is one of no family.
     unsafe { mem::zeroed() }
-}
-
-fn vector_of(slot: &mut [u8]) -> libc::iovec {
-    libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() }
 }
 
 fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
@@ -206,9 +212,9 @@ fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-fn write_address(address: SocketAddr, name: &mut libc::sockaddr_storage) -> libc::socklen_t {
-    let name = ptr::from_mut(name);
-    // SAFETY: the storage is large and aligned enough for both.
+/// Writes an address into a header's name; how long it is.
+fn write_address(address: SocketAddr, name: *mut libc::sockaddr_storage) -> libc::socklen_t {
+    // SAFETY: the storage is large and aligned enough for both, and there is no reference of it.
     unsafe {
         match address {
             SocketAddr::V4(address) => {
@@ -242,9 +248,10 @@ fn read_controls(header: &libc::msghdr, arrival: &mut Arrival<'_>) {
     // SAFETY: the kernel wrote well-formed controls of the length it told, and each kind has its own type of value.
     unsafe {
         let mut next = libc::CMSG_FIRSTHDR(header);
-        while let Some(control) = next.as_ref() {
-            let value = libc::CMSG_DATA(control);
-            match (control.cmsg_level, control.cmsg_type) {
+        // No reference: the value lies behind the header, and a reference may not be left.
+        while !next.is_null() {
+            let (value, head) = (libc::CMSG_DATA(next), next.read());
+            match (head.cmsg_level, head.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let found = value.cast::<libc::in_pktinfo>().read_unaligned();
                     let ip = Ipv4Addr::from(u32::from_be(found.ipi_spec_dst.s_addr));
@@ -260,12 +267,13 @@ fn read_controls(header: &libc::msghdr, arrival: &mut Arrival<'_>) {
                 }
                 _ => {}
             }
-            next = libc::CMSG_NXTHDR(header, control);
+            next = libc::CMSG_NXTHDR(header, next);
         }
     }
 }
 
-fn write_controls(header: &mut libc::msghdr, message: &Message<'_>) {
+/// Writes what the kernel is told beside the bytes; how long it is.
+fn write_controls(header: &libc::msghdr, message: &Message<'_>) -> usize {
     let mut len = 0;
     if let Some(segment) = message.segment {
         len += write_control(header, len, libc::SOL_UDP, libc::UDP_SEGMENT, segment);
@@ -283,7 +291,7 @@ fn write_controls(header: &mut libc::msghdr, message: &Message<'_>) {
         }
         None => {}
     }
-    header.msg_controllen = len;
+    len
 }
 
 /// Writes a control at `at`; how much room it takes.
@@ -300,3 +308,51 @@ fn write_control<T>(header: &libc::msghdr, at: usize, level: i32, kind: i32, val
 }
 
 const _: () = assert!(size_of::<Control>() >= 96);
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::{net::UdpSocket, os::fd::AsFd as _, time::Duration};
+
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    use super::*;
+
+    /// Datagrams without checksums are those the kernel will not cut from messages.
+    pub(in crate::udp) fn send_without_checksums(socket: BorrowedFd<'_>) {
+        let (yes, len) = (1_i32, size_of::<i32>() as libc::socklen_t);
+        let (fd, value) = (socket.as_raw_fd(), (&raw const yes).cast());
+        // SAFETY: the value lives until the call is over, and is as long as it says.
+        let result = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_NO_CHECK, value, len) };
+        assert_eq!(result, 0);
+    }
+
+    /// Fails if lengths in headers are left from the call before, or headers share what they point to.
+    #[test]
+    fn addresses_and_cuts_go_with_their_own_message_call_after_call() {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let home = |last| IpAddr::from([127, 0, 0, last]);
+        let to = |last| Some(SocketAddr::new(home(last), port));
+        let plain = Message { bytes: b"plain", segment: None, to: to(1), from: None };
+        let cut = Message { bytes: b"aabbc", segment: Some(2), to: to(2), from: Some(home(3)) };
+        let (mut sender, mut slots) = (Sender::new(), Slots::new());
+        for messages in [[cut, plain], [plain, cut]] {
+            assert_eq!(sender.send(socket.as_fd(), &messages).unwrap(), 2);
+            let mut came = Vec::new();
+            while came.len() < 4 {
+                socket.peek(&mut [0]).unwrap();
+                let count = slots.receive(socket.as_fd()).unwrap();
+                came.extend((0..count).map(|index| slots.arrival(index)).map(|it| {
+                    assert!(it.is_whole);
+                    (it.bytes.to_vec(), it.from.unwrap().ip(), it.to)
+                }));
+            }
+            came.sort();
+            let cut = [b"aa".to_vec(), b"bb".to_vec(), b"c".to_vec()].map(|it| (it, home(3), Some(home(2))));
+            assert_eq!(came[..3], cut);
+            assert_eq!((came[3].0.as_slice(), came[3].2), (&b"plain"[..], Some(home(1))));
+        }
+    }
+}

@@ -11,6 +11,6 @@ mod mmsg;
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Outcome, Owner};
-pub use listen::{Listeners, listen};
+pub use listen::listen;
 pub use message::Desk;
 pub use mmsg::Arrival;

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{From, Phase, Session, Shell, Turn};
+use super::{From, Phase, Session, Shell, Turn, comparing::Compared};
 use crate::{
     conversation::{Passing, ledger::Heard, voice::Kind},
     id::DestinationIndex,
@@ -20,15 +20,15 @@ impl Session {
     /// A secondary asks what nobody has asked before.
     pub(super) fn ask(
         &mut self,
-        by: DestinationIndex,
+        Compared { by, frame, hash }: Compared<'_>,
         heard: &Heard,
-        frame: &[u8],
         turn: &mut Turn<'_, impl Shell>,
     ) {
         let Some(conversation) = &mut self.conversation else { return };
         let bytes = Bytes::copy_from_slice(frame);
         let is_open = matches!(self.phase, Phase::Open);
         if !is_open || !conversation.asks.wait(heard.group, by, bytes, heard.until) {
+            conversation.ledger.withdraw(hash, heard.group);
             turn.core.destination(self.route, by).said.asks_shed += 1;
         }
     }

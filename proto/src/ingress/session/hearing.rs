@@ -95,13 +95,14 @@ impl Session {
         counters.destinations[by.0 as usize].said.filtered += u64::from(is_ask && !may_pass);
         let hash = hash(frame);
         let Some(heard) = self.tell_ledger(by, hash, may_pass, turn) else { return };
+        let said = Compared { by, frame, hash };
         if heard.passes {
-            self.ask(by, &heard, frame, turn);
+            self.ask(said, &heard, turn);
         } else {
             turn.core.destination(self.route, by).said.suppressed += u64::from(may_pass);
             self.answer_again(by, &heard, frame, may_pass, turn);
         }
-        self.compare_frame(Compared { by, frame, hash }, turn);
+        self.compare_frame(said, turn);
     }
 
     pub(super) fn tell_ledger(

@@ -39,6 +39,8 @@ pub(in crate::ingress) struct Lane {
     /// Its worker has said that it is connected.
     pub(in crate::ingress) is_opened: bool,
     pub(in crate::ingress) has_closed: bool,
+    /// What its worker has told of this attempt as written and not sent.
+    pub(super) unsendable: Tally,
     pub(super) window: u64,
     /// Until then the worker it was taken from may still write.
     pub(in crate::ingress) fenced_until: Instant,
@@ -66,6 +68,7 @@ impl Lane {
             voice: None,
             is_opened: false,
             has_closed: false,
+            unsendable: Tally::ZERO,
             window,
             fenced_until: Instant::ZERO,
             is_ready: false,
@@ -88,6 +91,7 @@ impl Lane {
         self.replies.finish();
         self.has_closed = false;
         self.is_opened = false;
+        self.unsendable = Tally::ZERO;
         Frame::Open {
             session,
             attempt: self.attempt,

@@ -277,15 +277,22 @@ impl Session {
         Ok(())
     }
 
-    /// What a worker had told as written could not be sent after all.
+    /// What a worker had told as written could not be sent after all: so much in all of this attempt. Repetitions are harmless.
     pub(in crate::ingress) fn on_shed(
         &mut self,
         destination: DestinationIndex,
-        tally: Tally,
+        total: Tally,
         turn: &mut Turn<'_, impl Shell>,
     ) -> Result<(), Fault> {
-        let account = &mut turn.core.destination(self.route, destination).account;
-        if !account.take_back(tally, ShedReason::Unsendable) {
+        let Some(lane) = self.lane(destination) else { return Ok(()) };
+        let known = lane.unsendable;
+        if total.frames <= known.frames {
+            return Ok(());
+        }
+        let news =
+            Tally::new(total.frames - known.frames, total.bytes.checked_sub(known.bytes).ok_or(Fault)?);
+        lane.unsendable = total;
+        if !turn.core.destination(self.route, destination).account.take_back(news, ShedReason::Unsendable) {
             return Err(Fault);
         }
         if !destination.is_primary() {

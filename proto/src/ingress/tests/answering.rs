@@ -114,3 +114,18 @@ fn what_is_said_to_a_stored_answer_is_a_reply_and_not_compared() {
     assert_eq!(talk.told(), "more\n", "nothing is owed any more");
     talk.rest();
 }
+
+/// Fails if an ask counts as heard only with all that the primary said in the same read.
+#[test]
+fn an_ask_of_the_primarys_is_heard_with_its_last_byte_whatever_follows_it() {
+    let mut talk = Talk::lines(2);
+    talk.rig.shell.room = 2;
+    talk.says(P, "X\nand more\n");
+    assert_eq!(talk.told(), "X\n");
+    talk.source("Y\n");
+    talk.rig.source_takes(100);
+    talk.pass(seconds(6));
+    talk.given(S);
+    talk.says(S, "X\n");
+    assert_eq!(talk.given(S), "Y\n");
+}

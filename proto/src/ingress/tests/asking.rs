@@ -273,6 +273,25 @@ fn more_asks_than_may_wait_are_shed() {
     talk.rest();
 }
 
+/// Fails if what was shed counts as said to the source.
+#[test]
+fn what_was_shed_is_said_for_another_who_asks_it_and_then_not_again() {
+    let mut talk = Talk::lines(3);
+    talk.says(P, "half");
+    for number in 0..MAX_ASKS {
+        talk.says(T, &format!("{number}\n"));
+    }
+    talk.says(S, "X\n");
+    assert_eq!(talk.said(S).asks_shed, 1);
+    talk.says(P, "\n");
+    talk.told();
+    talk.says(T, "X\n");
+    assert_eq!((talk.told(), talk.said(T).suppressed), ("X\n".into(), 0));
+    talk.says(S, "X\n");
+    assert_eq!((talk.told(), talk.said(S).suppressed), (String::new(), 1));
+    talk.rest();
+}
+
 /// Fails with: an overtaken ask counted as nothing.
 #[test]
 fn what_the_primary_says_while_the_ask_waits_is_heard_from_the_primary() {

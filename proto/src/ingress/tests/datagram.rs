@@ -161,5 +161,26 @@ fn what_could_not_be_sent_moves_from_delivered_to_shed() {
     assert_eq!(rig.shed(1, ShedReason::Unsendable), 1);
     assert_eq!(rig.destination(1).account.delivered, Tally::ZERO);
     rig.say(SECONDARY, &[shed(1)]);
+    assert_eq!((rig.shed(1, ShedReason::Unsendable), rig.done()), (1, vec![]), "it is a total");
+    rig.say(SECONDARY, &[shed(2)]);
     assert_eq!(rig.done()[0], "ignored: its positions do not fit");
+}
+
+/// Fails if a secondary is to reply to what it was never sent.
+#[test]
+fn nobody_owes_a_reply_to_what_could_not_be_sent() {
+    let mut rig = both_open();
+    rig.source_sends(&["abc"]);
+    rig.listen();
+    let grant = || Frame::Grant { session: S0, attempt: A1, taken: 67, written: 67, limit: 1067 };
+    rig.say(PRIMARY, &[grant(), datagrams(0, &[], "reply")]);
+    rig.say(SECONDARY, &[grant()]);
+
+    rig.say(SECONDARY, &[Frame::Shed { session: S0, attempt: A1, frames: 1, bytes: 3 }]);
+
+    rig.say(SECONDARY, &[datagrams(0, &[], "ask")]);
+    rig.pass(Duration::from_secs(10));
+    let said = rig.destination(1).said;
+    assert_eq!((said.found, said.uncompared, said.asks), ([0; 3], 1, 1));
+    assert_eq!(rig.written(), "[reply][ask]");
 }

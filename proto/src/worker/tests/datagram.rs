@@ -71,6 +71,19 @@ fn what_cannot_be_sent_counts_as_written_and_the_ingress_hears_of_it() {
     assert_eq!(rig.worker.counters().unsendable, Tally::new(1, 10));
 }
 
+/// Fails if it is told once, or by what is new of it.
+#[test]
+fn what_cannot_be_sent_is_told_as_a_total_and_again_after_a_greeting() {
+    let mut rig = of_datagrams();
+    for position in [0, 74] {
+        rig.say(&[datagrams(position, &[], "unsendable")]);
+    }
+    assert_eq!(rig.hear()[2..], ["GRANT s0 a1 148/148/1148", "SHED s0 a1 2/20"]);
+    rig.say_as(rig.epoch, 0, &[bye(Bye::GreetAgain)]);
+    rig.welcome(&[standing(Phase::Open, 0)]);
+    assert_eq!(rig.hear(), ["SHED s0 a1 2/20"]);
+}
+
 #[test]
 fn a_torn_datagram_is_a_fault() {
     let mut rig = of_datagrams();
