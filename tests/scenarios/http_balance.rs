@@ -10,6 +10,7 @@ use crate::in_every_shape;
 in_every_shape!(
     requests_go_round_the_servers_and_a_hit_is_no_turn,
     a_dead_server_costs_nobody_an_answer_and_is_back_when_it_is,
+    a_server_is_back_with_the_head_of_its_first_reply,
     with_all_servers_dead_the_answer_is_502_and_is_not_kept,
     a_server_that_never_answers_is_504_for_its_request_only,
     a_request_that_may_have_been_acted_on_is_not_repeated,
@@ -85,6 +86,40 @@ fn with_all_servers_dead_the_answer_is_502_and_is_not_kept(shape: Shape) {
     servers.iter_mut().for_each(WebServer::start);
     eventually("it is served again", || client.get("/a").status == 200);
     assert!(client.get("/a").is_hit());
+}
+
+/// Fails if a server is back only when the first reply it gives is complete: some never are.
+fn a_server_is_back_with_the_head_of_its_first_reply(shape: Shape) {
+    let streaming = |name: &'static str| {
+        WebServer::by_hand(move |asked, peer| {
+            if asked.target() == "/stream" {
+                peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+                peer.hold();
+            }
+            peer.write(&ok(name.as_bytes()));
+            Then::GoOn
+        })
+    };
+    let mut servers = [streaming("one"), streaming("two")];
+    let fabric = before(&servers, shape).set("ttl", "0s").set("eject_for", "100ms").start();
+    servers[1].die();
+    let mut client = Client::connect(fabric.address());
+    eventually("it is out of the ring", || {
+        assert_eq!(client.get("/a").text(), "one");
+        !fabric.front().records("server fails, it is out of the ring").is_empty()
+    });
+    servers[1].start();
+
+    let mut streams = Vec::new();
+    eventually("the first request it gets is a stream", || {
+        let mut stream = Client::connect(fabric.address());
+        stream.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(stream.head().status, 200);
+        streams.push(stream);
+        servers[1].count_of("/stream") == 1
+    });
+    let next = [client.get("/a").text(), client.get("/a").text()];
+    assert!(next.contains(&"two".to_owned()), "{next:?}");
 }
 
 /// Fails if `upstream_timeout` does not end it, if the request is sent to another, or if it holds up others.
@@ -202,6 +237,32 @@ fn beyond_max_connections_requests_wait_and_then_get_503() {
     drop(holder);
     assert_eq!(waiting.answer().text(), "/waits", "it gets the place of who has left");
     assert_eq!(slow.count(), 2);
+}
+
+/// Fails if weights, or what is in progress, go for nothing.
+#[test]
+fn servers_get_what_their_weight_and_their_work_allow() {
+    let servers = servers();
+    let plan = Fabric::shaped(Shape::Inproc).web().set("ttl", "0s");
+    let plan = plan.forward_to(servers[0].address()).with("weight = 3").forward_to(servers[1].address());
+    let fabric = plan.start();
+    for _ in 0..40 {
+        assert_eq!(get(fabric.address(), "/a").status, 200);
+    }
+    assert_eq!(counts(&servers), [30, 10, 0]);
+
+    let held = WebServer::by_hand(|_, peer| {
+        peer.hold();
+        Then::Close
+    });
+    let plan = before(&[], Shape::Inproc).forward_to(held.address()).forward_to(servers[2].address());
+    let fabric = plan.set("ttl", "0s").set("balance", "least-requests").start();
+    let mut waiting = Client::connect(fabric.address());
+    waiting.send("GET /held HTTP/1.1\r\nHost: h\r\n\r\n");
+    held.expect_count(1);
+    for _ in 0..20 {
+        assert_eq!(get(fabric.address(), "/a").text(), "three /a");
+    }
 }
 
 /// Fails if many clients at once upset the ring's order or the pools.

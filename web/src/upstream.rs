@@ -104,6 +104,7 @@ impl<S: Servers> Upstream<S> {
             let spare = spare(&request);
             let refusal = match self.attempt(server, request, progress).await {
                 Attempt::Replied(reply, connection) => {
+                    turn.begun();
                     let (site, pools) = (Arc::clone(&self.site), Rc::clone(&self.pools));
                     return Ok((reply, Lease { site, pools, connection, turn, _place: place }));
                 }
