@@ -235,7 +235,8 @@ impl<S: Servers> Exchange<S> {
     fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
         let mut parts = self.head.clone();
         parts.extensions.clear();
-        forwarding::pass_request(&mut parts, self.client).map_err(|_| Refusal::Loop)?;
+        forwarding::pass_request(&mut parts, self.client, self.front.site.settings.trust_forwarded)
+            .map_err(|_| Refusal::Loop)?;
         parts.version = Version::HTTP_11;
         Ok(Question { request: Request::from_parts(parts, body), progress })
     }

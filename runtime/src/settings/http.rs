@@ -104,6 +104,9 @@ keyed! {
             pub eject_after: usize = "3" => value::count;
             /// How long it stays out, at first; twice as long each time it fails again, a minute at most.
             pub eject_for: Duration = "5s" => value::duration;
+            /// Whether clients are proxies of yours, whose `X-Forwarded-Host` and `X-Forwarded-Proto` servers are to see; anybody
+            /// else's are replaced.
+            pub trust_forwarded: bool = "false" => value::boolean;
             /// What a server is asked for to see whether it is well: a path such as `/health`, answered with 200 to
             /// 399; or `none`.
             pub health: Option<String> = "none" => health;
