@@ -343,7 +343,8 @@ mod tests {
     /// Fails if what a stranger says of scheme and host reaches a server, or what is known of it does not.
     #[test]
     fn a_stranger_does_not_say_by_which_name_it_was_asked() {
-        let mut parts = Request::get("/").header("host", "shop.example").body(()).unwrap().into_parts().0;
+        let mut parts =
+            http::Request::get("/").header("host", "shop.example").body(()).unwrap().into_parts().0;
         parts.headers.insert(FORWARDED_HOST, HeaderValue::from_static("evil.example"));
         parts.headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
 
