@@ -25,6 +25,9 @@ use crate::{
     turn::Turn,
 };
 
+/// A request that has ended so many connections without a reply is sent once more, and not again: it may be what ends them.
+const MOST_LOSSES: usize = 2;
+
 /// The servers of a route, as one shard reaches them.
 pub(crate) struct Upstream<S> {
     site: Arc<Site>,
@@ -102,7 +105,7 @@ impl<S: Servers> Upstream<S> {
         progress: &Rc<Progress>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let place = self.place().await?;
-        let (mut tried, mut was_lost) = (Vec::new(), false);
+        let (mut tried, mut losses) = (Vec::new(), 0);
         loop {
             let turn = Turn::begin(&self.site, &tried).ok_or(Refusal::NoServer)?;
             let server = turn.server();
@@ -115,10 +118,9 @@ impl<S: Servers> Upstream<S> {
                 }
                 Attempt::Refused(refusal) => return Err(refusal),
                 Attempt::Unsent(unsent) => Ok(unsent),
-                // What ends two connections is likely to end them all.
-                Attempt::Lost if was_lost => Err(Refusal::NoServer),
+                Attempt::Lost if losses == MOST_LOSSES => Err(Refusal::NoServer),
                 Attempt::Lost => {
-                    was_lost = true;
+                    losses += 1;
                     spare.ok_or(Refusal::NoServer)
                 }
                 Attempt::Garbage => Err(Refusal::NoServer),
