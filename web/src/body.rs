@@ -25,6 +25,7 @@ use crate::{
     answer::Refusal,
     cache::{self, Tee},
     upstream::Lease,
+    watch::Part,
 };
 
 /// What is known of a request's body while it is passed on.
@@ -51,16 +52,25 @@ pub(crate) struct Upload {
     left: u64,
     silence: Silence,
     progress: Rc<Progress>,
+    /// Its client is busy as long as it is read.
+    _part: Rc<Part>,
 }
 
 impl Outgoing {
     /// What the client sends: at most `limit` bytes, with pauses of at most `patience`.
-    pub(crate) fn new(incoming: Incoming, limit: u64, patience: Duration, progress: Rc<Progress>) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit: u64,
+        patience: Duration,
+        progress: Rc<Progress>,
+        part: Rc<Part>,
+    ) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
         progress.is_partial.set(true);
-        Self::Upload(Upload { incoming, left: limit, silence: Silence::new(patience), progress })
+        let silence = Silence::new(patience);
+        Self::Upload(Upload { incoming, left: limit, silence, progress, _part: part })
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -190,7 +200,8 @@ impl Download {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
                 ready!(self.silence.poll_over(context));
-                self.fail();
+                // It may have nothing to say for good reasons.
+                self.lease = None;
                 return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
             }
         };
@@ -304,9 +315,12 @@ impl Body for Reply {
             Some(Ok(piece)) => {
                 let bytes = piece.data_ref().map_or(0, Bytes::len);
                 self.account.note_sent(bytes as u64);
+                if self.source.is_end_stream() {
+                    self.account.note_complete();
+                }
             }
-            Some(Err(_)) => self.account.note_torn(),
-            None => {}
+            Some(Err(_)) => {}
+            None => self.account.note_complete(),
         }
         Poll::Ready(piece)
     }

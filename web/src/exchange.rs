@@ -5,7 +5,11 @@
 
 use std::{net::SocketAddr, rc::Rc, time::SystemTime};
 
-use http::{Request, Response, StatusCode, Version, request};
+use http::{
+    Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    request,
+};
 use hyper::body::{Body as _, Incoming};
 use runtime::clock;
 use tokio::task::spawn_local;
@@ -17,6 +21,7 @@ use crate::{
     forwarding,
     front::{Front, Servers},
     heads::{Heads, verdict},
+    watch::Part,
 };
 
 /// How often a request that was promised another's reply and did not get it tries to get one for itself and others.
@@ -46,9 +51,10 @@ impl<S: Servers> Exchange<S> {
         client: SocketAddr,
         heads: &Heads,
         request: Request<Incoming>,
+        part: Rc<Part>,
     ) -> Answer {
         let progress = Rc::default();
-        let answer = Self::try_answer(front, client, heads, request, Rc::clone(&progress)).await;
+        let answer = Self::try_answer(front, client, heads, request, Rc::clone(&progress), part).await;
         answer.unwrap_or_else(|refusal| {
             refusal.reply(progress.is_partial.get()).map(|text| Source::Own(text.into()))
         })
@@ -60,6 +66,7 @@ impl<S: Servers> Exchange<S> {
         heads: &Heads,
         request: Request<Incoming>,
         progress: Rc<Progress>,
+        part: Rc<Part>,
     ) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         verdict(&head, heads).map_err(Refusal::Head)?;
@@ -68,7 +75,7 @@ impl<S: Servers> Exchange<S> {
             return Err(Refusal::TooLarge);
         }
         let patience = front.site.settings.header_timeout;
-        let body = Outgoing::new(body, limit, patience, Rc::clone(&progress));
+        let body = Outgoing::new(body, limit, patience, Rc::clone(&progress), part);
         let exchange = Self { front, client, head };
         // Nobody can tell what a body means where a method gives it no meaning.
         let is_odd = exchange.head.method.is_safe() && !body.is_empty();
@@ -223,7 +230,12 @@ impl<S: Servers> Exchange<S> {
         let (reply, lease) = self.front.upstream.send(request, &progress).await?;
         let patience = self.front.site.settings.upstream_timeout;
         let (mut parts, incoming) = reply.into_parts();
+        if parts.headers.contains_key(TRANSFER_ENCODING) {
+            // It says less than the chunks do (RFC 9112, 6.3), and would cut them.
+            parts.headers.remove(CONTENT_LENGTH);
+        }
         forwarding::pass_reply(&mut parts);
+        parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
     }
 
@@ -235,7 +247,8 @@ impl<S: Servers> Exchange<S> {
     fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
         let mut parts = self.head.clone();
         parts.extensions.clear();
-        forwarding::pass_request(&mut parts, self.client).map_err(|_| Refusal::Loop)?;
+        forwarding::pass_request(&mut parts, self.client, self.front.site.settings.trust_forwarded)
+            .map_err(|_| Refusal::Loop)?;
         parts.version = Version::HTTP_11;
         Ok(Question { request: Request::from_parts(parts, body), progress })
     }

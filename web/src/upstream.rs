@@ -4,7 +4,7 @@
 use std::{io, pin::pin, rc::Rc, sync::Arc};
 
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header::TRANSFER_ENCODING};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use proto::id::ServerIndex;
@@ -39,18 +39,24 @@ pub(crate) struct Lease {
     pools: Rc<[Pool]>,
     connection: Connection,
     turn: Turn,
+    counters: Rc<Counters>,
+    progress: Rc<Progress>,
     _place: Place,
 }
 
 impl Lease {
-    /// The reply is complete: the connection may serve the next request.
+    /// The reply is complete: the connection may serve the next request, unless this one is still being sent.
     pub(crate) fn give_back(self) {
+        if self.progress.is_partial.get() {
+            return self.turn.done();
+        }
         self.pools[usize::from(self.turn.server().0)].put(self.connection, self.site.now());
         self.turn.done();
     }
 
     /// The reply broke.
     pub(crate) fn fail(self) {
+        self.counters.server(self.turn.server()).failures.bump();
         self.turn.failed();
     }
 
@@ -93,10 +99,10 @@ impl<S: Servers> Upstream<S> {
     pub(crate) async fn send(
         &self,
         mut request: Request<Outgoing>,
-        progress: &Progress,
+        progress: &Rc<Progress>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let place = self.place().await?;
-        let mut tried = Vec::new();
+        let (mut tried, mut was_lost) = (Vec::new(), false);
         loop {
             let turn = Turn::begin(&self.site, &tried).ok_or(Refusal::NoServer)?;
             let server = turn.server();
@@ -105,12 +111,16 @@ impl<S: Servers> Upstream<S> {
             let refusal = match self.attempt(server, request, progress).await {
                 Attempt::Replied(reply, connection) => {
                     turn.begun();
-                    let (site, pools) = (Arc::clone(&self.site), Rc::clone(&self.pools));
-                    return Ok((reply, Lease { site, pools, connection, turn, _place: place }));
+                    return Ok((reply, self.lease(connection, turn, progress, place)));
                 }
                 Attempt::Refused(refusal) => return Err(refusal),
                 Attempt::Unsent(unsent) => Ok(unsent),
-                Attempt::Lost => spare.ok_or(Refusal::NoServer),
+                // What ends two connections is likely to end them all.
+                Attempt::Lost if was_lost => Err(Refusal::NoServer),
+                Attempt::Lost => {
+                    was_lost = true;
+                    spare.ok_or(Refusal::NoServer)
+                }
                 Attempt::Garbage => Err(Refusal::NoServer),
                 Attempt::Silent => Err(Refusal::Silent),
             };
@@ -119,6 +129,18 @@ impl<S: Servers> Upstream<S> {
             request = refusal?;
             self.counters.retried.bump();
             tried.push(server);
+        }
+    }
+
+    fn lease(&self, connection: Connection, turn: Turn, progress: &Rc<Progress>, place: Place) -> Lease {
+        Lease {
+            site: Arc::clone(&self.site),
+            pools: Rc::clone(&self.pools),
+            connection,
+            turn,
+            counters: Rc::clone(&self.counters),
+            progress: Rc::clone(progress),
+            _place: place,
         }
     }
 
@@ -140,11 +162,14 @@ impl<S: Servers> Upstream<S> {
         while let Some(connection) = self.pools[usize::from(server.0)].take() {
             let spare = spare(&request);
             // A server may close an idle connection while a request is on its way to it.
-            request = match (self.over(connection, request, progress).await, spare) {
-                (Attempt::Unsent(unsent), _) => unsent,
-                (Attempt::Lost, Some(spare)) => spare,
+            match (self.over(connection, request, progress).await, spare) {
+                (Attempt::Unsent(unsent), _) => request = unsent,
+                (Attempt::Lost, Some(spare)) => {
+                    request = spare;
+                    break;
+                }
                 (other, _) => return other,
-            };
+            }
         }
         match self.connect(server).await {
             Some(connection) => self.over(connection, request, progress).await,
@@ -192,8 +217,7 @@ impl<S: Servers> Upstream<S> {
             }
         };
         let mut failed = match reply {
-            // Nobody has asked for another protocol.
-            Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => return Attempt::Garbage,
+            Ok(reply) if !is_understood(&reply) => return Attempt::Garbage,
             Ok(reply) => return Attempt::Replied(reply, connection),
             Err(failed) => failed,
         };
@@ -216,6 +240,15 @@ impl<S: Servers> Upstream<S> {
             }
         }
     }
+}
+
+/// Nobody has asked for another protocol, or for a body in other pieces than chunks.
+fn is_understood(reply: &Response<Incoming>) -> bool {
+    let mut codings = reply.headers().get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    reply.status() != StatusCode::SWITCHING_PROTOCOLS
+        && codings.next().is_none_or(is_chunked)
+        && codings.next().is_none()
 }
 
 /// The request once more, if it may be sent twice: it changes nothing, and has no body.
