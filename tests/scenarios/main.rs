@@ -24,6 +24,7 @@ mod http_framing;
 mod http_limits;
 mod http_log;
 mod http_nginx;
+mod http_routes;
 mod lifecycle;
 mod link_port;
 mod outages;

@@ -184,9 +184,13 @@ impl Download {
     }
 
     fn settle_if_complete(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
+        if self.incoming.is_end_stream() {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
     }
@@ -203,11 +207,9 @@ impl Download {
         };
         self.silence.is_broken();
         match &piece {
-            None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
+            None => self.settle(),
+            // Behind trailers nobody asks for more.
+            Some(Ok(piece)) if piece.is_trailers() => self.settle(),
             Some(Ok(_)) => self.settle_if_complete(),
             Some(Err(_)) => self.fail(),
         }
