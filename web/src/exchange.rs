@@ -35,7 +35,8 @@ pub(crate) struct Exchange<S> {
 
 /// A request, as a server is to get it.
 struct Question {
-    request: Request<Outgoing>,
+    // Every future between here and the connection holds it: a large one is copied when each is begun.
+    request: Box<Request<Outgoing>>,
     progress: Rc<Progress>,
 }
 
@@ -61,11 +62,14 @@ impl<S: Servers> Exchange<S> {
         let is_odd = exchange.head.method.is_safe() && !body.is_empty();
         match exchange.front.site.cache.clone().filter(|_| !is_odd) {
             Some(cache) => exchange.look_up(&cache, body, progress).await,
-            None => {
-                let question = exchange.question(body, progress)?;
-                exchange.ask(question).await
-            }
+            None => exchange.pass_on(body, progress).await,
         }
+    }
+
+    /// Asks a server, and nobody else wants to know what was asked.
+    async fn pass_on(self, body: Outgoing, progress: Rc<Progress>) -> Result<Answer, Refusal> {
+        let question = question(self.head, self.client, body, progress)?;
+        ask(&self.front, question).await
     }
 
     /// Out of the cache, or as it says.
@@ -204,14 +208,8 @@ impl<S: Servers> Exchange<S> {
         Response::from_parts(reply, source)
     }
 
-    /// Asks a server.
     async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
-        let Question { request, progress } = question;
-        let (reply, lease) = self.front.upstream.send(request, &progress).await?;
-        let patience = self.front.site.settings.upstream_timeout;
-        let (mut parts, incoming) = reply.into_parts();
-        forwarding::pass_reply(&mut parts);
-        Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
+        ask(&self.front, question).await
     }
 
     /// What a server is asked, without a body.
@@ -220,12 +218,30 @@ impl<S: Servers> Exchange<S> {
     }
 
     fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
-        let mut parts = self.head.clone();
-        parts.extensions.clear();
-        forwarding::pass_request(&mut parts, self.client).map_err(|_| Refusal::Loop)?;
-        parts.version = Version::HTTP_11;
-        Ok(Question { request: Request::from_parts(parts, body), progress })
+        question(self.head.clone(), self.client, body, progress)
     }
+}
+
+fn question(
+    mut head: request::Parts,
+    client: SocketAddr,
+    body: Outgoing,
+    progress: Rc<Progress>,
+) -> Result<Question, Refusal> {
+    head.extensions.clear();
+    forwarding::pass_request(&mut head, client).map_err(|_| Refusal::Loop)?;
+    head.version = Version::HTTP_11;
+    Ok(Question { request: Box::new(Request::from_parts(head, body)), progress })
+}
+
+/// Asks a server.
+async fn ask<S: Servers>(front: &Front<S>, question: Question) -> Result<Answer, Refusal> {
+    let Question { request, progress } = question;
+    let (reply, lease) = front.upstream.send(request, &progress).await?;
+    let patience = front.site.settings.upstream_timeout;
+    let (mut parts, incoming) = reply.into_parts();
+    forwarding::pass_reply(&mut parts);
+    Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
 }
 
 /// Why a server is asked.

@@ -63,7 +63,7 @@ impl Lease {
 enum Attempt {
     Replied(Response<Incoming>, Connection),
     /// The server has seen nothing of it.
-    Unsent(Request<Outgoing>),
+    Unsent(Box<Request<Outgoing>>),
     /// The connection ended without a reply: something of it may have been acted on.
     Lost,
     /// What came is no reply.
@@ -92,24 +92,24 @@ impl<S: Servers> Upstream<S> {
     /// The reply of the next server that gives one.
     pub(crate) async fn send(
         &self,
-        mut request: Request<Outgoing>,
+        mut request: Box<Request<Outgoing>>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let place = self.place().await?;
         let mut tried = Vec::new();
+        let spare = spare(&request);
         loop {
             let turn = Turn::begin(&self.site, &tried).ok_or(Refusal::NoServer)?;
             let server = turn.server();
             self.counters.server(server).requests.bump();
-            let spare = spare(&request);
-            let refusal = match self.attempt(server, request, progress).await {
+            let refusal = match self.attempt(server, request, spare.as_deref(), progress).await {
                 Attempt::Replied(reply, connection) => {
                     let (site, pools) = (Arc::clone(&self.site), Rc::clone(&self.pools));
                     return Ok((reply, Lease { site, pools, connection, turn, _place: place }));
                 }
                 Attempt::Refused(refusal) => return Err(refusal),
                 Attempt::Unsent(unsent) => Ok(unsent),
-                Attempt::Lost => spare.ok_or(Refusal::NoServer),
+                Attempt::Lost => once_more(spare.as_deref()).ok_or(Refusal::NoServer),
                 Attempt::Garbage => Err(Refusal::NoServer),
                 Attempt::Silent => Err(Refusal::Silent),
             };
@@ -134,12 +134,18 @@ impl<S: Servers> Upstream<S> {
         }
     }
 
-    async fn attempt(&self, server: ServerIndex, request: Request<Outgoing>, progress: &Progress) -> Attempt {
-        let mut request = request;
+    async fn attempt(
+        &self,
+        server: ServerIndex,
+        mut request: Box<Request<Outgoing>>,
+        spare: Option<&Request<Outgoing>>,
+        progress: &Progress,
+    ) -> Attempt {
         while let Some(connection) = self.pools[usize::from(server.0)].take() {
-            let spare = spare(&request);
+            let attempt = self.over(connection, request, progress).await;
             // A server may close an idle connection while a request is on its way to it.
-            request = match (self.over(connection, request, progress).await, spare) {
+            let spare = if matches!(attempt, Attempt::Lost) { once_more(spare) } else { None };
+            request = match (attempt, spare) {
                 (Attempt::Unsent(unsent), _) => unsent,
                 (Attempt::Lost, Some(spare)) => spare,
                 (other, _) => return other,
@@ -169,13 +175,13 @@ impl<S: Servers> Upstream<S> {
     async fn over(
         &self,
         mut connection: Connection,
-        request: Request<Outgoing>,
+        request: Box<Request<Outgoing>>,
         progress: &Progress,
     ) -> Attempt {
         if connection.ready().await.is_err() {
             return Attempt::Unsent(request);
         }
-        let reply = connection.try_send_request(request);
+        let reply = connection.try_send_request(*request);
         let reply = select! {
             biased;
             reply = reply => reply,
@@ -189,7 +195,7 @@ impl<S: Servers> Upstream<S> {
             return Attempt::Refused(refusal);
         }
         if let Some(unsent) = failed.take_message() {
-            return Attempt::Unsent(unsent);
+            return Attempt::Unsent(Box::new(unsent));
         }
         if failed.error().is_parse() { Attempt::Garbage } else { Attempt::Lost }
     }
@@ -207,13 +213,18 @@ impl<S: Servers> Upstream<S> {
 }
 
 /// The request once more, if it may be sent twice: it changes nothing, and has no body.
-fn spare(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+fn spare(request: &Request<Outgoing>) -> Option<Box<Request<Outgoing>>> {
     let may_be_repeated = request.method().is_idempotent() && request.body().is_empty();
     may_be_repeated.then(|| {
-        let mut spare = Request::new(Outgoing::Empty);
+        let mut spare = Box::new(Request::new(Outgoing::Empty));
         spare.method_mut().clone_from(request.method());
         spare.uri_mut().clone_from(request.uri());
         spare.headers_mut().clone_from(request.headers());
         spare
     })
+}
+
+/// A copy of a spare request, for who has no use for the first any more.
+fn once_more(spare: Option<&Request<Outgoing>>) -> Option<Box<Request<Outgoing>>> {
+    self::spare(spare?)
 }
