@@ -19,6 +19,7 @@ mod foo_recovery;
 mod foo_statistics;
 mod http_balance;
 mod http_cache;
+mod http_ends;
 mod http_faults;
 mod http_framing;
 mod http_limits;
