@@ -27,18 +27,18 @@ impl Sight {
         &mut self,
         before: Option<&DestinationReport>,
         after: &DestinationReport,
-        now: Instant,
+        at: Instant,
     ) {
         let was_away = before.is_some_and(|before| before.is_away);
         let outages = before.map_or(0, |before| before.outages);
         let connections = before.map_or(0, |before| before.connections);
         if after.is_away && (!was_away || after.outages > outages) {
             if !self.is_away() {
-                self.away_since = Some(now);
+                self.away_since = Some(at);
             }
-            self.lost_at = Some(now);
+            self.lost_at = self.lost_at.max(Some(at));
         } else if !after.is_away && (was_away || after.connections > connections) {
-            self.met_at = Some(now);
+            self.met_at = self.met_at.max(Some(at));
         }
     }
 

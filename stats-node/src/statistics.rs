@@ -62,7 +62,7 @@ impl Totals {
 }
 
 /// Where there is news of a destination, takes it.
-fn look(sights: &mut BTreeMap<(String, String), Sight>, step: Step<'_>, now: Instant) {
+fn look(sights: &mut BTreeMap<(String, String), Sight>, step: Step<'_>) {
     for (before, route) in step.routes() {
         for (index, after) in route.destinations.iter().enumerate() {
             let before = before.and_then(|before| before.destinations.get(index));
@@ -71,7 +71,7 @@ fn look(sights: &mut BTreeMap<(String, String), Sight>, step: Step<'_>, now: Ins
             }
             let place = (route.route.clone(), after.destination.clone());
             if sights.len() < MAX_SIGHTS || sights.contains_key(&place) {
-                sights.entry(place).or_default().observe(before, after, now);
+                sights.entry(place).or_default().observe(before, after, step.at);
             }
         }
     }
@@ -93,11 +93,11 @@ impl Statistics {
         let teller = self.tellers.entry(key.clone()).or_default();
         let heard = teller.hear(published, now, |step| {
             if is_worker(step.after) {
-                rates.observe_worker(&key.0, step, now);
+                rates.observe_worker(&key.0, step);
             } else {
-                rates.observe(&key.0, step, now);
+                rates.observe(&key.0, step);
             }
-            look(sights, step, now);
+            look(sights, step);
         });
         self.passed_over += u64::from(heard.is_none());
     }
@@ -358,6 +358,36 @@ mod tests {
         statistics.observe(said("b", 1_000, 36_000, 36_000), at(150));
         let rate = statistics.rates.messages(at(150)).request_rate_1s - 100.0;
         assert!((9.0..=11.0).contains(&rate), "{rate}");
+    }
+
+    /// Fails if what waited while the stats-node was stopped is a burst when it goes on.
+    #[test]
+    fn reports_that_waited_count_when_they_were_made() {
+        let mut statistics = Statistics::default();
+        (1..=10).for_each(|tick| statistics.observe(said("a", 1_000, tick, tick * 5), at(tick * 100)));
+        (11..=80).for_each(|tick| statistics.observe(said("a", 1_000, tick, tick * 5), at(8_050)));
+        let rates = statistics.rates.messages(at(8_050));
+        assert!((45.0..=55.0).contains(&rates.request_rate_1s), "{rates:?}");
+        assert!((39.0..=41.0).contains(&rates.request_rate_10s), "{rates:?}");
+        assert_eq!(requests(&statistics, 8_050), 400);
+    }
+
+    /// Fails if of two workers that waited to be heard the one that is read last is believed.
+    #[test]
+    fn news_that_waited_is_as_old_as_it_is() {
+        let seen = |node: &str, sequence: u64, is_away: bool, connections: u64| {
+            let mut said = said(node, 1_000, sequence, 1);
+            let destination = &mut said.report.routes[0].destinations[0];
+            (destination.is_away, destination.connections) = (is_away, connections);
+            said
+        };
+        let mut statistics = Statistics::default();
+        for worker in ["a", "b"] {
+            statistics.observe(seen(worker, 1, false, 0), at(100));
+        }
+        statistics.observe(seen("b", 40, false, 1), at(7_000));
+        statistics.observe(seen("a", 20, true, 0), at(7_000));
+        assert_eq!(statistics.away_for("r", "primary", at(7_000)), None);
     }
 
     #[test]
