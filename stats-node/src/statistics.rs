@@ -14,7 +14,7 @@ use crate::{
     events::Events,
     rates::Rates,
     saved::{SAVED_VERSION, Saved},
-    sight::Sight,
+    sight::{SavedSight, Sight},
     teller::{FORGOTTEN_AFTER, STALE_AFTER, State, Step, Teller},
 };
 
@@ -157,8 +157,7 @@ impl Statistics {
 
     /// For how long a destination has been away, if it is, as far as its living workers know.
     pub fn away_for(&self, route: &str, destination: &str, now: Instant) -> Option<Duration> {
-        let sight = self.sights.get(&(route.to_owned(), destination.to_owned()))?;
-        Some(now.since(sight.away_since()?))
+        self.sights.get(&(route.to_owned(), destination.to_owned()))?.away_for(now)
     }
 
     /// Every start of every node.
@@ -202,6 +201,11 @@ impl Statistics {
                 .collect(),
             folded: self.folded.clone(),
             rates: self.rates.save(now),
+            sights: self
+                .sights
+                .iter()
+                .map(|((route, destination), sight)| sight.save(route, destination, now))
+                .collect(),
         }
     }
 
@@ -212,16 +216,21 @@ impl Statistics {
             ((node.node.clone(), node.incarnation), Teller::restore(node, now))
         };
         let tellers = saved.nodes.into_iter().map(restored).collect();
-        Self { tellers, base: saved.base, folded: saved.folded, rates, ..Self::default() }
+        let seen = |saved: SavedSight| {
+            ((saved.route.clone(), saved.destination.clone()), Sight::restore(&saved, gap, now))
+        };
+        let sights = saved.sights.into_iter().take(MAX_SIGHTS).map(seen).collect();
+        Self { tellers, base: saved.base, folded: saved.folded, rates, sights, ..Self::default() }
     }
 
-    /// All who have reported are no more: what they had counted is the base now.
+    /// All who have reported are no more: what they had counted is the base now, and what they saw is not known.
     pub fn bury(&mut self) {
         let all: Vec<TellerKey> = self.tellers.keys().cloned().collect();
         for key in &all {
             self.fold(key);
         }
         self.folded.clear();
+        self.sights.clear();
     }
 }
 
