@@ -179,12 +179,11 @@ impl Statistics {
             .collect()
     }
 
-    /// Whether each of these has reported so many times since, or is no more.
-    pub fn has_heard(&self, since: &BTreeMap<(TellerKey, u16), u64>, further: u64) -> bool {
+    /// Whether each of these has reported so many times more, what it said last after `then`, or is no more.
+    pub fn has_heard(&self, since: &BTreeMap<(TellerKey, u16), u64>, further: u64, then: Instant) -> bool {
         since.iter().all(|((key, shard), before)| {
-            let sequences = self.tellers.get(key).map(Teller::sequences);
-            let sequence = sequences.and_then(|mut all| all.find(|(of, _)| of == shard));
-            sequence.is_none_or(|(_, sequence)| sequence >= before.saturating_add(further))
+            let teller = self.tellers.get(key);
+            teller.is_none_or(|teller| teller.has_said(*shard, before.saturating_add(further), then))
         })
     }
 
@@ -418,13 +417,26 @@ mod tests {
     fn two_further_reports_of_each_living_shard_can_be_waited_for() {
         let mut statistics = Statistics::default();
         statistics.observe(said("a", 1_000, 1, 1), at(0));
-        statistics.observe(said("b", 1_000, 7, 1), at(3_000));
-        let since = statistics.heard(at(3_500));
+        statistics.observe(said("b", 1_000, 7, 1), at(3_400));
+        let since = statistics.heard(at(3_450));
         assert_eq!(since.len(), 1, "a is stale");
-        statistics.observe(said("b", 1_000, 8, 1), at(3_600));
-        assert!(!statistics.has_heard(&since, 2));
-        statistics.observe(said("b", 1_000, 9, 1), at(3_700));
-        assert!(statistics.has_heard(&since, 2));
+        statistics.observe(said("b", 1_000, 8, 1), at(3_500));
+        assert!(!statistics.has_heard(&since, 2, at(3_450)));
+        statistics.observe(said("b", 1_000, 9, 1), at(3_600));
+        assert!(statistics.has_heard(&since, 2, at(3_450)));
+    }
+
+    /// Fails if a signal is answered with what was so before it, because two reports had waited since.
+    #[test]
+    fn reports_that_waited_are_no_further_ones() {
+        let mut statistics = Statistics::default();
+        statistics.observe(said("a", 1_000, 1, 1), at(100));
+        let since = statistics.heard(at(3_000));
+        let has_heard = |statistics: &Statistics| statistics.has_heard(&since, 2, at(3_000));
+        (2..=29).for_each(|tick| statistics.observe(said("a", 1_000, tick, tick), at(3_010)));
+        assert!(!has_heard(&statistics));
+        (30..=31).for_each(|tick| statistics.observe(said("a", 1_000, tick, tick), at(3_110)));
+        assert!(has_heard(&statistics));
     }
 
     /// Fails if a start that was not heard before, or one that was, may bring any number of shards.

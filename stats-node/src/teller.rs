@@ -51,6 +51,9 @@ struct Word {
     time: u64,
     is_last: bool,
     report: Report,
+    /// By our clock.
+    #[serde(skip)]
+    made_at: Instant,
     #[serde(skip)]
     lateness: Lateness,
 }
@@ -106,7 +109,7 @@ impl Teller {
         if before.is_some() {
             self.lost = self.lost.saturating_add(sequence - last - 1);
         }
-        self.shards.insert(shard, Word { sequence, time, is_last, report, lateness });
+        self.shards.insert(shard, Word { sequence, time, is_last, report, made_at: at, lateness });
         Some(told)
     }
 
@@ -133,6 +136,12 @@ impl Teller {
     /// The numbers of the reports of each shard, so that two further ones can be waited for.
     pub fn sequences(&self) -> impl Iterator<Item = (u16, u64)> {
         self.shards.iter().filter(|(_, word)| !word.is_last).map(|(&shard, word)| (shard, word.sequence))
+    }
+
+    /// Whether a shard has come to this number with a report that was made after then, or says no more.
+    pub fn has_said(&self, shard: u16, sequence: u64, then: Instant) -> bool {
+        let is_said = |word: &Word| word.is_last || (word.sequence >= sequence && word.made_at > then);
+        self.shards.get(&shard).is_none_or(is_said)
     }
 
     /// What its shards have counted, added up.
