@@ -5,6 +5,7 @@ import { clock, count, plural, rate, span } from "./format.js";
 
 const WORDS = {
   primary_away: ({ destination, route }) => `The primary ${destination} of ${route} is away: its sources are not served.`,
+  no_server: ({ route }) => `No server of ${route} can be reached: its requests are not answered.`,
   node_stale: ({ node, silent_seconds: silent }) => `Node ${node} has been silent for ${span(silent)}.`,
 };
 

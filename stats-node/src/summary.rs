@@ -1,12 +1,12 @@
 //! The report of everything: the one object that a signal prints and that `/stats` is. Who reads that has it again.
 //!
 //! It names and arranges what [`Statistics`] knows, checks the account of every destination (S13), and says what is wrong:
-//! a fabric is healthy if no primary is away and no node has fallen silent.
+//! a fabric is healthy if no primary is away, every route of `http://` has a server, and no node has fallen silent.
 
 use std::collections::BTreeMap;
 
 use proto::{counters::Tally, id::Incarnation, time::Instant};
-use runtime::report::{DestinationReport, Foo, Report, RouteReport};
+use runtime::report::{DestinationReport, Foo, Report, RouteReport, ServerReport};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -60,6 +60,11 @@ pub enum Problem {
         route: String,
         /// Which destination.
         destination: String,
+    },
+    /// Every server of a route of `http://` is away or out of the ring.
+    NoServer {
+        /// Of which route.
+        route: String,
     },
     /// A node has fallen silent.
     NodeStale {
@@ -168,6 +173,7 @@ impl Summary {
         for (name, count) in totals.workers.links {
             *links.entry(name).or_default() += count;
         }
+        let problems = problems(&totals.fabric.routes, &destinations, &nodes);
         let mut sights = destinations.iter();
         let routes = totals.fabric.routes.into_iter();
         Self {
@@ -177,7 +183,7 @@ impl Summary {
             msg_ack: messages.ack,
             msg_nak: messages.nak,
             rates: statistics.rates.messages(now),
-            problems: problems(&destinations, &nodes),
+            problems,
             routes: routes.map(|route| RouteSummary::of(route, &mut sights, statistics, now)).collect(),
             destinations,
             nodes,
@@ -239,18 +245,34 @@ fn destinations(
     fabric.routes.iter().flat_map(of_route).collect()
 }
 
-fn problems(destinations: &[DestinationSummary], nodes: &[NodeSummary]) -> Vec<Problem> {
+fn problems(
+    routes: &[RouteReport],
+    destinations: &[DestinationSummary],
+    nodes: &[NodeSummary],
+) -> Vec<Problem> {
     let away = destinations.iter().filter(|destination| destination.is_away && destination.role == "primary");
     let away = away.map(|destination| Problem::PrimaryAway {
         route: destination.route.clone(),
         destination: destination.destination.clone(),
     });
+    let without = routes.iter().filter(|route| has_no_server(route, destinations));
+    let without = without.map(|route| Problem::NoServer { route: route.route.clone() });
     let stale = nodes.iter().filter(|node| node.state == State::Stale && !node.is_superseded);
     let stale = stale.map(|node| Problem::NodeStale {
         node: node.name.clone(),
         silent_seconds: node.silent_millis / 1000,
     });
-    away.chain(stale).collect()
+    away.chain(without).chain(stale).collect()
+}
+
+/// Whether it has servers, and no request would find one of them.
+fn has_no_server(route: &RouteReport, destinations: &[DestinationSummary]) -> bool {
+    let Some(requests) = &route.http else { return false };
+    let is_lost = |(name, server): (&String, &ServerReport)| {
+        let its = |known: &&DestinationSummary| known.route == route.route && known.destination == *name;
+        !server.is_in_ring || destinations.iter().find(its).is_some_and(|known| known.is_away)
+    };
+    !requests.servers.is_empty() && requests.servers.iter().all(is_lost)
 }
 
 impl RouteSummary {
@@ -306,7 +328,7 @@ impl NodeSummary {
 
 #[cfg(test)]
 mod tests {
-    use runtime::report::Published;
+    use runtime::report::{Published, Requests};
 
     use super::*;
 
@@ -364,6 +386,31 @@ mod tests {
         statistics.observe(said("w", "fanout", 2, back), at(3_100));
         let node = "i".to_owned();
         assert_eq!(summary(&statistics, 3_100).problems, [Problem::NodeStale { node, silent_seconds: 3 }]);
+    }
+
+    /// Fails if one server that is left is not enough, or one that nobody can reach is.
+    #[test]
+    fn a_route_of_http_without_a_server_is_a_problem() {
+        let problems = |a_is_in_ring, b_is_away| {
+            let mut said = said("i", "ingress", 1, DestinationReport::default());
+            let route = &mut said.report.routes[0];
+            let server = |is_in_ring| ServerReport { is_in_ring, ..ServerReport::default() };
+            let servers = [("a".to_owned(), server(a_is_in_ring)), ("b".to_owned(), server(true))];
+            route.http = Some(Requests { servers: servers.into(), ..Requests::default() });
+            let destination = |name: &str, is_away| DestinationReport {
+                destination: name.to_owned(),
+                role: "server".to_owned(),
+                is_away,
+                outages: u64::from(is_away),
+                ..DestinationReport::default()
+            };
+            route.destinations = vec![destination("a", false), destination("b", b_is_away)];
+            let mut statistics = Statistics::default();
+            statistics.observe(said, at(0));
+            summary(&statistics, 0).problems
+        };
+        assert_eq!([problems(true, true), problems(false, false)], [vec![], vec![]]);
+        assert_eq!(problems(false, true), [Problem::NoServer { route: "r".to_owned() }]);
     }
 
     /// Fails if a field is written down and not read, or read under another name.

@@ -52,6 +52,7 @@ fn health(sight: &Sight) -> Line<'static> {
 fn problem(problems: &[Problem]) -> String {
     let first = match problems.first() {
         Some(Problem::PrimaryAway { route, .. }) => format!("primary away: {}", harmless(route)),
+        Some(Problem::NoServer { route }) => format!("no server of {} can be reached", harmless(route)),
         Some(Problem::NodeStale { node, silent_seconds }) => {
             format!("{} silent for {silent_seconds} s", harmless(node))
         }
