@@ -19,7 +19,7 @@ export function tellHead(summary) {
   mark(byId("health"), "data-health", problems.length ? "bad" : "good");
   say(byId("health-text"), problems.length ? plural(problems.length, "problem") : "healthy");
   tellProblems(problems.map(inWords));
-  say(byId("sources"), many(sum((route) => route.sessions?.live ?? 0)));
+  say(byId("sources"), many(sum((route) => route.http?.clients ?? route.sessions?.live ?? 0)));
   say(byId("frames"), rate(sum((route) => route.frame_rate_1s)));
   say(byId("bytes"), rate(sum((route) => route.byte_rate_1s)));
   byId("foo").hidden = !routes.some((route) => route.foo);
