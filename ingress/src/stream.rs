@@ -77,7 +77,7 @@ impl Pipe {
         }
         let taken = bytes.len().min(ROOM - state.said.len());
         state.said.extend_from_slice(&bytes[..taken]);
-        state.is_refused = taken < bytes.len();
+        state.is_refused |= taken < bytes.len();
         wake(&mut state.reader);
         taken
     }

@@ -96,7 +96,7 @@ impl<S: Servers> Exchange<S> {
     async fn fetch(&self, cache: &Cache, why: Forward) -> Result<Answer, Refusal> {
         let mut is_collapsed = false;
         for _ in 0..PATIENCE {
-            let follower = match cache.claim(&self.head) {
+            let follower = match cache.claim(&self.head, now()) {
                 Claim::Lead(lead) => {
                     return self.ask_for(cache, lead, self.bare()?, Fetching { why, is_collapsed }).await;
                 }
@@ -122,12 +122,12 @@ impl<S: Servers> Exchange<S> {
     async fn revalidate(self, cache: &Cache, stale: Stale) -> Result<Answer, Refusal> {
         if stale.may_be_served_meanwhile(now()) {
             let answer = stale.answer(&self.head, now()).map(Source::Kept);
-            if let Claim::Lead(lead) = cache.claim(&self.head) {
+            if let Claim::Lead(lead) = cache.claim(&self.head, now()) {
                 spawn_local(self.renew_meanwhile(cache.clone(), stale, lead));
             }
             return Ok(answer);
         }
-        let lead = match cache.claim(&self.head) {
+        let lead = match cache.claim(&self.head, now()) {
             Claim::Lead(lead) => lead,
             Claim::Follow(follower) => {
                 let outcome = follower.wait(self.front.site.settings.cache_wait).await;

@@ -315,8 +315,7 @@ mod tests {
             ("10.0.0.256:1", "`10.0.0.256:1`: `10.0.0.256` is not a host name or IP address"),
             ("a b:1", "`a b:1`: `a b` is not a host name or IP address"),
             ("*:1", "`*:1`: a destination is one host, not every interface"),
-            ("http://h:1", "`http://h:1`: http:// is not served by this version; tcp:// and udp:// are"),
-            ("ws://h:1", "`ws://h:1`: ws:// is not known; tcp:// and udp:// are"),
+            ("ws://h:1", "`ws://h:1`: ws:// is not known; tcp://, udp:// and http:// are"),
         ] {
             assert_eq!(destination(&said(text)).unwrap_err().as_slice()[0].what, reason, "{text}");
         }

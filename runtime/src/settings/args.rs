@@ -128,7 +128,7 @@ mod tests {
         #[command(flatten)]
         routes: RouteArgs,
         #[arg(long)]
-        data_dir: Option<PathBuf>,
+        own: Option<PathBuf>,
     }
 
     #[test]
@@ -145,11 +145,11 @@ mod tests {
 
     #[test]
     fn the_command_keeps_its_own_description_and_flags() {
-        let up = Up::parse_from(["up", "--data-dir", "d", "--shards", "-1"]);
+        let up = Up::parse_from(["up", "--own", "d", "--shards", "-1"]);
         let command = <Up as clap::CommandFactory>::command();
-        let own = command.get_arguments().find(|argument| argument.get_id() == "data_dir").unwrap();
+        let own = command.get_arguments().find(|argument| argument.get_id() == "own").unwrap();
 
-        assert_eq!((up.data_dir, up.routes.shards.as_deref()), (Some("d".into()), Some("-1")));
+        assert_eq!((up.own, up.routes.shards.as_deref()), (Some("d".into()), Some("-1")));
         assert_eq!(command.get_about().unwrap().to_string(), "Serves");
         assert_eq!(own.get_help_heading(), None);
     }

@@ -128,10 +128,9 @@ mod tests {
 
     #[test]
     fn a_template_sets_every_key_but_those_that_its_codec_makes_idle() {
-        let of_http = ["data_dir", "admin", "access_log", "access_log_format"];
-        assert_eq!(unset(template_replicate()), of_http);
+        assert!(unset(template_replicate()).is_empty());
         let idle = ["quiet_gap", "idle_timeout", "replies", "dedup_window", "hold", "answer"];
-        assert_eq!(unset(&template_foo_in_full()), [&of_http[..], &idle[..]].concat());
+        assert_eq!(unset(&template_foo_in_full()), idle);
         assert!(unset(&template_http_in_full()).is_empty());
     }
 

@@ -6,7 +6,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    ByteCount, Destination, Listen, Route, Transport,
+    ByteCount, Destination, Listen, Route, Settings, Transport,
     given::{Given, Raw},
     key::{Key, keyed, nearest},
     layers::{Layers, Read},
@@ -27,6 +27,8 @@ const ABOUT_FRAMES: [&str; 10] = [
     "answer",
     "ignore",
 ];
+/// Keys of the process that are about requests.
+const OF_PROCESS: [&str; 4] = ["data_dir", "admin", "access_log", "access_log_format"];
 /// Keys of a destination that are about them.
 const SAID_BY_DESTINATIONS: [&str; 4] = ["asks", "allow", "deny", "rejoin"];
 /// Keys of a destination that are about balancing.
@@ -36,6 +38,8 @@ const BALANCES: [(&str, Balance); 2] =
     [("round-robin", Balance::RoundRobin), ("least-requests", Balance::LeastRequests)];
 
 const LONGEST_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const NOT_WITHOUT: &str = "is for routes that listen on http://";
+const WITH: &str = "http://, or to leave it out";
 /// How nothing is spelled.
 const NONE: &str = "none";
 
@@ -92,7 +96,7 @@ keyed! {
             pub max_body: ByteCount = "1GiB" => value::bytes;
             /// How long the head of a request may take to arrive, before 408.
             pub header_timeout: Duration = "10s" => value::duration;
-            /// How long a connection may be silent between two requests.
+            /// How long a client may be silent between two requests, or take nothing of a reply.
             pub keep_alive: Duration = "60s" => value::duration;
             /// How long a server may be silent while it is awaited, before 504.
             pub upstream_timeout: Duration = "30s" => value::duration;
@@ -247,12 +251,93 @@ pub(super) fn check_flags(is_http: bool, layers: &Layers<'_>, problems: &mut Vec
     let (what, advice) = if is_http {
         ("means nothing in a route of http://, which has no frames", "to leave it out, or tcp://")
     } else {
-        ("is for routes that listen on http://", "http://, or to leave it out")
+        (NOT_WITHOUT, WITH)
     };
     let flags = layers.flags.iter().filter(|(key, _)| wrong(key));
     problems.extend(flags.map(|(_, given)| given.refuse_with(what, advice)));
 }
 
+/// Takes from a process without a route of `http://` what is only for those, and refuses what was said of it.
+pub(super) fn check_process(settings: &mut Settings, problems: &mut Vec<Problem>, layers: &Layers<'_>) {
+    if settings.routes.iter().any(|route| route.http.is_some()) {
+        return;
+    }
+    let said = OF_PROCESS.iter().filter_map(|key| layers.flags.get(key).or_else(|| layers.table.find(key)));
+    problems.extend(said.map(|given| given.refuse_with(NOT_WITHOUT, WITH)));
+    settings.rows.retain(|row| !OF_PROCESS.contains(&row.key.as_str()));
+}
+
 fn is_key(name: &str) -> bool {
     Http::KEYS.iter().any(|key| key.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, tests::refusals};
+    use super::*;
+
+    const ROUTE: &str =
+        "[[route]]\nlisten = 'http://:8080'\ndestinations = ['a:1', { address = 'b:1', weight = 2 }]\n";
+
+    #[track_caller]
+    fn route(keys: &str) -> Route {
+        Settings::from_toml("f", &format!("{ROUTE}{keys}")).unwrap().routes.remove(0)
+    }
+
+    #[test]
+    fn a_route_of_requests_has_servers_and_what_it_needs_for_them() {
+        let route = route("ttl = '1m'\nbalance = 'least-requests'\nhealth = '/up'\nmax_body = '1MiB'");
+        let http = route.http.unwrap();
+
+        assert_eq!((http.ttl.as_secs(), http.balance), (60, Balance::LeastRequests));
+        assert_eq!((http.health.as_deref(), http.max_body.get()), (Some("/up"), 1 << 20));
+        let servers: Vec<_> = route.destinations.iter().map(|it| (it.name.as_str(), it.weight)).collect();
+        assert_eq!(servers, [("server-1", 1), ("server-2", 2)]);
+        assert!(route.rows.iter().all(|row| !is_about_frames(&row.key)));
+    }
+
+    #[test]
+    fn nothing_is_kept_for_no_time() {
+        for zero in ["'0s'", "0", "'0'"] {
+            assert_eq!(route(&format!("ttl = {zero}")).http.unwrap().ttl, Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn what_is_about_frames_is_refused_for_requests_and_the_other_way_round() {
+        let frames = "in a route that does not listen on http://";
+        let requests = "in a route that listens on http://";
+        assert_eq!(
+            refusals(&format!("{ROUTE}codec = 'lines'\nhold = '1ms'")),
+            [
+                format!("f:4: codec: this key is not known / `codec` {frames}"),
+                format!("f:5: hold: this key is not known / `hold` {frames}"),
+            ]
+        );
+        let tcp =
+            "[[route]]\nlisten = ':1'\ndestinations = ['a:1', { address = 'b:1', weight = 2 }]\nttl = '1s'";
+        assert_eq!(
+            refusals(tcp),
+            [
+                format!("f:3: weight: this key is not known / `weight` {requests}"),
+                format!("f:4: ttl: this key is not known / `ttl` {requests}"),
+            ]
+        );
+        assert_eq!(
+            refusals(&format!("access_log = '/x'\n{}", "[[route]]\nlisten = ':1'\ndestinations = ['a:1']")),
+            [format!("f:1: access_log: {NOT_WITHOUT} / {WITH}")]
+        );
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused() {
+        assert_eq!(
+            refusals(&format!("{ROUTE}ttl = '2years'\nbalance = 'random'\nhealth = 'up'")),
+            [
+                "f:4: ttl: `2years` is more than a year / ttl = \"180s\"",
+                "f:5: balance: `random` is neither round-robin nor least-requests / balance = \"round-robin\"",
+                "f:6: health: `up` is not a path / health = \"/health\"",
+            ]
+        );
+    }
 }

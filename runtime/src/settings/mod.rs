@@ -218,7 +218,10 @@ impl Settings {
         route::refuse_unknown(layers.table, Self::KEYS, &[("under [[route]]", Route::KEYS)], &mut problems);
         let routes = table.and_then(|_| route::routes(&layers, &mut problems));
         check_link_window(&layers, routes.as_deref().unwrap_or_default(), &mut problems);
-        let settings = Self::assemble(routes, Vec::new(), &layers, &mut problems);
+        let mut settings = Self::assemble(routes, Vec::new(), &layers, &mut problems);
+        if let Some(settings) = &mut settings {
+            http::check_process(settings, &mut problems, &layers);
+        }
         Problems::none_or(problems, settings)
     }
 }
@@ -365,7 +368,7 @@ mod tests {
             (
                 vec![
                     "--listen",
-                    "http://:1",
+                    "ws://:1",
                     "--forward",
                     "a:0",
                     "--forward",
@@ -376,7 +379,7 @@ mod tests {
                     "0",
                 ],
                 vec![
-                    "--listen: `http://:1`: http:// is not served by this version; tcp:// and udp:// are / --listen tcp://:7890",
+                    "--listen: `ws://:1`: ws:// is not known; tcp://, udp:// and http:// are / --listen tcp://:7890",
                     "--forward: `a:0`: port 0 is no destination; ports are 1 to 65535 / --forward 10.0.0.1:1234",
                     "--forward: `x` is not HOST:PORT; an IPv6 address goes in brackets, as in [::1]:9 / --forward 10.0.0.1:1234",
                     "--codec: `json` is not a codec; there are raw, lines, length-prefixed, delimiter, foo / --codec lines",

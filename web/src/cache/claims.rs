@@ -126,6 +126,12 @@ impl Lead {
         });
     }
 
+    /// Does not ask after all: there is an answer.
+    pub(crate) fn give_way(self) -> Claim {
+        self.decide(Outcome::Stored);
+        Claim::Follow(Follower(self.fetch.outcome.subscribe()))
+    }
+
     /// What it is for.
     pub(crate) fn key(&self) -> Option<&Key> {
         self.key.as_ref()

@@ -17,7 +17,7 @@ use super::{
     Cache,
     claims::{Lead, Outcome},
     counters::Unkept,
-    disk::Writing,
+    disk::{Disk, Writing},
     entry::{Content, Entry, SEGMENT},
 };
 
@@ -154,10 +154,14 @@ impl Open {
         while !self.gathered.is_empty() {
             rest.push(cut(&mut self.gathered));
         }
-        match (self.sink, &cache.0.disk) {
-            (Sink::File(writing), _) => keep_long(writing, rest, self.entry, self.lead, cache),
+        match (self.sink, cache.0.disk.clone()) {
+            (Sink::File(writing), Some(disk)) => {
+                keep_long(disk, writing, rest, self.entry, self.lead, cache);
+            }
+            (Sink::File(_), None) => {}
             (Sink::Memory(_), Some(disk)) if is_long => {
-                keep_long(Writing::begin(disk, self.entry.id), rest, self.entry, self.lead, cache);
+                let writing = Writing::begin(&disk, self.entry.id);
+                keep_long(disk, writing, rest, self.entry, self.lead, cache);
             }
             (Sink::Memory(mut segments), _) => {
                 segments.append(&mut rest);
@@ -168,10 +172,14 @@ impl Open {
     }
 }
 
-fn keep_long(writing: Writing, rest: Vec<Bytes>, mut entry: Entry, lead: Lead, cache: Cache) {
+/// The head is written before anybody is told: who has waited finds the entry.
+fn keep_long(disk: Disk, writing: Writing, rest: Vec<Bytes>, mut entry: Entry, lead: Lead, cache: Cache) {
     writing.finish(rest, move |written| {
-        if let Ok(sums) = written {
+        let kept = written.and_then(|sums| {
             entry.content = Content::File(sums.into());
+            disk.write_now(&entry)
+        });
+        if kept.is_ok() {
             cache.keep(&Arc::new(entry), &lead);
         } else {
             cache.0.tallies.unkept(Unkept::Disk);

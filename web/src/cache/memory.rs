@@ -100,10 +100,18 @@ impl Memory {
     pub(crate) fn keep(&self, entry: Arc<Entry>) {
         let key = entry.key.clone();
         let mut variants = self.others(&key, &entry.selection);
-        let excess = (variants.len() + 1).saturating_sub(VARIANTS);
-        variants.drain(..excess);
         variants.push(entry);
+        self.trim(&mut variants);
         self.insert(&key, variants);
+    }
+
+    /// Leaves out the oldest variants where there are too many, or more than one lock's share of the room would hold.
+    fn trim(&self, variants: &mut Vec<Arc<Entry>>) {
+        let mut weight: u64 = variants.iter().map(|entry| entry.weight() as u64).sum();
+        while variants.len() > VARIANTS || (variants.len() > 1 && weight > self.map.shard_capacity() / 2) {
+            weight -= variants.remove(0).weight() as u64;
+            self.tallies.count(Count::EvictedFromMemory);
+        }
     }
 
     /// Drops what is kept for the same requests as `entry`. One caller at a time.

@@ -4,7 +4,7 @@
 //! Whoever has to ask a server `claim`s the right to, so that one request goes for many, and `admit`s the reply, which may
 //! become a `Filling`. `invalidate` and `purge` drop. The time is a parameter everywhere.
 //!
-//! Read `rules` (what RFC 9111 says), `answer` (what a client gets), `filling` (how an entry comes to be), then `memory` and
+//! Read `found` (what a request is told), `rules` (what RFC 9111 says), `answer` (what a client gets), `filling` (how an entry comes to be), then `memory` and
 //! `disk`. Nothing here knows a server, a socket or a setting's name.
 
 mod answer;
@@ -14,7 +14,9 @@ mod counters;
 mod directives;
 mod disk;
 mod entry;
+mod error;
 mod filling;
+mod found;
 mod key;
 mod memory;
 mod range;
@@ -24,7 +26,6 @@ mod status;
 
 use std::{
     collections::HashMap,
-    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -34,20 +35,21 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, Method, Response,
+    HeaderMap, HeaderName, Method,
     header::{
-        AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, DATE, IF_MATCH, IF_MODIFIED_SINCE,
-        IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LOCATION, PRAGMA, RANGE, UPGRADE,
+        AUTHORIZATION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
+        RANGE,
     },
     request, response,
 };
-use tokio::task::JoinHandle;
 
 pub use self::{
     body::Body,
     claims::{Claim, Follower, Lead, Outcome},
     counters::{Count, Counters, Unkept},
+    error::{NoUrl, OpenError},
     filling::{Filling, Tee},
+    found::{Found, Loading},
     key::Key,
     stale::Stale,
     status::{CACHE_STATUS, Forward, Forwarded, forwarded},
@@ -55,9 +57,9 @@ pub use self::{
 use self::{
     claims::Claims,
     counters::Tallies,
-    directives::says,
     disk::Disk,
     entry::{Content, Entry, Held},
+    found::bypass,
     memory::Memory,
     rules::Selection,
 };
@@ -92,74 +94,6 @@ struct Inner {
     changing: Mutex<()>,
 }
 
-/// Why a cache cannot be opened.
-#[derive(Debug)]
-pub struct OpenError {
-    directory: PathBuf,
-    cause: std::io::Error,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot use {} for a cache: {}", self.directory.display(), self.cause)
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
-
-/// What a purge was asked for is no absolute URL, or the beginning of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoUrl;
-
-impl fmt::Display for NoUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an absolute URL like http://host/path")
-    }
-}
-
-impl std::error::Error for NoUrl {}
-
-/// What is kept for a request.
-#[derive(Debug)]
-pub enum Found {
-    /// The answer.
-    Fresh(Response<Body>),
-    /// Something that the server has to be asked about.
-    Stale(Stale),
-    /// Something that has to be read first.
-    OnDisk(Loading),
-    /// Nothing that could answer, and why.
-    Missing(Forward),
-    /// Nothing, and the client wants nothing else: answer 504.
-    OnlyIfCached,
-    /// Nothing was looked for, and why. The reply may be for the cache nevertheless.
-    Bypassed(Forward),
-}
-
-/// An entry that is being read from disk.
-#[derive(Debug)]
-pub struct Loading {
-    cache: Cache,
-    job: JoinHandle<Option<Held>>,
-}
-
-impl Loading {
-    /// Waits for it. Never `OnDisk` again.
-    pub async fn load(self, request: &request::Parts, now: SystemTime) -> Found {
-        match self.job.await.ok().flatten() {
-            Some(held) => {
-                self.cache.promote(&held);
-                self.cache.judge(request, held, now)
-            }
-            None => self.cache.missing(request, Forward::UriMiss),
-        }
-    }
-}
-
 impl Cache {
     /// Opens a cache, with what an earlier process left in its directory.
     pub fn open(mut settings: Settings) -> Result<Self, OpenError> {
@@ -179,70 +113,22 @@ impl Cache {
         Ok(Self(Arc::new(Inner { settings, memory, disk, claims, tallies, held, changing })))
     }
 
-    /// What is kept for `request`.
-    pub fn lookup(&self, request: &request::Parts, now: SystemTime) -> Found {
-        if let Some(why) = bypass(request) {
-            return self.bypassed(why);
+    /// The right to ask a server for what `request` asks, or somebody to wait for who does. Who comes when the reply has just been
+    /// kept waits for nothing and looks again.
+    pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
+        let key = match Key::of(request) {
+            Some(key) if may_follow(request) => key,
+            key => return Claim::Lead(self.0.claims.alone(key)),
+        };
+        let claim = match self.0.claims.claim(key.clone()) {
+            // Between looking and leading, the one who led may have kept the reply.
+            Claim::Lead(lead) if self.has_answer(&key, &request.headers, now) => lead.give_way(),
+            claim => claim,
+        };
+        if matches!(claim, Claim::Follow(_)) {
+            self.0.tallies.count(Count::Collapsed);
         }
-        let Some(key) = key::spell(request) else { return self.bypassed(Forward::Bypass) };
-        if let Some(entry) = self.0.memory.find(&key, &request.headers) {
-            return self.judge(request, Held { entry, file: None }, now);
-        }
-        let place = self.0.disk.as_ref().and_then(|disk| Some((disk, disk.find(&key, &request.headers)?)));
-        match place {
-            Some((disk, place)) => Found::OnDisk(Loading { cache: self.clone(), job: disk.load(&place) }),
-            None if self.knows(&key) => self.missing(request, Forward::VaryMiss),
-            None => self.missing(request, Forward::UriMiss),
-        }
-    }
-
-    fn knows(&self, key: &str) -> bool {
-        self.0.memory.knows(key) || self.0.disk.as_ref().is_some_and(|disk| disk.knows(key))
-    }
-
-    fn bypassed(&self, why: Forward) -> Found {
-        self.0.tallies.count(Count::Bypassed);
-        Found::Bypassed(why)
-    }
-
-    fn missing(&self, request: &request::Parts, why: Forward) -> Found {
-        self.0.tallies.count(Count::Misses);
-        if says(&request.headers, "only-if-cached") { Found::OnlyIfCached } else { Found::Missing(why) }
-    }
-
-    /// Whether `held` may answer `request` now.
-    fn judge(&self, request: &request::Parts, held: Held, now: SystemTime) -> Found {
-        let headers = &request.headers;
-        let freshness = &held.entry.freshness;
-        held.entry.touch();
-        if headers.contains_key(AUTHORIZATION) && !freshness.is_for_all {
-            return self.missing(request, Forward::Request);
-        }
-        let is_fresh = freshness.staleness(now).is_none();
-        let has_a_say = headers.contains_key(CACHE_CONTROL) || headers.contains_key(PRAGMA);
-        if if has_a_say { rules::allows(headers, freshness, now) } else { is_fresh } {
-            self.0.tallies.count(Count::Hits);
-            return Found::Fresh(answer::answer(request, &held, now, None, self.0.disk.as_ref()));
-        }
-        let why = if is_fresh || asks_for_the_server(headers) { Forward::Request } else { Forward::Stale };
-        if says(headers, "only-if-cached") {
-            return self.missing(request, why);
-        }
-        Found::Stale(Stale { cache: self.clone(), held, why })
-    }
-
-    /// The right to ask a server for what `request` asks, or somebody to wait for who does.
-    pub fn claim(&self, request: &request::Parts) -> Claim {
-        match Key::of(request) {
-            Some(key) if may_follow(request) => {
-                let claim = self.0.claims.claim(key);
-                if matches!(claim, Claim::Follow(_)) {
-                    self.0.tallies.count(Count::Collapsed);
-                }
-                claim
-            }
-            key => Claim::Lead(self.0.claims.alone(key)),
-        }
+        claim
     }
 
     /// The right to ask a server without anybody waiting for it: for who has waited in vain.
@@ -277,6 +163,9 @@ impl Cache {
         now: SystemTime,
     ) -> Result<(Entry, Option<u64>), Unkept> {
         let key = lead.key().filter(|_| request.method == Method::GET).ok_or(Unkept::Method)?.clone();
+        if bypass(request).is_some() {
+            return Err(Unkept::Forbidden);
+        }
         let freshness = rules::judge(&request.headers, reply, self.0.settings.ttl, now)?;
         let expected = length(&reply.headers)?;
         if expected.is_some_and(|length| length > self.0.settings.max_entry_bytes) {
@@ -317,10 +206,11 @@ impl Cache {
             self.0.tallies.unkept(Unkept::Overtaken);
             return lead.decide(Outcome::NotStorable);
         }
-        self.put(entry);
+        // A long body got its head with its last byte, from the thread that wrote it.
+        self.put(entry, matches!(entry.content, Content::File(_)));
         drop(guard);
         self.0.tallies.count(Count::Stored);
-        lead.decide(Outcome::Stored);
+        lead.decide(outcome(entry));
     }
 
     /// Keeps an entry that was kept before, unless it was dropped meanwhile.
@@ -330,19 +220,19 @@ impl Cache {
             self.0.memory.holds(entry) || self.0.disk.as_ref().is_some_and(|disk| disk.holds(entry));
         let is_wanted = is_kept && !lead.is_overtaken();
         if is_wanted {
-            self.put(entry);
+            self.put(entry, false);
         }
         drop(guard);
-        lead.decide(if is_wanted { Outcome::Stored } else { Outcome::NotStorable });
+        lead.decide(if is_wanted { outcome(entry) } else { Outcome::NotStorable });
     }
 
-    fn put(&self, entry: &Arc<Entry>) {
+    fn put(&self, entry: &Arc<Entry>, is_written: bool) {
         match entry.content {
             Content::Memory(_) => self.0.memory.keep(entry.clone()),
             Content::File(_) => self.0.memory.drop_same(entry),
         }
         if let Some(disk) = &self.0.disk {
-            disk.keep(entry);
+            disk.keep(entry, is_written);
         }
     }
 
@@ -424,22 +314,10 @@ impl Cache {
     }
 }
 
-/// Why a request is not for the cache.
-fn bypass(request: &request::Parts) -> Option<Forward> {
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Some(Forward::Method);
-    }
-    let headers = &request.headers;
-    let is_conditional = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name));
-    let is_not_for_us = is_conditional || headers.contains_key(UPGRADE) || says(headers, "no-store");
-    is_not_for_us.then_some(Forward::Bypass)
-}
-
-/// Whether the client wants the server's word, whatever is kept.
-fn asks_for_the_server(headers: &HeaderMap) -> bool {
-    let is_pragma =
-        headers.get(PRAGMA).is_some_and(|pragma| pragma.as_bytes().eq_ignore_ascii_case(b"no-cache"));
-    is_pragma || ["no-cache", "max-age", "min-fresh"].iter().any(|name| says(headers, name))
+/// What those who waited for `entry` are told. If it may not be used without the server's word, each would lead in turn.
+fn outcome(entry: &Entry) -> Outcome {
+    let lasts = entry.freshness.lifetime > entry.freshness.age;
+    if lasts { Outcome::Stored } else { Outcome::NotStorable }
 }
 
 /// Whether the reply to somebody else's request can be the answer to this one.

@@ -2,7 +2,7 @@
 
 use web::cache::{Claim, Count, Forward, Found, NoUrl, Outcome, Stale, Unkept};
 
-use crate::site::{Site, at, bytes, get, reply, request, settings, word};
+use crate::site::{MIB, Site, at, bytes, get, reply, request, settings, word};
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -218,15 +218,16 @@ fn what_is_longer_than_an_entry_may_be_is_given_up_on_the_way() {
 /// Fails if who waits is not told as soon as it is known.
 #[test]
 fn who_waits_hears_what_came_of_it() {
-    let cases: [(&[&str], &[u8], Outcome); 3] = [
+    let cases: [(&[&str], &[u8], Outcome); 4] = [
         (&[], b"body", Outcome::Stored),
+        (&["cache-control: no-cache", "etag: \"1\""], b"body", Outcome::NotStorable),
         (&["cache-control: no-store"], b"body", Outcome::NotStorable),
         (&["content-length: 9"], b"body", Outcome::NotStorable),
     ];
     for (headers, body, outcome) in cases {
         let site = Site::open(settings(60));
-        let Claim::Lead(lead) = site.cache.claim(&get("/a")) else { panic!("nobody leads yet") };
-        let Claim::Follow(follower) = site.cache.claim(&get("/a")) else { panic!("somebody leads") };
+        let Claim::Lead(lead) = site.cache.claim(&get("/a"), at(0)) else { panic!("nobody leads yet") };
+        let Claim::Follow(follower) = site.cache.claim(&get("/a"), at(0)) else { panic!("somebody leads") };
         if let Some(filling) = site.cache.admit(lead, &get("/a"), &reply(200, headers), at(0)) {
             site.fill(filling, body);
         }
@@ -234,18 +235,36 @@ fn who_waits_hears_what_came_of_it() {
     }
 }
 
+/// Fails if who leads does not look again: of two that found nothing, the second would ask though the first has the reply.
+#[test]
+fn who_comes_just_after_the_reply_does_not_ask_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Some((folder.path().to_owned(), 64 * MIB));
+    let site = Site::open(web::cache::Settings { disk, ..settings(60) });
+    for (target, length) in [("/short", 5), ("/long", 600_000)] {
+        assert_eq!(word(&site.look(&get(target), at(0))), "missing");
+        site.fetch(&get(target), &reply(200, &[]), &bytes(1, length), at(0));
+
+        let Claim::Follow(follower) = site.cache.claim(&get(target), at(0)) else { panic!("{target}") };
+        assert_eq!(site.runtime.block_on(follower.wait(LONG)), Outcome::Stored);
+        let wants_better = request("GET", target, &["cache-control: no-cache"]);
+        assert!(matches!(site.cache.claim(&wants_better, at(0)), Claim::Lead(_)));
+        assert!(matches!(site.cache.claim(&get(target), at(60)), Claim::Lead(_)));
+    }
+}
+
 /// Fails if a reply that is for one client is waited for by another.
 #[test]
 fn nobody_waits_for_a_reply_that_is_not_for_him() {
     let site = Site::open(settings(60));
-    let _lead = site.cache.claim(&get("/a"));
+    let _lead = site.cache.claim(&get("/a"), at(0));
 
     for headers in
         [["range: bytes=0-1"], ["if-none-match: \"1\""], ["authorization: x"], ["cache-control: no-store"]]
     {
-        let claim = site.cache.claim(&request("GET", "/a", &headers));
+        let claim = site.cache.claim(&request("GET", "/a", &headers), at(0));
         assert!(matches!(claim, Claim::Lead(_)), "{headers:?}");
     }
-    assert!(matches!(site.cache.claim(&request("HEAD", "/a", &[])), Claim::Lead(_)));
-    assert!(matches!(site.cache.claim(&get("/a")), Claim::Follow(_)));
+    assert!(matches!(site.cache.claim(&request("HEAD", "/a", &[]), at(0)), Claim::Lead(_)));
+    assert!(matches!(site.cache.claim(&get("/a"), at(0)), Claim::Follow(_)));
 }

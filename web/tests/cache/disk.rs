@@ -4,10 +4,11 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::TempDir;
-use web::cache::{Cache, Count, Found, Settings, Unkept};
+use web::cache::{Cache, Claim, Count, Found, Outcome, Settings, Unkept};
 
 use crate::site::{Answer, MIB, Site, at, bytes, get, reply, request, settings, word};
 
@@ -74,6 +75,25 @@ fn bodies_of_all_lengths_come_back_byte_for_byte() {
     check(&site);
     assert!(site.cache.counters().memory_bytes < 2 * MIB, "long bodies are on disk only");
     check(&reopen(site, on_disk(folder.path())));
+}
+
+/// Fails if who waits is told before the head is written: he would find nothing and ask the server too.
+#[test]
+fn who_waited_for_a_long_body_finds_it() {
+    let folder = folder();
+    let site = Site::open(on_disk(folder.path()));
+    for round in 0..20 {
+        let asked = get(&format!("/{round}"));
+        let Claim::Lead(lead) = site.cache.claim(&asked, at(0)) else { panic!("nobody leads yet") };
+        let Claim::Follow(follower) = site.cache.claim(&asked, at(0)) else { panic!("somebody leads") };
+        let mut filling = site.cache.admit(lead, &asked, &reply(200, &[]), at(0)).unwrap();
+        filling.push(&bytes(round, 600_000));
+        filling.finish();
+
+        let wait = follower.wait(Duration::from_secs(30));
+        assert_eq!(site.runtime.block_on(wait), Outcome::Stored);
+        assert!(site.hit(&asked, at(0)).body == bytes(round, 600_000));
+    }
 }
 
 /// Fails if a body on its way is gathered in memory: 50 MB are no more than a few segments.
@@ -150,6 +170,20 @@ fn the_disk_s_bound_is_kept_and_what_is_used_stays() {
     assert_eq!(word(&site.look(&get("/1"), at(1))), "missing");
 }
 
+/// Fails if what has just come counts as not asked for: those that were go round, and it would be the first to go.
+#[test]
+fn a_newcomer_is_not_the_first_to_go() {
+    let folder = folder();
+    let disk = Some((folder.path().to_owned(), 4 * MIB));
+    let site = Site::open(Settings { disk, memory_bytes: 0, ..settings(600) });
+    for index in 0..60 {
+        let asked = get(&format!("/{index}"));
+        site.fetch(&asked, &reply(200, &[]), &bytes(index, 100_000), at(0));
+        assert!(site.hit(&asked, at(1)).body == bytes(index, 100_000));
+    }
+    assert!(site.cache.counters().of(Count::EvictedFromDisk) > 0);
+}
+
 #[test]
 fn a_body_on_its_way_counts_and_leaves_nothing_when_it_breaks() {
     let folder = folder();
@@ -184,7 +218,8 @@ fn a_damaged_file_is_a_miss_and_never_wrong_bytes() {
     fastrand::seed(7);
     let (short, long) = (bytes(1, 5_000), bytes(2, 700_000));
     let mut misses = 0;
-    for round in 0..60 {
+    // Each of three files, in each of three ways, before and after the start.
+    for round in 0..72 {
         let folder = folder();
         let site = Site::open(on_disk(folder.path()));
         site.fetch(&get("/short"), &reply(200, &["etag: \"1\""]), &short, at(0));
@@ -205,23 +240,23 @@ fn a_damaged_file_is_a_miss_and_never_wrong_bytes() {
             assert!(whole(&site, target).unwrap().body == *body);
         }
     }
-    assert!(misses >= 60, "{misses}");
+    assert_eq!(misses, 72);
 }
 
-/// Flips a bit of one file, or cuts it short, or empties it.
+/// Flips a bit of one file, or cuts it short, or blanks it.
 fn damage(folder: &Path, round: usize) {
     let all: Vec<_> = ["head", "body"].iter().flat_map(|kind| files(folder, kind)).collect();
-    for path in all {
-        let mut bytes = fs::read(&path).unwrap();
-        let at = fastrand::usize(..bytes.len());
-        match round % 3 {
-            0 => bytes[at] ^= 1 << fastrand::u8(..8),
-            1 => bytes.truncate(at),
-            _ => bytes.fill(0),
-        }
-        // Written in place, as a disk fails: whoever has it open sees it too.
-        fs::write(&path, bytes).unwrap();
+    assert_eq!(all.len(), 3);
+    let path = &all[round / 2 % 3];
+    let mut bytes = fs::read(path).unwrap();
+    let at = fastrand::usize(..bytes.len());
+    match round / 6 % 3 {
+        0 => bytes[at] ^= 1 << fastrand::u8(..8),
+        1 => bytes.truncate(at),
+        _ => bytes.fill(0),
     }
+    // In place, as a disk fails.
+    fs::write(path, bytes).unwrap();
 }
 
 /// Fails if a file is believed because of its name.

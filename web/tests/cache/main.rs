@@ -4,6 +4,8 @@
 
 mod answers;
 mod changes;
+mod collapsing;
+mod crowd;
 mod disk;
 mod kill;
 mod rules;

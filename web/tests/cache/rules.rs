@@ -1,6 +1,6 @@
 //! RFC 9111 for a shared cache, as a table: a reply, a later request, and what the cache makes of it.
 
-use crate::site::{Site, at, get, reply, request, settings, word};
+use crate::site::{MIB, Site, at, bytes, get, reply, request, settings, word};
 
 /// The first request, the reply to it, the second request, how many seconds later, and what is found for it.
 struct Case(
@@ -60,6 +60,30 @@ fn a_reply_is_fresh_as_long_as_it_says() {
             Case(&[], 200, &["expires: 0"], &[], 0, "missing"),
             Case(&[], 200, &["expires: 0", "etag: \"1\""], &[], 0, "stale"),
             Case(&[], 200, &["cache-control: max-age=99999999999999999"], &[], 9, "fresh"),
+            Case(
+                &[],
+                200,
+                &["cache-control: max-age=18446744073709551615", "age: 7"],
+                &["cache-control: max-stale"],
+                9,
+                "fresh",
+            ),
+            Case(
+                &[],
+                200,
+                &["etag: \"1\"", "age: 18446744073709551615"],
+                &["cache-control: max-stale"],
+                9,
+                "fresh",
+            ),
+            Case(
+                &[],
+                200,
+                &["etag: \"1\"", "age: 18446744073709551615"],
+                &["cache-control: max-stale=5"],
+                9,
+                "stale",
+            ),
         ],
     );
 }
@@ -157,6 +181,9 @@ fn a_client_may_ask_for_better_or_worse() {
             ),
             Case(&[], 200, TEN, &["cache-control: no-store"], 0, "bypassed"),
             Case(&[], 200, TEN, &["if-match: \"1\""], 0, "bypassed"),
+            Case(&[], 200, TEN, &["content-length: 3"], 0, "bypassed"),
+            Case(&["content-length: 3"], 200, TEN, &[], 0, "missing"),
+            Case(&["transfer-encoding: chunked"], 200, TEN, &[], 0, "missing"),
             Case(
                 &[],
                 200,
@@ -227,6 +254,19 @@ fn only_get_is_kept_and_only_get_and_head_are_answered() {
         assert_eq!(word(&site.look(&request(method, "/a", &[]), at(0))), "bypassed", "{method}");
     }
     assert_eq!(word(&site.look(&request("HEAD", "/a", &[]), at(0))), "fresh");
+}
+
+/// Fails if variants that are too much for the room together push each other out.
+#[test]
+fn of_too_many_variants_the_newest_stay() {
+    let site = Site::open(web::cache::Settings { memory_bytes: MIB, ..settings(60) });
+    let asked = |index: u64| request("GET", "/a", &[&format!("accept-language: {index}")]);
+    for index in 0..50 {
+        site.fetch(&asked(index), &reply(200, &["vary: accept-language"]), &bytes(index, 100_000), at(0));
+        assert!(site.hit(&asked(index), at(1)).body == bytes(index, 100_000));
+    }
+    assert_eq!(word(&site.look(&asked(0), at(1))), "missing");
+    assert!(site.cache.counters().memory_bytes <= MIB);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Site {
         reply: &response::Parts,
         now: SystemTime,
     ) -> Option<Filling> {
-        let lead = match self.cache.claim(request) {
+        let lead = match self.cache.claim(request, now) {
             Claim::Lead(lead) => lead,
             Claim::Follow(_) => self.cache.alone(request),
         };

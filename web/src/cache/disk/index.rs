@@ -14,7 +14,11 @@ use std::{
 
 use http::HeaderMap;
 
-use crate::cache::{entry::Entry, key::Key, rules::Selection};
+use crate::cache::{
+    entry::Entry,
+    key::Key,
+    rules::{Freshness, Selection},
+};
 
 /// Variants of one resource; with more, the oldest goes.
 pub(crate) const VARIANTS: usize = 32;
@@ -25,6 +29,7 @@ pub(crate) struct Place {
     pub key: Key,
     pub id: u64,
     pub selection: Selection,
+    pub freshness: Freshness,
     /// Of its files, in whole blocks.
     pub bytes: u64,
     pub is_long: bool,
@@ -41,6 +46,7 @@ impl Place {
             key: entry.key.clone(),
             id: entry.id,
             selection: entry.selection.clone(),
+            freshness: entry.freshness,
             bytes,
             is_long,
             used: entry.used.clone(),

@@ -209,34 +209,54 @@ impl Disk {
         self.job(move |disk| disk.0.files.remove(id, true));
     }
 
-    /// Keeps `entry`, whose body is in memory, or in its file already.
-    pub(crate) fn keep(&self, entry: &Arc<Entry>) {
-        let weight = entry.weight() as u64;
+    /// Writes the head of a long entry, whose body is in its file. Waits: not for shards.
+    pub(crate) fn write_now(&self, entry: &Entry) -> io::Result<()> {
+        let written = self.0.files.write_head(entry);
+        self.tell(written.as_ref().err());
+        if written.is_err() {
+            self.discard(entry.id);
+        }
+        written.map(drop)
+    }
+
+    /// Keeps `entry`; what of it is not written yet is, soon.
+    pub(crate) fn keep(&self, entry: &Arc<Entry>, is_written: bool) {
         let is_long = matches!(entry.content, Content::File(_));
-        if !is_long && self.0.pending.fetch_add(weight, Relaxed) > PENDING {
-            self.0.pending.fetch_sub(weight, Relaxed);
+        let weight = entry.weight() as u64;
+        let waits = if is_long { 0 } else { weight };
+        if self.0.pending.fetch_add(waits, Relaxed) > PENDING {
+            self.0.pending.fetch_sub(waits, Relaxed);
             self.0.tallies.unkept(Unkept::Disk);
             return self.remove(self.replaced(entry));
         }
         let body = if is_long { files::blocks(entry.length) } else { 0 };
-        let place = Arc::new(Place::of(entry, files::blocks(weight) + body, is_long, false));
-        let mut index = self.index();
-        let was_there = index.holds(&entry.key, entry.id);
-        let mut gone = index.add(place.clone());
-        gone.retain(|old| old.id != entry.id);
-        let evicted = index.shrink(self.0.limit);
-        drop(index);
-        place.is_ready.store(was_there, Relaxed);
-        self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
-        gone.extend(evicted);
+        let place = Place::of(entry, files::blocks(weight) + body, is_long, is_written);
+        let place = self.enter(place);
+        if is_written {
+            return;
+        }
         let entry = entry.clone();
         self.job(move |disk| {
             disk.write(&entry, &place);
-            if !is_long {
-                disk.0.pending.fetch_sub(weight, Relaxed);
-            }
+            disk.0.pending.fetch_sub(waits, Relaxed);
         });
+    }
+
+    /// Puts a place into the index, and drops what it replaces and what has to make room.
+    fn enter(&self, mut place: Place) -> Arc<Place> {
+        let mut index = self.index();
+        // An entry that is said to hold goes on being found while its head is written anew.
+        *place.is_ready.get_mut() |= index.holds(&place.key, place.id);
+        let place = Arc::new(place);
+        // Room first: where all others were asked for, the newcomer would be the first to go.
+        let evicted = index.shrink(self.0.limit.saturating_sub(place.bytes));
+        let mut gone = index.add(place.clone());
+        drop(index);
+        self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
+        gone.extend(evicted);
+        gone.retain(|old| old.id != place.id);
         self.remove(gone);
+        place
     }
 
     /// What is no longer right because of `entry`, which there is no room for.

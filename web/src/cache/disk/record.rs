@@ -178,3 +178,76 @@ fn entry(id: u64, record: Record, content: Content) -> Option<Entry> {
         used: Arc::default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn sample(body: &[u8]) -> Entry {
+        let second = Duration::from_secs(1);
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_bytes(b"\xff 1").unwrap());
+        headers.append("x-a", HeaderValue::from_static("2"));
+        Entry {
+            key: Key::recall("http://h/a".to_owned()),
+            id: 7,
+            selection: Selection(vec![
+                ("accept".parse().unwrap(), Some(b"x".to_vec())),
+                ("te".parse().unwrap(), None),
+            ]),
+            status: StatusCode::NOT_FOUND,
+            headers,
+            freshness: Freshness {
+                received: SystemTime::UNIX_EPOCH + 9 * second,
+                age: second,
+                lifetime: 2 * second,
+                while_revalidate: 3 * second,
+                if_error: 4 * second,
+                is_strict: true,
+                is_for_all: true,
+            },
+            length: body.len() as u64,
+            content: Content::Memory(body.chunks(SEGMENT).map(Bytes::copy_from_slice).collect()),
+            used: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let entry = sample(b"body");
+        let file = Bytes::from(encode(&entry).unwrap());
+        let read = decode(7, &file).unwrap();
+
+        assert_eq!((&read.key, &read.selection, read.status), (&entry.key, &entry.selection, entry.status));
+        assert_eq!(
+            (&read.headers, read.freshness, read.length),
+            (&entry.headers, entry.freshness, entry.length)
+        );
+        assert!(matches!(&read.content, Content::Memory(body) if body[..] == [&b"body"[..]]));
+        assert!(decode(8, &file).is_none(), "of another entry");
+    }
+
+    proptest! {
+        /// Fails if any byte is covered by no checksum, or anything is read that is not there.
+        #[test]
+        fn any_damage_is_seen(at in any::<usize>(), bit in 0..8_u32, is_cut in any::<bool>()) {
+            let mut file = encode(&sample(b"a body of some length")).unwrap();
+            let at = at % file.len();
+            if is_cut {
+                file.truncate(at);
+            } else {
+                file[at] ^= 1 << bit;
+            }
+            prop_assert!(decode(7, &Bytes::from(file)).is_none());
+        }
+
+        #[test]
+        fn any_bytes_are_no_entry(bytes in any::<Vec<u8>>()) {
+            let announced = [&MAGIC[..], &bytes].concat();
+            prop_assert!(decode(7, &Bytes::from(announced)).is_none());
+            prop_assert_eq!(head_length(&bytes), None);
+        }
+    }
+}
