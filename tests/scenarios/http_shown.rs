@@ -38,7 +38,8 @@ impl Served {
         let servers = [(); 3].map(|()| web_server());
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("http.toml"), settings(&servers)).unwrap();
-        let args = ["up", "--config", "http.toml", "--http", "127.0.0.1:0", "--log-format", "json"];
+        let args = "up --config http.toml --http 127.0.0.1:0 --admin 127.0.0.1:0 --log-format json";
+        let args: Vec<&str> = args.split(' ').collect();
         let up = Process::start(&args, &[], dir.path());
         let address = |line| up.logged(line, |_| true)["address"].as_str().unwrap().parse().unwrap();
         let (address, http) = (address("listening"), address("statistics are shown"));
@@ -168,4 +169,32 @@ fn top_has_requests_hits_and_who_is_out_of_the_ring_in_its_lines() {
 
     served.lose_the_third();
     eventually("it is named", || ends(" out=server-3"));
+}
+
+/// Fails if what is purged is found again, what is not is lost, or a page that somebody looks at may purge.
+#[test]
+fn what_is_kept_is_dropped_by_url_and_by_prefix() {
+    let served = Served::start();
+    let admin =
+        served.up.logged("caches can be purged", |_| true)["address"].as_str().unwrap().parse().unwrap();
+    let purge = |what: &str, headers: &str| {
+        let answer = ask(admin, &format!("POST /purge?{what}"), headers);
+        (answer.status, answer.json()["purged"].as_u64())
+    };
+    let get = |paths: &[&str]| {
+        paths.iter().for_each(|path| assert_eq!(served.get(path), 200));
+        served.up.report().value()["routes"][0]["http"]["cache"]["counts"]["hits"].as_u64()
+    };
+    assert_eq!(get(&["/a/1", "/a/2", "/b"]), Some(0));
+
+    assert_eq!(purge(&format!("url=http://{}/a/1", served.address), ""), (200, Some(1)));
+    assert_eq!(get(&["/a/1", "/a/2", "/b"]), Some(2));
+    assert_eq!(purge(&format!("prefix=http://{}/a/", served.address), ""), (200, Some(2)));
+    assert_eq!(get(&["/a/1", "/a/2", "/b"]), Some(3));
+
+    for wrong in ["", "url=/b", "all=1", "url=http://h/&prefix=http://h/"] {
+        assert_eq!(purge(wrong, ""), (400, None), "{wrong}");
+    }
+    assert_eq!(purge(&format!("url=http://{}/b", served.address), "Origin: http://h\r\n"), (403, None));
+    assert_eq!(get(&["/b"]), Some(4));
 }
