@@ -20,7 +20,8 @@ export class Requests {
     const [old, latest] = [before, after].map((moment) => moment?.counted.get(route));
     if (!old || !latest) return { all: 0, second: 0 };
     const all = Math.max(0, count(latest) - count(old));
-    return { all, second: after.now > before.now ? (all * 1000) / (after.now - before.now) : 0 };
+    // The first two may come at once.
+    return { all, second: (all * 1000) / Math.max(1000, after.now - before.now) };
   }
 }
 
