@@ -182,7 +182,9 @@ fn what_is_kept_is_dropped_by_url_and_by_prefix() {
         (answer.status, answer.json()["purged"].as_u64())
     };
     let get = |paths: &[&str]| {
-        paths.iter().for_each(|path| assert_eq!(served.get(path), 200));
+        for path in paths {
+            assert_eq!(served.get(path), 200);
+        }
         served.up.report().value()["routes"][0]["http"]["cache"]["counts"]["hits"].as_u64()
     };
     assert_eq!(get(&["/a/1", "/a/2", "/b"]), Some(0));
