@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{Destination, Process, Report, Source, eventually_some, eventually_within};
 
 const LISTEN: &str = "tcp://127.0.0.1:0";
+const WEB: &str = "http://127.0.0.1:0";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     /// Where to forward to; the first is the primary.
     destinations: Vec<Forward>,
     settings: Vec<(&'static str, &'static str)>,
+    /// Settings of the processes, above the route's.
+    general: Vec<(&'static str, &'static str)>,
     stats: Option<String>,
     /// Further flags of what sources connect to.
     front: Vec<String>,
@@ -80,6 +83,12 @@ impl Plan {
         self
     }
 
+    /// A route of requests, each for one of the servers it forwards to.
+    pub(crate) fn web(mut self) -> Self {
+        (self.listen, self.codec) = (WEB, None);
+        self
+    }
+
     /// So many workers for the destination named last.
     pub(crate) fn replicas(mut self, count: usize) -> Self {
         self.destinations.last_mut().expect("a destination to replicate").workers = count;
@@ -107,9 +116,15 @@ impl Plan {
         self
     }
 
-    /// A setting of the route, as in its file; a word, or a list as it is written there.
+    /// A setting of the route, as in its file; a word, or a number or list as it is written there.
     pub(crate) fn set(mut self, key: &'static str, value: &'static str) -> Self {
         self.settings.push((key, value));
+        self
+    }
+
+    /// A setting of the processes, as above the routes of a file.
+    pub(crate) fn set_for_all(mut self, key: &'static str, value: &'static str) -> Self {
+        self.general.push((key, value));
         self
     }
 
@@ -138,6 +153,15 @@ impl Plan {
         let mut fabric = Fabric { plan: self, front, workers: Vec::new(), address, link, dir };
         fabric.start_workers();
         fabric
+    }
+
+    /// What pegloom calls a destination that has no name.
+    fn name_of(&self, destination: usize) -> String {
+        match destination {
+            _ if self.listen == WEB => format!("server-{}", destination + 1),
+            0 => "primary".to_owned(),
+            _ => format!("secondary-{destination}"),
+        }
     }
 
     fn link_of(&self, front: &Process) -> String {
@@ -171,7 +195,8 @@ impl Plan {
     }
 
     fn has_settings(&self) -> bool {
-        !self.settings.is_empty() || self.destinations.iter().any(|forward| !forward.settings.is_empty())
+        let has_keys = !self.settings.is_empty() || !self.general.is_empty();
+        has_keys || self.destinations.iter().any(|forward| !forward.settings.is_empty())
     }
 
     fn route_args(&self) -> Vec<String> {
@@ -191,13 +216,17 @@ impl Plan {
             return;
         }
         let tables: Vec<String> = self.destinations.iter().map(Forward::table).collect();
-        let mut route = format!("[[route]]\nname = \"main\"\nlisten = \"{}\"\n", self.listen);
+        let general = self.general.iter().map(|(key, value)| format!("{key} = '{value}'\n"));
+        let mut route = general.collect::<String>();
+        writeln!(route, "[[route]]\nname = \"main\"\nlisten = \"{}\"", self.listen)
+            .expect("a string takes text");
         if let Some(codec) = self.codec {
             writeln!(route, "codec = \"{codec}\"").expect("a string takes text");
         }
         writeln!(route, "destinations = [{}]", tables.join(", ")).expect("a string takes text");
         for (key, value) in &self.settings {
-            let value = if value.starts_with('[') { (*value).to_owned() } else { format!("'{value}'") };
+            let is_bare = value.starts_with('[') || value.bytes().all(|byte| byte.is_ascii_digit());
+            let value = if is_bare { (*value).to_owned() } else { format!("'{value}'") };
             writeln!(route, "{key} = {value}").expect("a string takes text");
         }
         fs::write(dir.join("pegloom.toml"), route).expect("the settings are written");
@@ -223,6 +252,7 @@ impl Fabric {
             shards: 1,
             destinations: Vec::new(),
             settings: Vec::new(),
+            general: Vec::new(),
             stats: None,
             front: Vec::new(),
         }
@@ -273,7 +303,7 @@ impl Fabric {
     /// back this way.
     #[track_caller]
     pub(crate) fn start_worker(&mut self, destination: usize, number: usize) {
-        let destination = destination_name(destination);
+        let destination = self.plan.name_of(destination);
         let name = format!("{destination}-{number}");
         let links = self.links_of(&name);
         let own = ["--destination", &destination, "--ingress", &self.link, "--worker", &name];
@@ -332,10 +362,6 @@ impl Fabric {
             }
         }
     }
-}
-
-fn destination_name(at: usize) -> String {
-    if at == 0 { "primary".to_owned() } else { format!("secondary-{at}") }
 }
 
 #[track_caller]

@@ -25,6 +25,7 @@ use crate::{
     answer::Refusal,
     cache::{self, Tee},
     upstream::Lease,
+    watch::Part,
 };
 
 /// What is known of a request's body while it is passed on.
@@ -32,6 +33,8 @@ use crate::{
 pub(crate) struct Progress {
     /// Pieces that were passed on.
     pub(crate) pieces: Cell<u64>,
+    /// Some of it has not been read.
+    pub(crate) is_partial: Cell<bool>,
     /// What was wrong with it.
     pub(crate) fault: Cell<Option<Refusal>>,
 }
@@ -49,15 +52,25 @@ pub(crate) struct Upload {
     left: u64,
     silence: Silence,
     progress: Rc<Progress>,
+    /// Its client is busy as long as it is read.
+    _part: Rc<Part>,
 }
 
 impl Outgoing {
     /// What the client sends: at most `limit` bytes, with pauses of at most `patience`.
-    pub(crate) fn new(incoming: Incoming, limit: u64, patience: Duration, progress: Rc<Progress>) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit: u64,
+        patience: Duration,
+        progress: Rc<Progress>,
+        part: Rc<Part>,
+    ) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Upload(Upload { incoming, left: limit, silence: Silence::new(patience), progress })
+        progress.is_partial.set(true);
+        let silence = Silence::new(patience);
+        Self::Upload(Upload { incoming, left: limit, silence, progress, _part: part })
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -81,6 +94,7 @@ impl Upload {
         };
         self.silence.is_broken();
         self.progress.pieces.set(self.progress.pieces.get() + 1);
+        self.progress.is_partial.set(!(piece.is_none() || self.incoming.is_end_stream()));
         let Some(piece) = piece else { return Poll::Ready(None) };
         let piece = piece.map_err(|error| {
             self.progress.fault.set(Some(Refusal::Malformed));
@@ -170,9 +184,13 @@ impl Download {
     }
 
     fn settle_if_complete(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
+        if self.incoming.is_end_stream() {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
     }
@@ -182,17 +200,16 @@ impl Download {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
                 ready!(self.silence.poll_over(context));
-                self.fail();
+                // It may have nothing to say for good reasons.
+                self.lease = None;
                 return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
             }
         };
         self.silence.is_broken();
         match &piece {
-            None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
+            None => self.settle(),
+            // Behind trailers nobody asks for more.
+            Some(Ok(piece)) if piece.is_trailers() => self.settle(),
             Some(Ok(_)) => self.settle_if_complete(),
             Some(Err(_)) => self.fail(),
         }
@@ -298,9 +315,12 @@ impl Body for Reply {
             Some(Ok(piece)) => {
                 let bytes = piece.data_ref().map_or(0, Bytes::len);
                 self.account.note_sent(bytes as u64);
+                if self.source.is_end_stream() {
+                    self.account.note_complete();
+                }
             }
-            Some(Err(_)) => self.account.note_torn(),
-            None => {}
+            Some(Err(_)) => {}
+            None => self.account.note_complete(),
         }
         Poll::Ready(piece)
     }

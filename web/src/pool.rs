@@ -6,6 +6,7 @@ use std::{cell::RefCell, collections::VecDeque, time::Duration};
 
 use hyper::client::conn::http1::SendRequest;
 use proto::time::Instant;
+use tokio::task::AbortHandle;
 
 use crate::body::Outgoing;
 
@@ -15,7 +16,23 @@ const MOST: usize = 64;
 const LONGEST_IDLE: Duration = Duration::from_secs(15);
 
 /// A connection to a server, over which one request goes at a time.
-pub(crate) type Connection = SendRequest<Outgoing>;
+pub(crate) struct Connection {
+    pub(crate) requests: SendRequest<Outgoing>,
+    /// What moves its bytes.
+    pub(crate) task: AbortHandle,
+}
+
+impl Connection {
+    /// Ends it whatever is on its way. Dropped, it ends when a request that is being sent has been, which a server that
+    /// does not read can keep from happening.
+    pub(crate) fn break_off(self) {
+        self.task.abort();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+}
 
 /// The idle connections, the oldest first.
 #[derive(Default)]

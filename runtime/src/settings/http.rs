@@ -75,6 +75,9 @@ keyed! {
             /// Which server gets the next request: `round-robin`, one after the other as their weights say, or
             /// `least-requests`, the one with the fewest in progress for its weight.
             pub balance: Balance = "round-robin" => balance;
+            /// Clients that may be connected to each shard of the route at once; one more is closed when it connects, and
+            /// counted.
+            pub max_clients: usize = "16384" => value::count;
             /// Requests that may be with the route's servers at once; further ones wait for `queue_timeout`, and are
             /// then answered 503.
             pub max_connections: usize = "1024" => value::count;
@@ -104,6 +107,9 @@ keyed! {
             pub eject_after: usize = "3" => value::count;
             /// How long it stays out, at first; twice as long each time it fails again, a minute at most.
             pub eject_for: Duration = "5s" => value::duration;
+            /// Whether clients are proxies of yours, whose `X-Forwarded-Host` and `X-Forwarded-Proto` servers are to see; anybody
+            /// else's are replaced.
+            pub trust_forwarded: bool = "false" => value::boolean;
             /// What a server is asked for to see whether it is well: a path such as `/health`, answered with 200 to
             /// 399; or `none`.
             pub health: Option<String> = "none" => health;

@@ -44,8 +44,13 @@ fn requests(summary: &Summary) -> Vec<Family> {
             "Clients of a route of http:// that connected.",
             one(|of| of.connections),
         ),
+        counter(
+            "pegloom_http_turned_away_total",
+            "Clients for whom there was no room.",
+            one(|of| of.turned_away),
+        ),
         gauge("pegloom_http_clients", "Clients that are connected.", one(|of| of.clients)),
-        counter("pegloom_http_requests_total", "Requests whose head was understood.", one(|of| of.requests)),
+        counter("pegloom_http_requests_total", "Requests of clients.", one(|of| of.requests)),
         counter(
             "pegloom_http_replies_total",
             "Replies by the first digit of their status.",

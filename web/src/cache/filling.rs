@@ -125,7 +125,12 @@ impl Filling {
     }
 
     /// A body that passes through, and fills the entry on its way.
-    pub fn beside<B>(self, body: B) -> Tee<B> {
+    pub fn beside<B: Body>(self, body: B) -> Tee<B> {
+        // Nobody asks an empty body for its end.
+        if body.is_end_stream() {
+            self.finish();
+            return Tee { body, filling: None };
+        }
         Tee { body, filling: Some(self) }
     }
 
@@ -212,7 +217,7 @@ impl<B: Body<Data = Bytes>> Tee<B> {
                     filling.push(data);
                 }
                 // Who reads may not ask again after the last frame.
-                if self.body.is_end_stream() || filling.is_whole() {
+                if frame.is_trailers() || self.body.is_end_stream() || filling.is_whole() {
                     filling.finish();
                 } else {
                     self.filling = Some(filling);
