@@ -65,7 +65,7 @@ function viewOf(route, sights) {
   return route.http ? viewOfRequests(view, route.http) : view;
 }
 
-/** The same of a route of http://, which has clients and servers, and whose pace is that of requests. */
+/** The same of a route of HTTP, which has clients and servers, and whose pace is that of requests. */
 function viewOfRequests(view, http) {
   const pace = (count) => requests.risen(view.route, count);
   const all = pace((of) => of.requests);

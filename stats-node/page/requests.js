@@ -1,4 +1,4 @@
-// How fast the requests of routes of http:// come: what is counted now less what was counted up to ten seconds ago.
+// How fast the requests of routes of HTTP come: what is counted now less what was counted up to ten seconds ago.
 //
 // Statistics are totals and tell no time, so the time is that at which the page heard them. Totals that have fallen, because a
 // stats-node was started anew, make a rate of zero and not a negative one.
