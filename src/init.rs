@@ -23,7 +23,11 @@ Examples:
 
   A proxy for the Foo protocol:
     pegloom init foo --output foo.toml
-    pegloom up --config foo.toml --http 127.0.0.1:8088";
+    pegloom up --config foo.toml --http 127.0.0.1:8088
+
+  A cache in front of three web servers:
+    pegloom init http --output http.toml
+    pegloom up --config http.toml";
 
 /// Write a commented settings file with every default
 #[derive(clap::Args)]
@@ -44,6 +48,8 @@ enum Kind {
     Replicate,
     /// A proxy for the Foo protocol, which counts its messages
     Foo,
+    /// A reverse proxy for HTTP with a cache, in front of several servers
+    Http,
 }
 
 impl Kind {
@@ -51,6 +57,7 @@ impl Kind {
         match self {
             Self::Replicate => settings::template_replicate(),
             Self::Foo => settings::template_foo(),
+            Self::Http => settings::template_http(),
         }
     }
 }

@@ -19,12 +19,29 @@ use web::{Site, cache::NoUrl};
 
 const USAGE: &str = "POST /purge?url=http://HOST/PATH, or POST /purge?prefix=http://HOST/PATH";
 
+/// What was asked for.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    url: Option<String>,
+    prefix: Option<String>,
+}
+
 /// What is to be dropped.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
 enum Purge {
     Url(String),
     Prefix(String),
+}
+
+impl Asked {
+    /// One of the two, and not both.
+    fn purge(self) -> Option<Purge> {
+        match (self.url, self.prefix) {
+            (Some(url), None) => Some(Purge::Url(url)),
+            (None, Some(prefix)) => Some(Purge::Prefix(prefix)),
+            _ => None,
+        }
+    }
 }
 
 /// Answers, for ever.
@@ -53,13 +70,14 @@ fn answers(sites: Vec<Arc<Site>>) -> Router {
 async fn purge(
     State(sites): State<Arc<[Arc<Site>]>>,
     headers: HeaderMap,
-    what: Result<Query<Purge>, QueryRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     // A browser says where a POST comes from: a page somebody looks at has no business here.
     if headers.contains_key(ORIGIN) {
         return refuse(StatusCode::FORBIDDEN, "not from a page");
     }
-    let Ok(Query(what)) = what else { return refuse(StatusCode::BAD_REQUEST, "neither a url nor a prefix") };
+    let what = asked.ok().and_then(|Query(asked)| asked.purge());
+    let Some(what) = what else { return refuse(StatusCode::BAD_REQUEST, "not a url, nor a prefix") };
     let mut purged = 0;
     for site in &*sites {
         let dropped = match &what {

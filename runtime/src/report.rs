@@ -321,6 +321,12 @@ impl Source {
 }
 
 impl RouteReport {
+    /// Sources with a session; where it listens on `http://`, clients that are connected.
+    pub fn live(&self) -> u64 {
+        let sessions = || self.sessions.map_or(0, |sessions| sessions.live);
+        self.http.as_ref().map_or_else(sessions, |requests| requests.clients)
+    }
+
     /// Takes in what was counted of another part of the same route.
     pub fn absorb(&mut self, part: &Self) {
         self.add(part, u64::max);

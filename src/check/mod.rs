@@ -1,9 +1,12 @@
 //! `pegloom check`: what settings mean, where each came from, and what each route will do, in words.
 //!
 //! Nothing is started and nobody is connected to. The sentences are for whoever wants to know, before it runs, what
-//! goes where and in which pieces; `talk` has those about what destinations say.
+//! goes where and in which pieces; `talk` has those about what destinations say, `web` those of routes of `http://`.
 
 mod talk;
+mod web;
+
+use std::path::Path;
 
 use proto::codec::{Codec, Endianness, LengthPrefix};
 use runtime::{
@@ -33,15 +36,20 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let settings = Settings::load(&args.routes, &Environment::of_process())?;
     let parts = std::iter::once(settings::describe(&settings));
-    let parts = parts.chain(settings.routes.iter().map(in_words));
+    let parts =
+        parts.chain(settings.routes.iter().map(|route| in_words(route, settings.data_dir.as_deref())));
     exit::print(&parts.collect::<Vec<_>>().join("\n"))?;
     Ok(Exit::Clean)
 }
 
-/// What the route will do, and below it what its destinations may say, a line each.
-fn in_words(route: &Route) -> String {
-    let more = talk::sentences(route).into_iter().map(|sentence| format!("  {sentence}\n"));
-    std::iter::once(format!("{}\n", sentence(route))).chain(more).collect()
+/// What the route will do, and below it what its destinations may say or its servers get, a line each.
+fn in_words(route: &Route, data_dir: Option<&Path>) -> String {
+    let (first, more) = match web::sentence(route, data_dir) {
+        Some(first) => (first, web::sentences(route, data_dir)),
+        None => (sentence(route), talk::sentences(route)),
+    };
+    let more = more.into_iter().map(|sentence| format!("  {sentence}\n"));
+    std::iter::once(format!("{first}\n")).chain(more).collect()
 }
 
 /// What the route will do.

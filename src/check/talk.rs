@@ -62,7 +62,7 @@ fn names<'a>(destinations: impl Iterator<Item = &'a Destination>) -> String {
 }
 
 /// The keys of `keys` that somebody set, although they do nothing.
-fn idle(route: &Route, keys: &[&str], why: &str) -> Option<String> {
+pub(super) fn idle(route: &Route, keys: &[&str], why: &str) -> Option<String> {
     let is_set = |key: &&&str| route.origin(key).is_some_and(|origin| *origin != Origin::Default);
     let set: Vec<_> = keys.iter().filter(is_set).map(|key| format!("`{key}`")).collect();
     let do_nothing = if set.len() == 1 { "does nothing" } else { "do nothing" };

@@ -63,6 +63,13 @@ impl Past {
         total(now).saturating_sub(total(before))
     }
 
+    /// The same, a second.
+    pub(crate) fn per_second(&self, total: impl Fn(&Summary) -> u64) -> f64 {
+        let seconds = u32::try_from(self.summaries.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let risen = u32::try_from(self.risen(total)).unwrap_or(u32::MAX);
+        f64::from(risen) / f64::from(seconds.max(1))
+    }
+
     /// How long so many of a hundred replies took at most, of those of the last ten seconds: microseconds, to a power of two.
     pub(crate) fn reply_micros(&self, route: &str, percent: u64) -> Option<u64> {
         let buckets = |summary: &Summary| latency(summary, route).map_or(0, |latency| latency.buckets.len());
@@ -132,6 +139,8 @@ mod tests {
         let total = |summary: &Summary| summary.msg_req;
         assert_eq!(past(&(0..=40).collect::<Vec<_>>()).risen(total), 10);
         assert_eq!(past(&[40, 3]).risen(total), 0);
+        assert!((past(&[0, 30, 60]).per_second(total) - 30.0).abs() < 1e-9);
+        assert!(past(&[7]).per_second(total).abs() < 1e-9);
         assert_eq!(Past::default().risen(total), 0);
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use runtime::report::RouteReport;
+use runtime::report::{Requests, RouteReport};
 use serde_json::Value;
 use stats_node::{RouteSummary, Summary, Told};
 
@@ -42,10 +42,10 @@ fn line(summary: &Summary, route: &RouteSummary, past: &Past, now: u64) -> Strin
     let (report, flow) = (&route.report, &route.flow);
     let latency =
         |percent| past.reply_micros(&report.route, percent).map_or("-".to_owned(), |at| at.to_string());
-    let fields = [
+    let mut fields = vec![
         ("route", word(&report.route)),
         ("healthy", summary.is_healthy().to_string()),
-        ("live", report.sessions.map_or(0, |sessions| sessions.live).to_string()),
+        ("live", report.live().to_string()),
         ("frame_rate_1s", format!("{:.1}", flow.frame_rate_1s)),
         ("frame_rate_10s", format!("{:.1}", flow.frame_rate_10s)),
         ("byte_rate_1s", format!("{:.0}", flow.byte_rate_1s)),
@@ -57,7 +57,19 @@ fn line(summary: &Summary, route: &RouteSummary, past: &Past, now: u64) -> Strin
         ("diverged", diverged(report).to_string()),
         ("away", away(report)),
     ];
+    fields.extend(report.http.iter().flat_map(of_requests));
     format!("{} route {}\n", time(now), joined(&fields))
+}
+
+/// What a route of `http://` has besides.
+fn of_requests(requests: &Requests) -> [(&'static str, String); 3] {
+    let out = requests.servers.iter().filter(|(_, server)| !server.is_in_ring);
+    let out: Vec<&str> = out.map(|(name, _)| name.as_str()).collect();
+    [
+        ("requests", requests.requests.to_string()),
+        ("hits", requests.hits().to_string()),
+        ("out", if out.is_empty() { "-".to_owned() } else { word(&out.join(",")) }),
+    ]
 }
 
 /// Divergences of all its destinations.
@@ -147,6 +159,14 @@ mod tests {
                 && line.contains(" shed=7 diverged=7 "),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_route_of_http_has_its_requests_at_the_end_of_its_line() {
+        let mut past = Past::default();
+        past.take(Arc::new(crate::top::watch::tests::http_summary(8)));
+        let line = routes(&past, 0);
+        assert!(line.ends_with(" away=- requests=8 hits=4 out=server-2\n"), "{line}");
     }
 
     #[test]

@@ -80,7 +80,9 @@ impl Watch {
 #[cfg(test)]
 pub(crate) mod tests {
     use proto::{counters::Tally, id::Incarnation};
-    use runtime::report::{DestinationReport, Latency, RouteReport, Said, Sessions, Source};
+    use runtime::report::{
+        CacheReport, DestinationReport, Latency, Requests, RouteReport, Said, ServerReport, Sessions, Source,
+    };
     use serde_json::json;
     use stats_node::{DestinationSummary, FlowRates, NodeSummary, Problem, RouteSummary, State};
 
@@ -120,6 +122,32 @@ pub(crate) mod tests {
             passed_over: 0,
             unreadable: 0,
         }
+    }
+
+    /// The same route, as one of `http://` with two servers, of which the second is out of the ring.
+    pub(crate) fn http_summary(much: u64) -> Summary {
+        let mut summary = summary(much);
+        let report = &mut summary.routes[0].report;
+        let cache = CacheReport {
+            counts: [("hits".to_owned(), much / 2)].into(),
+            memory_bytes: 1024,
+            disk_bytes: 4096,
+            ..CacheReport::default()
+        };
+        let server = |is_in_ring| ServerReport { requests: much, failures: much / 4, is_in_ring };
+        let servers = [("server-1", true), ("server-2", false)];
+        report.http = Some(Requests {
+            requests: much,
+            clients: 3,
+            cache: Some(cache),
+            servers: servers.map(|(name, is_in_ring)| (name.to_owned(), server(is_in_ring))).into(),
+            ..Requests::default()
+        });
+        for (destination, (name, _)) in report.destinations.iter_mut().zip(servers) {
+            (destination.destination, destination.role) = (name.to_owned(), "server".to_owned());
+            destination.is_away = false;
+        }
+        summary
     }
 
     pub(crate) fn flow(much: u64) -> FlowRates {

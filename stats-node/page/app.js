@@ -1,6 +1,6 @@
 // The page: what the stats-node tells, taken apart and handed to whoever shows it.
 //
-// Read `stream` for how it is heard, `history` for what is kept, then what shows it: `head`, `fabric`, `chart`, `tables`,
+// Read `stream` for how it is heard, `history` and `requests` for what is kept, then what shows it: `head`, `fabric`, `chart`, `tables`,
 // `divergences`. `dom` is how elements are made, `bytes` how hostile bytes are shown, `format` how numbers are.
 
 import { byId, element, keyed, say } from "./dom.js";
@@ -8,12 +8,15 @@ import { History } from "./history.js";
 import { Divergences } from "./divergences.js";
 import { chart } from "./chart.js";
 import { destinationTable, nodeTable, shedTable } from "./tables.js";
+import { Requests, hitsOf } from "./requests.js";
 import { follow } from "./stream.js";
 import { listen } from "./keys.js";
+import { bytes, rate, share } from "./format.js";
 import { picture } from "./fabric.js";
 import { tellConnected, tellHead, tellLost } from "./head.js";
 
 const history = new History();
+const requests = new Requests();
 const divergences = new Divergences();
 const showShed = shedTable();
 const showNodes = nodeTable();
@@ -26,14 +29,17 @@ let unit = "frames";
 /** A route: its picture, its chart and its table. */
 function panel({ route }) {
   const listens = element("span", { class: "listens" });
+  const asked = element("p", { class: "requests" });
   const frame = element("div", { class: "picture" });
   const plot = element("figure", { class: "chart" });
   const numbers = element("div");
   const head = element("h3", {}, element("span", {}, route), listens);
-  const node = element("article", { class: "route" }, head, element("div", { class: "weave" }, frame, plot), numbers);
+  const node = element("article", { class: "route" }, head, asked, element("div", { class: "weave" }, frame, plot), numbers);
   const [draw, plotted, show] = [picture(frame), chart(plot), destinationTable(numbers, route)];
   const update = (view) => {
     say(listens, view.listens);
+    say(asked, view.asked);
+    asked.hidden = !view.asked;
     draw.update(view);
     plotted.update(charted(view));
     show(view.destinations);
@@ -49,13 +55,29 @@ function charted({ route, destinations }) {
 
 /** A route as it is shown. */
 function viewOf(route, sights) {
-  const live = route.sessions?.live ?? 0;
+  const live = route.http?.clients ?? route.sessions?.live ?? 0;
   const listens = route.listen ?? "";
   const its = sights.filter((sight) => sight.route === route.route);
   const destinations = route.destinations.map((one) =>
     destinationOf(one, its.find((sight) => sight.destination === one.destination), live),
   );
-  return { route: route.route, live, listens, unit, speed: speedOf(route), destinations };
+  const view = { route: route.route, who: "source", live, listens, asked: "", unit, speed: speedOf(route), destinations };
+  return route.http ? viewOfRequests(view, route.http) : view;
+}
+
+/** The same of a route of HTTP, which has clients and servers, and whose pace is that of requests. */
+function viewOfRequests(view, http) {
+  const pace = (count) => requests.risen(view.route, count);
+  const all = pace((of) => of.requests);
+  const destinations = view.destinations.map((one) => {
+    const server = http.servers[one.destination];
+    const speed = pace((of) => of.servers[one.destination]?.requests ?? 0).second;
+    return server ? { ...one, server, unit: "requests", speed } : one;
+  });
+  const { memory_bytes: memory, disk_bytes: disk } = http.cache ?? {};
+  const kept = http.cache ? [`${share(pace(hitsOf).all, all.all)} hits`, `${bytes(memory)} kept in memory, ${bytes(disk)} on disk`] : [];
+  const asked = [`${rate(all.second)} requests/s`, ...kept].join(" · ");
+  return { ...view, who: "client", asked, unit: "requests", speed: all.second, destinations };
 }
 
 function destinationOf(counted, sight, live) {
@@ -111,6 +133,7 @@ async function recall() {
 follow({
   stats(summary) {
     [latest, heardAt] = [summary, Date.now()];
+    requests.take(summary.routes, performance.now());
     show();
   },
   history: (point) => history.take([point]),

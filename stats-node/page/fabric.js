@@ -4,7 +4,7 @@
 // when that or the destinations change; else its texts and lines are told what is new. All it says is in the table below it.
 
 import { drawn, mark, say } from "./dom.js";
-import { bytes, plural, rate, share, span, speed } from "./format.js";
+import { bytes, count, plural, rate, share, span, speed } from "./format.js";
 
 const ROW = 58;
 const BOX = 46;
@@ -32,7 +32,9 @@ export function picture(frame) {
 
 /** What there is to say of how a destination is. */
 export function stateOf(destination) {
+  if (destination.server && !destination.server.is_in_ring) return ["away", "out of the ring"];
   if (destination.isAway) return ["away", `away for ${span(destination.awaySeconds ?? 0)}`];
+  if (destination.server) return ["connected", "in the ring"];
   if (destination.connections === 0) return ["idle", destination.outages ? "not connected" : "no connection yet"];
   return destination.live > 0 ? ["connected", "connected"] : ["idle", "no session"];
 }
@@ -106,7 +108,7 @@ function cut(text, room) {
 }
 
 function tell(parts, view) {
-  say(parts.sources.number, plural(view.live, "source"));
+  say(parts.sources.number, plural(view.live, view.who));
   pull(parts.sources, view.speed, view.unit);
   parts.threads.forEach((one, index) => tellThread(one, view.destinations[index], view));
   mark(parts.svg, "aria-label", inWords(view));
@@ -116,7 +118,7 @@ function tellThread(one, destination, view) {
   const [kind, words] = stateOf({ ...destination, live: view.live });
   mark(one.group, "data-state", kind);
   mark(one.lines, "data-state", kind);
-  say(one.state, [words, agreement(destination)].filter(Boolean).join(" · "));
+  say(one.state, [words, agreement(destination), failures(destination)].filter(Boolean).join(" · "));
   say(one.lag, held(destination));
   say(one.title, `${destination.destination}, ${destination.address}: ${words}`);
   pull(one, destination.speed, view.unit);
@@ -134,6 +136,11 @@ function agreement({ isPrimary, compared, matched }) {
   return !isPrimary && compared > 0 ? `${share(matched, compared)} agree` : "";
 }
 
+/** What a server has failed. */
+export function failures({ server }) {
+  return server?.failures ? `${count(server.failures)} failed` : "";
+}
+
 /** What lies before it. */
 function held({ inFlight }) {
   return inFlight.bytes > 0 ? `${bytes(inFlight.bytes)} in flight` : "";
@@ -144,5 +151,5 @@ function inWords(view) {
     const [, words] = stateOf({ ...one, live: view.live });
     return `${one.destination}${one.isPrimary ? ", the primary," : ""} ${words}, ${rate(one.speed)} ${view.unit} a second`;
   });
-  return `${view.route}: ${plural(view.live, "source")}, ${rate(view.speed)} ${view.unit} a second. ${each.join(". ")}.`;
+  return `${view.route}: ${plural(view.live, view.who)}, ${rate(view.speed)} ${view.unit} a second. ${each.join(". ")}.`;
 }

@@ -5,6 +5,7 @@ import { clock, count, plural, rate, span } from "./format.js";
 
 const WORDS = {
   primary_away: ({ destination, route }) => `The primary ${destination} of ${route} is away: its sources are not served.`,
+  no_server: ({ route }) => `No server of ${route} can be reached: its requests are not answered.`,
   node_stale: ({ node, silent_seconds: silent }) => `Node ${node} has been silent for ${span(silent)}.`,
 };
 
@@ -18,7 +19,7 @@ export function tellHead(summary) {
   mark(byId("health"), "data-health", problems.length ? "bad" : "good");
   say(byId("health-text"), problems.length ? plural(problems.length, "problem") : "healthy");
   tellProblems(problems.map(inWords));
-  say(byId("sources"), many(sum((route) => route.sessions?.live ?? 0)));
+  say(byId("sources"), many(sum((route) => route.http?.clients ?? route.sessions?.live ?? 0)));
   say(byId("frames"), rate(sum((route) => route.frame_rate_1s)));
   say(byId("bytes"), rate(sum((route) => route.byte_rate_1s)));
   byId("foo").hidden = !routes.some((route) => route.foo);

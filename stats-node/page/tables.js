@@ -4,7 +4,7 @@
 
 import { byId, element, keyed, mark, say } from "./dom.js";
 import { bytes, count, rate, share, span, speed } from "./format.js";
-import { stateOf } from "./fabric.js";
+import { failures, stateOf } from "./fabric.js";
 
 /** Why frames are shed, as docs/operations.md has it. */
 const REASONS = {
@@ -42,9 +42,9 @@ export function destinationTable(parent, route) {
     ["agree", N], ["different", N], ["missing", N], ["extra", N], ["connections", N], ["outages", N], ["address"],
   ];
   const cells = (one) => [
-    one.destination, stateOf(one)[1] + (one.isBalanced ? "" : ", does not balance"), speed(one.speed, one.unit), count(one.inFlight.frames),
+    one.destination, stateInWords(one), speed(one.speed, one.unit), count(one.inFlight.frames),
     count(one.accepted.frames), count(one.delivered.frames), count(one.shedFrames),
-    ...(one.isPrimary ? ["–", "–", "–", "–"] : compared(one)),
+    ...(one.isPrimary || one.server ? ["–", "–", "–", "–"] : compared(one)),
     count(one.connections), count(one.outages), one.address,
   ];
   const dress = (row, one) => {
@@ -54,6 +54,9 @@ export function destinationTable(parent, route) {
   };
   return table(parent, `Destinations of ${route}`, columns, (one) => one.destination, cells, dress);
 }
+
+const stateInWords = (one) =>
+  [stateOf(one)[1], failures(one), one.isBalanced ? "" : "does not balance"].filter(Boolean).join(", ");
 
 const compared = (one) => [share(one.matched, one.compared), count(one.different), count(one.missing), count(one.extra)];
 

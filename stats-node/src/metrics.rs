@@ -5,11 +5,12 @@
 
 mod destinations;
 mod exposition;
+mod requests;
 mod routes;
 
 pub(crate) use self::exposition::{CONTENT_TYPE, text};
 pub use self::exposition::{Family, Kind, Sample};
-use self::{destinations::of_destinations, routes::of_routes};
+use self::{destinations::of_destinations, requests::of_requests, routes::of_routes};
 use crate::{
     summary::{NodeSummary, Summary},
     teller::State,
@@ -19,6 +20,7 @@ use crate::{
 pub fn families(summary: &Summary) -> Vec<Family> {
     let mut families = whole(summary);
     families.extend(of_routes(summary));
+    families.extend(of_requests(summary));
     families.extend(of_destinations(summary));
     families.extend(of_nodes(summary));
     families
@@ -57,7 +59,7 @@ fn whole(summary: &Summary) -> Vec<Family> {
     vec![
         gauge(
             "pegloom_healthy",
-            "Whether no primary is away and no node is stale.",
+            "Whether no primary is away, every route has a server, and no node is stale.",
             alone(truth(summary.is_healthy())),
         ),
         gauge(
@@ -132,13 +134,33 @@ mod tests {
     use prometheus_parse::{Scrape, Value};
     use proto::{counters::Tally, id::Incarnation, time::Instant};
     use runtime::report::{
-        DestinationReport, Foo, Latency, Published, Report, RouteReport, Said, Sessions, Source,
+        CacheReport, DestinationReport, Foo, Latency, Published, Report, Requests, RouteReport, Said,
+        ServerReport, Sessions, Source,
     };
 
     use super::*;
     use crate::statistics::Statistics;
 
     const ODD: &str = "a \"b\"\\c\nd";
+
+    fn requests() -> Requests {
+        let counted = |name: &str, count| [(name.to_owned(), count)].into();
+        let cache = CacheReport {
+            counts: counted("hits", 5),
+            unkept: counted("forbidden", 4),
+            memory_bytes: 1_000,
+            disk_bytes: 2_000,
+        };
+        let server = ServerReport { requests: 8, failures: 3, is_in_ring: true };
+        let servers = [("server-1".to_owned(), server)].into();
+        Requests {
+            requests: 14,
+            replies: counted("2xx", 13),
+            cache: Some(cache),
+            servers,
+            ..Requests::default()
+        }
+    }
 
     fn summary() -> Summary {
         let shed = [("away".to_owned(), Tally::new(1, 2))].into();
@@ -157,6 +179,7 @@ mod tests {
             source: Some(Source::default()),
             foo: Some(Foo { req: 7, ..Foo::default() }),
             latency: Some(Latency { buckets: vec![1, 0, 2], sum_micros: 2_000_000, count: 4 }),
+            http: Some(requests()),
             destinations: vec![destination],
             ..RouteReport::default()
         };
@@ -195,6 +218,14 @@ mod tests {
             ("pegloom_destination_shed_bytes_total", "away", 2.0),
             ("pegloom_destination_replies_total", "matched", 9.0),
             ("pegloom_destination_balanced", "", 1.0),
+            ("pegloom_http_requests_total", "", 14.0),
+            ("pegloom_http_replies_total", "2xx", 13.0),
+            ("pegloom_cache_events_total", "hits", 5.0),
+            ("pegloom_cache_unkept_total", "forbidden", 4.0),
+            ("pegloom_cache_held_bytes", "disk", 2_000.0),
+            ("pegloom_server_requests_total", "server-1", 8.0),
+            ("pegloom_server_failures_total", "server-1", 3.0),
+            ("pegloom_server_in_ring", "server-1", 1.0),
             ("pegloom_node_live", "i", 1.0),
             ("pegloom_node_start_seconds", "i", 5.0),
             ("pegloom_healthy", "", 1.0),

@@ -23,7 +23,7 @@ const POLICY: &str =
 const INDEX: &str = include_str!("../page/index.html");
 
 /// What the page is made of, by name.
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("app.js", SCRIPT, include_str!("../page/app.js")),
     ("bytes.js", SCRIPT, include_str!("../page/bytes.js")),
     ("chart.js", SCRIPT, include_str!("../page/chart.js")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str, &str); 14] = [
     ("format.js", SCRIPT, include_str!("../page/format.js")),
     ("head.js", SCRIPT, include_str!("../page/head.js")),
     ("history.js", SCRIPT, include_str!("../page/history.js")),
+    ("requests.js", SCRIPT, include_str!("../page/requests.js")),
     ("icon.svg", ICON, include_str!("../page/icon.svg")),
     ("keys.js", SCRIPT, include_str!("../page/keys.js")),
     ("stream.js", SCRIPT, include_str!("../page/stream.js")),

@@ -89,6 +89,7 @@ impl Saved {
 #[cfg(test)]
 mod tests {
     use proto::time::Instant;
+    use runtime::report::{CacheReport, Published, Report, Requests, RouteReport};
 
     use super::*;
     use crate::statistics::Statistics;
@@ -130,5 +131,34 @@ mod tests {
         for damaged in [b"".as_slice(), b"garbage", b"{}", b"\xff\xfe\0", &written()[..written().len() / 2]] {
             assert!(matches!(read(damaged, 100_000), Err(Unfit::Malformed(_))), "{damaged:?}");
         }
+    }
+
+    /// Fails if what was counted of requests begins at zero again, or counts twice.
+    #[test]
+    fn requests_are_taken_up_where_they_were_and_count_once() {
+        let said = |sequence, requests| {
+            let counts = [("hits".to_owned(), requests - 2)].into();
+            let cache = Some(CacheReport { counts, disk_bytes: 9, ..CacheReport::default() });
+            let http = Some(Requests { requests, cache, ..Requests::default() });
+            let route = RouteReport { route: "web".to_owned(), http, ..RouteReport::default() };
+            let report = Report { node: "ingress".to_owned(), routes: vec![route], ..Report::default() };
+            let (node, incarnation, time) = ("i".to_owned(), Incarnation(1_000), 1_000 + sequence * 100);
+            Published { node, incarnation, shard: 0, sequence, time, report, is_last: false }
+        };
+        let counted = |statistics: &Statistics| {
+            let requests = statistics.totals(Instant::ZERO).fabric.routes[0].http.clone().unwrap();
+            (requests.requests, requests.hits(), requests.cache.unwrap().disk_bytes)
+        };
+        let mut statistics = Statistics::default();
+        statistics.observe(said(1, 5), Instant::ZERO);
+        let bytes = serde_json::to_vec(&statistics.save(100_000, Instant::ZERO)).unwrap();
+
+        let (saved, age) = Saved::read(&bytes, 103_000, MAX_AGE).unwrap();
+        let mut restored = Statistics::restore(saved, age, Instant::ZERO);
+        assert_eq!(counted(&restored), (5, 3, 9));
+        restored.observe(said(31, 8), Instant::ZERO);
+        assert_eq!(counted(&restored), (8, 6, 9));
+        restored.bury();
+        assert_eq!(counted(&restored), (8, 6, 0), "who is no more holds nothing");
     }
 }

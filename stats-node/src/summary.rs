@@ -1,12 +1,12 @@
 //! The report of everything: the one object that a signal prints and that `/stats` is. Who reads that has it again.
 //!
 //! It names and arranges what [`Statistics`] knows, checks the account of every destination (S13), and says what is wrong:
-//! a fabric is healthy if no primary is away and no node has fallen silent.
+//! a fabric is healthy if no primary is away, every route of `http://` has a server, and no node has fallen silent.
 
 use std::collections::BTreeMap;
 
 use proto::{counters::Tally, id::Incarnation, time::Instant};
-use runtime::report::{DestinationReport, Foo, Report, RouteReport};
+use runtime::report::{DestinationReport, Foo, Report, RouteReport, ServerReport};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -60,6 +60,11 @@ pub enum Problem {
         route: String,
         /// Which destination.
         destination: String,
+    },
+    /// Every server of a route of `http://` is away or out of the ring.
+    NoServer {
+        /// Of which route.
+        route: String,
     },
     /// A node has fallen silent.
     NodeStale {
@@ -168,6 +173,7 @@ impl Summary {
         for (name, count) in totals.workers.links {
             *links.entry(name).or_default() += count;
         }
+        let problems = problems(&totals.fabric.routes, &destinations, &nodes);
         let mut sights = destinations.iter();
         let routes = totals.fabric.routes.into_iter();
         Self {
@@ -177,7 +183,7 @@ impl Summary {
             msg_ack: messages.ack,
             msg_nak: messages.nak,
             rates: statistics.rates.messages(now),
-            problems: problems(&destinations, &nodes),
+            problems,
             routes: routes.map(|route| RouteSummary::of(route, &mut sights, statistics, now)).collect(),
             destinations,
             nodes,
@@ -239,18 +245,34 @@ fn destinations(
     fabric.routes.iter().flat_map(of_route).collect()
 }
 
-fn problems(destinations: &[DestinationSummary], nodes: &[NodeSummary]) -> Vec<Problem> {
+fn problems(
+    routes: &[RouteReport],
+    destinations: &[DestinationSummary],
+    nodes: &[NodeSummary],
+) -> Vec<Problem> {
     let away = destinations.iter().filter(|destination| destination.is_away && destination.role == "primary");
     let away = away.map(|destination| Problem::PrimaryAway {
         route: destination.route.clone(),
         destination: destination.destination.clone(),
     });
+    let without = routes.iter().filter(|route| has_no_server(route, destinations));
+    let without = without.map(|route| Problem::NoServer { route: route.route.clone() });
     let stale = nodes.iter().filter(|node| node.state == State::Stale && !node.is_superseded);
     let stale = stale.map(|node| Problem::NodeStale {
         node: node.name.clone(),
         silent_seconds: node.silent_millis / 1000,
     });
-    away.chain(stale).collect()
+    away.chain(without).chain(stale).collect()
+}
+
+/// Whether it has servers, and no request would find one of them.
+fn has_no_server(route: &RouteReport, destinations: &[DestinationSummary]) -> bool {
+    let Some(requests) = &route.http else { return false };
+    let is_lost = |(name, server): (&String, &ServerReport)| {
+        let its = |known: &&DestinationSummary| known.route == route.route && known.destination == *name;
+        !server.is_in_ring || destinations.iter().find(its).is_some_and(|known| known.is_away)
+    };
+    !requests.servers.is_empty() && requests.servers.iter().all(is_lost)
 }
 
 impl RouteSummary {
@@ -305,125 +327,4 @@ impl NodeSummary {
 }
 
 #[cfg(test)]
-mod tests {
-    use runtime::report::Published;
-
-    use super::*;
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_micros(millis * 1000)
-    }
-
-    fn said(node: &str, kind: &str, sequence: u64, destination: DestinationReport) -> Published {
-        let destination =
-            DestinationReport { destination: "primary".into(), role: "primary".into(), ..destination };
-        let foo = (kind == "ingress").then_some(Foo { req: 3, ack: 2, nak: 1, ..Foo::default() });
-        let route =
-            RouteReport { route: "r".into(), foo, destinations: vec![destination], ..RouteReport::default() };
-        let report = Report { node: kind.to_owned(), routes: vec![route], ..Report::default() };
-        let (node, incarnation, time) = (node.to_owned(), Incarnation(1), sequence * 1_000);
-        Published { node, incarnation, shard: 0, sequence, time, report, is_last: false }
-    }
-
-    fn summary(statistics: &Statistics, millis: u64) -> Summary {
-        Summary::of(statistics, "stats-node", at(millis))
-    }
-
-    #[test]
-    fn before_anything_is_known_all_is_zero_and_well() {
-        let summary = summary(&Statistics::default(), 0);
-        assert_eq!((summary.msg_total, summary.rates), (0, MessageRates::default()));
-        assert!(summary.is_healthy());
-    }
-
-    #[test]
-    fn workers_are_shown_beside_what_the_ingress_counted_and_not_added_to_it() {
-        let mut statistics = Statistics::default();
-        let tally = Tally::new(5, 50);
-        let counted = DestinationReport { accepted: tally, delivered: tally, ..DestinationReport::default() };
-        for (node, kind) in [("i1", "ingress"), ("i2", "ingress"), ("w1", "fanout"), ("w2", "fanout")] {
-            statistics.observe(said(node, kind, 1, counted.clone()), at(0));
-        }
-        let summary = summary(&statistics, 0);
-        assert_eq!([summary.msg_total, summary.msg_req, summary.msg_ack, summary.msg_nak], [12, 6, 4, 2]);
-        assert_eq!(summary.routes[0].report.destinations[0].delivered, Tally::new(10, 100));
-        assert_eq!(summary.destinations[0].workers.unwrap().delivered, Tally::new(10, 100));
-        assert_eq!((summary.nodes.len(), summary.unbalanced().count()), (4, 0));
-    }
-
-    #[test]
-    fn a_primary_that_is_away_and_a_silent_node_are_problems() {
-        let mut statistics = Statistics::default();
-        let away = DestinationReport { is_away: true, outages: 1, ..DestinationReport::default() };
-        statistics.observe(said("i", "ingress", 1, DestinationReport::default()), at(0));
-        statistics.observe(said("w", "fanout", 1, away.clone()), at(0));
-        let (route, destination) = ("r".to_owned(), "primary".to_owned());
-        assert_eq!(summary(&statistics, 0).problems, [Problem::PrimaryAway { route, destination }]);
-
-        let back = DestinationReport { is_away: false, connections: 1, ..away };
-        statistics.observe(said("w", "fanout", 2, back), at(3_100));
-        let node = "i".to_owned();
-        assert_eq!(summary(&statistics, 3_100).problems, [Problem::NodeStale { node, silent_seconds: 3 }]);
-    }
-
-    /// Fails if a primary that is away is well again because the stats-node was restarted, or is away because one of two
-    /// workers still says so, who has not noticed that another has met it.
-    #[test]
-    fn a_restart_does_not_forget_who_is_away() {
-        let seen = |is_away, connections| DestinationReport {
-            is_away,
-            outages: is_away.into(),
-            connections,
-            ..DestinationReport::default()
-        };
-        let mut statistics = Statistics::default();
-        let restarted = |statistics: &Statistics| {
-            let saved = serde_json::to_string(&statistics.save(50_000, at(2_500))).unwrap();
-            Statistics::restore(
-                serde_json::from_str(&saved).unwrap(),
-                std::time::Duration::from_secs(3),
-                at(0),
-            )
-        };
-        statistics.observe(said("i", "ingress", 1, seen(false, 0)), at(0));
-        statistics.observe(said("w1", "fanout", 1, seen(true, 0)), at(1_000));
-        let mut away = restarted(&statistics);
-        let (route, destination) = ("r".to_owned(), "primary".to_owned());
-        assert_eq!(summary(&away, 0).problems, [Problem::PrimaryAway { route, destination }]);
-        assert_eq!(summary(&away, 0).destinations[0].away_seconds, Some(4));
-        away.observe(said("w1", "fanout", 2, seen(true, 0)), at(100));
-        assert!(!summary(&away, 100).is_healthy());
-        away.observe(said("w1", "fanout", 3, seen(false, 1)), at(200));
-        assert!(summary(&away, 200).is_healthy());
-
-        statistics.observe(said("w2", "fanout", 1, seen(false, 0)), at(1_000));
-        statistics.observe(said("w2", "fanout", 2, seen(false, 1)), at(2_000));
-        assert!(summary(&restarted(&statistics), 0).is_healthy());
-    }
-
-    /// Fails if a field is written down and not read, or read under another name.
-    #[test]
-    fn what_was_written_down_can_be_read_again() {
-        let mut statistics = Statistics::default();
-        let away = DestinationReport { is_away: true, outages: 1, ..DestinationReport::default() };
-        statistics.observe(said("i", "ingress", 1, DestinationReport::default()), at(0));
-        statistics.observe(said("w", "fanout", 1, away), at(0));
-        let summary = summary(&statistics, 3_100);
-        assert!(summary.routes[0].messages.is_some() && summary.destinations[0].workers.is_some());
-
-        let written = serde_json::to_string(&summary).unwrap();
-
-        assert_eq!(serde_json::from_str::<Summary>(&written).unwrap(), summary);
-    }
-
-    /// Fails if a frame that is nowhere is not noticed.
-    #[test]
-    fn an_account_that_does_not_balance_is_shown() {
-        let mut statistics = Statistics::default();
-        let off = DestinationReport { accepted: Tally::new(1, 1), ..DestinationReport::default() };
-        statistics.observe(said("i", "ingress", 1, off), at(0));
-        let summary = summary(&statistics, 0);
-        assert_eq!(summary.unbalanced().count(), 1);
-        assert!(!summary.nodes[0].is_balanced);
-    }
-}
+mod tests;

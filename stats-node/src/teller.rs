@@ -181,6 +181,9 @@ fn settle(route: &mut RouteReport) {
     if let Some(sessions) = &mut route.sessions {
         sessions.ended += std::mem::take(&mut sessions.live);
     }
+    if let Some(requests) = &mut route.http {
+        requests.settle();
+    }
     for destination in &mut route.destinations {
         destination.is_away = false;
         let held = std::mem::take(&mut destination.in_flight);

@@ -98,7 +98,7 @@ fn check_reads_an_environment_file() {
 }
 
 /// What `init` writes a file for.
-const KINDS: [&str; 2] = ["replicate", "foo"];
+const KINDS: [&str; 3] = ["replicate", "foo", "http"];
 
 /// Fails if what `init` writes is refused by `check`, has a key that does nothing, or a file that is there is touched.
 #[test]

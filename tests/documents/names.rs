@@ -12,10 +12,14 @@ use proto::{
 use runtime::{
     event::{Asked, Diverged, Event, Outage, Published, Sample, SessionEnded, WorkerLost},
     exit::Exit,
-    report::{self, DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
+    report::{
+        self, CacheReport, DestinationReport, Foo, Latency, Report, Requests, RouteReport, Said,
+        ServerReport, Sessions, Source,
+    },
 };
 use serde_json::Value;
 use stats_node::{Statistics, Summary};
+use web::cache::{Count, Unkept};
 
 use crate::{files, markdown, root, text};
 
@@ -96,6 +100,7 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
         source: Some(Source::default()),
         foo: Some(Foo::default()),
         latency: Some(Latency::default()),
+        http: Some(requests()),
         destinations: vec![destination],
         ..RouteReport::default()
     };
@@ -106,13 +111,28 @@ fn the_fields_of_a_report_are_those_that_are_printed() {
 
     let mut printed = keys(&serde_json::to_value(report).unwrap());
     printed.remove("counter");
+    printed.remove("name of a server");
     assert_eq!(markdown::column(fields, 0), printed);
 
     let sources = text("ingress/src/report.rs") + &text("fanout/src/report.rs");
+    let (counters, of_caches) = counters.split_once("| count of a cache").unwrap();
     let documented = markdown::column(&format!("|-\n| counter of{counters}"), 0);
     let absent: Vec<_> =
         documented.iter().filter(|name| !sources.contains(&format!("(\"{name}\", "))).collect();
     assert!(absent.is_empty(), "counters of links that nobody counts: {absent:?}");
+    assert_eq!(markdown::column(&format!("|-\n| count{of_caches}"), 0), counts_of_caches());
+}
+
+/// Requests with a cache and a server.
+fn requests() -> Requests {
+    let servers = [("name of a server".to_owned(), ServerReport::default())].into();
+    Requests { cache: Some(CacheReport::default()), servers, ..Requests::default() }
+}
+
+/// What a cache counts, and why it keeps something not, by the names in reports.
+fn counts_of_caches() -> BTreeSet<String> {
+    let counts = Count::ALL.iter().map(|count| count.name());
+    counts.chain(Unkept::ALL.iter().map(|reason| reason.name())).map(str::to_owned).collect()
 }
 
 /// What is shown of a node of each kind, with a problem of each kind.

@@ -26,6 +26,7 @@ mod http_limits;
 mod http_log;
 mod http_nginx;
 mod http_routes;
+mod http_shown;
 mod lifecycle;
 mod link_port;
 mod outages;

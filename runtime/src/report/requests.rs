@@ -60,6 +60,23 @@ pub struct ServerReport {
 }
 
 impl Requests {
+    /// Answered with what the cache had fresh.
+    pub fn hits(&self) -> u64 {
+        self.cache.as_ref().and_then(|cache| cache.counts.get("hits")).copied().unwrap_or_default()
+    }
+
+    /// What a process leaves that is no more: what it counted, and nothing of how it was. A further start of it finds the
+    /// cache's directory and tells of that itself.
+    pub fn settle(&mut self) {
+        self.clients = 0;
+        if let Some(cache) = &mut self.cache {
+            (cache.memory_bytes, cache.disk_bytes) = (0, 0);
+        }
+        for server in self.servers.values_mut() {
+            server.is_in_ring = true;
+        }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.connections += other.connections;
         self.clients += other.clients;
@@ -125,5 +142,22 @@ mod tests {
         assert_eq!((sum.requests, sum.replies["2xx"]), (7, 7));
         assert_eq!(sum.servers["a"], ServerReport { requests: 7, failures: 2, is_in_ring: false });
         assert_eq!(sum.cache.unwrap().memory_bytes, 5);
+    }
+
+    /// Fails if a dead process keeps a server out of the ring for ever, or holds what its successor tells of.
+    #[test]
+    fn what_is_no_more_leaves_what_it_counted_and_nothing_else() {
+        let counts = [("hits".to_owned(), 4)].into();
+        let cache = CacheReport { counts, memory_bytes: 5, disk_bytes: 6, ..CacheReport::default() };
+        let server = ServerReport { requests: 3, failures: 3, is_in_ring: false };
+        let servers = [("a".to_owned(), server)].into();
+        let mut left =
+            Requests { clients: 2, requests: 7, cache: Some(cache), servers, ..Requests::default() };
+
+        left.settle();
+
+        assert_eq!((left.clients, left.requests, left.hits()), (0, 7, 4));
+        assert_eq!(left.servers["a"], ServerReport { is_in_ring: true, ..server });
+        assert_eq!(left.cache.map(|cache| (cache.memory_bytes, cache.disk_bytes)), Some((0, 0)));
     }
 }

@@ -16,6 +16,11 @@ pub fn template_foo() -> &'static str {
     include_str!("foo.toml")
 }
 
+/// One for a reverse proxy for HTTP, with every default that matters there, as `pegloom init http` writes it.
+pub fn template_http() -> &'static str {
+    include_str!("http.toml")
+}
+
 /// `docs/settings.md`, from the keys.
 pub fn settings_document() -> String {
     let mut text = String::from(include_str!("document.md"));
@@ -83,13 +88,19 @@ mod tests {
         let replicate = "[[route]]\nlisten = 'tcp://:7890'\n\
                          destinations = ['10.0.0.1:1234', { name = 'mirror', address = '10.0.0.2:1234' }]";
         let foo = "[[route]]\nlisten = 'tcp://:8002'\ndestinations = [':8001']\ncodec = 'foo'";
+        let http = "[[route]]\nlisten = 'http://:8080'\n\
+                    destinations = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80']";
         let shown = |settings: &Settings| {
             let rows = settings.rows.iter().chain(&settings.routes[0].rows);
             rows.map(|row| format!("{} = {}", row.key, row.value)).collect::<Vec<_>>()
         };
-        for (template, bare) in
-            [(template_replicate(), replicate), (template_foo(), foo), (&template_foo_in_full(), foo)]
-        {
+        for (template, bare) in [
+            (template_replicate(), replicate),
+            (template_foo(), foo),
+            (&template_foo_in_full(), foo),
+            (template_http(), http),
+            (&template_http_in_full(), http),
+        ] {
             let settings = Settings::from_toml("template", template).unwrap();
             let defaults = Settings::from_toml("bare", bare).unwrap();
             assert_eq!(shown(&settings), shown(&defaults));
@@ -101,6 +112,11 @@ mod tests {
     fn template_foo_in_full() -> String {
         let full = template_foo().replace("# reply_timeout = ", "reply_timeout = ");
         full.replace("# ignore = []", "ignore = []")
+    }
+
+    fn template_http_in_full() -> String {
+        let full = template_http().replace("# cache_disk = ", "cache_disk = ");
+        full.replace("# health_interval = ", "health_interval = ")
     }
 
     /// The keys that a template leaves to their defaults.
@@ -115,6 +131,7 @@ mod tests {
         assert!(unset(template_replicate()).is_empty());
         let idle = ["quiet_gap", "idle_timeout", "replies", "dedup_window", "hold", "answer"];
         assert_eq!(unset(&template_foo_in_full()), idle);
+        assert!(unset(&template_http_in_full()).is_empty());
     }
 
     fn examples(extension: &str) -> Vec<PathBuf> {

@@ -40,7 +40,7 @@ pub use self::{
     address::{Address, Listen},
     args::{EXAMPLES, RouteArgs},
     describe::describe,
-    document::{settings_document, template_foo, template_replicate},
+    document::{settings_document, template_foo, template_http, template_replicate},
     environment::Environment,
     given::Origin,
     http::{AccessLogFormat, Balance, Http},

@@ -52,6 +52,7 @@ fn health(sight: &Sight) -> Line<'static> {
 fn problem(problems: &[Problem]) -> String {
     let first = match problems.first() {
         Some(Problem::PrimaryAway { route, .. }) => format!("primary away: {}", harmless(route)),
+        Some(Problem::NoServer { route }) => format!("no server of {} can be reached", harmless(route)),
         Some(Problem::NodeStale { node, silent_seconds }) => {
             format!("{} silent for {silent_seconds} s", harmless(node))
         }
@@ -67,7 +68,7 @@ fn problem(problems: &[Problem]) -> String {
 fn pace(summary: &Summary, sight: &Sight) -> Line<'static> {
     let frames: f64 = summary.routes.iter().map(|route| route.flow.frame_rate_1s).sum();
     let bytes: f64 = summary.routes.iter().map(|route| route.flow.byte_rate_1s).sum();
-    let live: u64 = summary.routes.iter().filter_map(|route| route.report.sessions).map(|of| of.live).sum();
+    let live: u64 = summary.routes.iter().map(|route| route.report.live()).sum();
     let mut words = vec![
         format!("{} frames/s", number::rate(frames)),
         format!("{}/s", number::bytes(bytes)),

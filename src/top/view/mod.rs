@@ -1,12 +1,13 @@
 //! What is on the screen: pure functions from what is known, and where one is, to cells.
 //!
-//! Each page is a file: `routes`, `divergences`, `shed`, `nodes`. `around` is what is above and below them, `table` what
+//! Each page is a file: `routes` (with `requests` of routes of `http://`), `divergences`, `shed`, `nodes`. `around` is what is above and below them, `table` what
 //! their tables have in common, `paint` how things look. Nothing here reads a clock, or changes anything but cells.
 
 mod around;
 mod divergences;
 mod nodes;
 mod paint;
+mod requests;
 mod routes;
 mod shed;
 mod table;

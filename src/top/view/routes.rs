@@ -5,7 +5,7 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use runtime::report::DestinationReport;
+use runtime::report::{DestinationReport, Requests, ServerReport};
 use stats_node::{FlowRates, RouteSummary, Summary};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
         number::{self, count},
         past::{Name, Past},
     },
-    Paint, Sight,
+    Paint, Sight, requests,
     table::{self, Column},
 };
 
@@ -52,6 +52,16 @@ impl Entry<'_> {
         (self.route.report.route.clone(), destination)
     }
 
+    /// Requests of its route, if that listens on `http://`.
+    pub(super) fn requests(&self) -> Option<&Requests> {
+        self.route.report.http.as_ref()
+    }
+
+    /// What was counted of a server.
+    pub(super) fn server(&self) -> Option<&ServerReport> {
+        self.requests()?.servers.get(&self.destination?.destination)
+    }
+
     /// What a route gets from its sources, or a destination takes.
     fn flow(&self) -> FlowRates {
         let Some(destination) = self.destination else { return self.route.flow };
@@ -84,14 +94,14 @@ impl Entry<'_> {
         ])
     }
 
-    /// Whether a destination is there; how many sources a route has.
+    /// Whether a destination is there, and a server in the ring; how many sources or clients a route has.
     fn state(&self, paint: Paint) -> Line<'static> {
         match self.destination {
-            None => {
-                let live = self.route.report.sessions.map_or(0, |sessions| sessions.live);
-                Line::from(format!("{} live", count(live)))
-            }
-            Some(destination) if !destination.is_away => Line::styled("ok", paint.good()),
+            None => Line::from(format!("{} live", count(self.route.report.live()))),
+            Some(destination) if !destination.is_away => match self.server() {
+                Some(server) if !server.is_in_ring => Line::styled("out", paint.odd()),
+                _ => Line::styled("ok", paint.good()),
+            },
             Some(destination) if destination.role == "primary" => Line::styled("away", paint.bad()),
             Some(_) => Line::styled("away", paint.odd()),
         }
@@ -110,6 +120,7 @@ pub(crate) fn draw(frame: &mut Frame, area: Rect, sight: &Sight, summary: &Summa
             alarming(entry.sum(|of| of.shed_total().frames), paint)
         }),
     ];
+    columns.extend(requests::columns(summary, paint, past));
     columns.extend(further_columns(paint, past));
     table::draw(frame, area, sight, columns, &entries);
 }

@@ -6,7 +6,7 @@ use stats_node::{Problem, State, Summary};
 use super::*;
 use crate::top::{
     feed::Heard,
-    watch::tests::{diverged, node, summary},
+    watch::tests::{diverged, http_summary, node, summary},
 };
 
 /// Now, in milliseconds since 1970: what is told began at 1 s.
@@ -69,6 +69,21 @@ fn the_first_page_is_routes_with_their_destinations_and_how_all_of_it_is() {
     assert!(lines[4].contains("120 live") && lines[4].contains("4µs     8µs  ▁█"), "{}", lines[4]);
     assert!(lines[5].starts_with("├ primary 10.0.0.1:1234") && lines[5].contains(" ok "), "{}", lines[5]);
     assert!(lines[6].starts_with("└ mirror 10.0.0.1:1234") && lines[6].contains(" away "), "{}", lines[6]);
+}
+
+/// Fails if requests are told in total and not a second, or a server that is out of the ring looks like the other.
+#[test]
+fn a_route_of_http_shows_requests_hits_failures_and_who_is_out_of_the_ring() {
+    let watch = watch(&[http_summary(0), http_summary(40)]);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let shown = plain(&watch, "", (92, 15)).lines().iter().map(|line| words(line)).collect::<Vec<_>>();
+    assert_eq!(shown[3][6..], ["SHED", "REQ/S", "HITS", "FAILED", "KEPT"]);
+    assert_eq!(
+        (&shown[4][2..4], &shown[4][7..]),
+        (&["3", "live"].map(str::to_owned)[..], &["40", "50%", "20", "4.0", "KiB"].map(str::to_owned)[..])
+    );
+    assert_eq!((shown[5][3].as_str(), &shown[5][7..]), ("ok", &["40", "10"].map(str::to_owned)[..]));
+    assert_eq!((shown[6][1].as_str(), shown[6][3].as_str()), ("server-2", "out"));
 }
 
 /// Fails if a narrow screen loses what matters most, or a column is drawn over another.

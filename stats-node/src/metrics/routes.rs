@@ -14,7 +14,7 @@ pub(super) fn of_routes(summary: &Summary) -> Vec<Family> {
 }
 
 /// One value a route.
-fn by_route(summary: &Summary, value: impl Fn(&RouteReport) -> Option<u64>) -> Vec<Sample> {
+pub(super) fn by_route(summary: &Summary, value: impl Fn(&RouteReport) -> Option<u64>) -> Vec<Sample> {
     let of_route = |report: &RouteReport| {
         value(report).map(|value| sample(vec![("route", report.route.clone())], float(value)))
     };
