@@ -79,13 +79,11 @@ impl<S: Servers> Exchange<S> {
         let exchange = Self { front, client, head };
         // Nobody can tell what a body means where a method gives it no meaning.
         let is_odd = exchange.head.method.is_safe() && !body.is_empty();
-        match exchange.front.site.cache.clone().filter(|_| !is_odd) {
-            Some(cache) => exchange.look_up(&cache, body, progress).await,
-            None => {
-                let question = exchange.question(body, progress)?;
-                exchange.ask(question).await
-            }
+        if let Some(cache) = exchange.front.site.cache.clone().filter(|_| !is_odd) {
+            return exchange.look_up(&cache, body, progress).await;
         }
+        let question = exchange.question(body, progress)?;
+        exchange.ask(question).await
     }
 
     /// Out of the cache, or as it says.
@@ -217,7 +215,7 @@ impl<S: Servers> Exchange<S> {
         reply.headers.append(CACHE_STATUS, forwarded(fetching.why, what));
         let source = match (filling, source) {
             (Some(filling), Source::Server(download)) => {
-                Source::Filling(download.server(), filling.beside(download))
+                Source::Filling(download.server(), Box::new(filling.beside(download)))
             }
             (_, source) => source,
         };
