@@ -122,7 +122,7 @@ fn fifty_clients_who_want_the_same_cost_a_server_one_request(shape: Shape) {
     const CLIENTS: usize = 50;
     let body = Arc::new(noise(200_000));
     let said = Arc::clone(&body);
-    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let (let_go, held) = std::sync::mpsc::sync_channel::<()>(0);
     let held = std::sync::Mutex::new(held);
     let server = WebServer::answering(move |asked| {
         if asked.target() == "/cold" {

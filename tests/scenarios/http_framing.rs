@@ -406,10 +406,7 @@ fn outcome(fabric: &Fabric, request: &str, has_words: bool) -> String {
     let mut client = Client::connect(fabric.address());
     // What is refused early may be cut off before it is all said.
     let _ = client.try_send(request);
-    let answer = match client.try_answer_to("GET") {
-        Ok(answer) => answer,
-        Err(_) => return "closed".to_owned(),
-    };
+    let Ok(answer) = client.try_answer_to("GET") else { return "closed".to_owned() };
     let words = if has_words { format!(" {}", answer.text()) } else { String::new() };
     if answer.header("connection") == Some("close") {
         let (_, rest) = client.rest();
