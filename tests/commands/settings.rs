@@ -69,6 +69,25 @@ fn check_tells_what_does_nothing_and_why_a_pattern_is_none() {
     assert!(bad.stderr.contains(refusal), "{}", bad.stderr);
 }
 
+/// Fails if a flag that means nothing for the route's transport passes without a word.
+#[test]
+fn flags_of_requests_and_of_frames_are_refused_where_they_mean_nothing() {
+    let rows = [
+        ("--listen tcp://:1 --ttl 1s", "--ttl: is for routes that listen on http://"),
+        ("--listen udp://:1 --ttl 1s", "--ttl: is for routes that listen on http://"),
+        ("--listen tcp://:1 --access-log x", "--access-log: is for routes that listen on http://"),
+        ("--listen http://:1 --codec lines", "--codec: means nothing in a route of http://"),
+        ("--listen http://:1 --ttl soon", "--ttl: `soon` is not a duration"),
+    ];
+    for (flags, problem) in rows {
+        for command in ["check", "up"] {
+            let refused = run(&format!("{command} {flags} --forward 10.0.0.1:80"));
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(64), ""), "{command} {flags}");
+            assert!(refused.stderr.contains(problem), "{command} {flags}: {}", refused.stderr);
+        }
+    }
+}
+
 /// Fails if only the first problem is named, or one is on stdout.
 #[test]
 fn check_names_every_problem_on_stderr_and_ends_with_64() {

@@ -212,10 +212,9 @@ impl Client {
     #[track_caller]
     pub(crate) fn rest(&mut self) -> (End, Vec<u8>) {
         let end = eventually_some(AWAITED, "the client's connection ends", || match self.fill() {
-            Ok(true) => None,
             Ok(false) => Some(End::Fin),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Some(End::Reset),
-            Err(_) => None,
+            _ => None,
         });
         (end, std::mem::take(&mut self.unread))
     }

@@ -1,5 +1,6 @@
 //! A real nginx as a server, where one is installed.
 
+use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -82,10 +83,10 @@ impl Drop for Nginx {
 /// One process that writes nowhere else; what is below `/brief` lasts for a second.
 fn configuration(directory: &Path, address: SocketAddr) -> String {
     let directory = directory.display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|what| format!("{what}_temp_path {directory}/{what};\n"))
-        .collect();
+    let mut temporary = String::new();
+    for what in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        writeln!(temporary, "{what}_temp_path {directory}/{what};").expect("a string takes text");
+    }
     format!(
         "daemon off; master_process off; user root;\n\
          pid {directory}/pid; error_log {directory}/error.log;\n\

@@ -4,7 +4,7 @@
 //! the destination is to die, which resets the connection.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -85,12 +85,6 @@ impl Peer {
     /// From here on only the number of bytes matters, and none is kept.
     pub(crate) fn record_no_more(&mut self) {
         self.is_recorded = false;
-    }
-
-    /// Ends what it says; it may go on reading.
-    pub(crate) fn half_close(&self) {
-        // The other side may have ended all before.
-        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Writes everything, unless the connection ends before.

@@ -90,16 +90,6 @@ impl WebServer {
         self.destination.start();
     }
 
-    pub(crate) fn not_yet(mut self) -> Self {
-        self.die();
-        self
-    }
-
-    /// The heads of the requests it got so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.log.lock().unwrap().clone()
-    }
-
     /// How many requests it got so far.
     pub(crate) fn count(&self) -> usize {
         self.log.lock().unwrap().len()

@@ -286,7 +286,9 @@ fn many_clients_at_once_are_spread_evenly() {
             })
         })
         .collect();
-    clients.into_iter().for_each(|client| client.join().unwrap());
+    for client in clients {
+        client.join().unwrap();
+    }
     assert_eq!(counts(&servers), [CLIENTS * EACH / 3; 3]);
     let connections: usize = servers.iter().map(WebServer::accepted).sum();
     assert!(connections <= 3 * CLIENTS, "{connections} connections to servers");

@@ -88,7 +88,9 @@ impl Readers {
 
     fn end(self) -> usize {
         self.is_over.store(true, Relaxed);
-        self.threads.into_iter().for_each(|thread| thread.join().expect("every whole answer is right"));
+        for thread in self.threads {
+            thread.join().expect("every whole answer is right");
+        }
         self.hits.load(Relaxed)
     }
 }
@@ -249,6 +251,5 @@ fn a_process_that_stands_still_for_a_while_loses_nothing() {
         process.signal(Signal::SIGCONT);
     }
     readers.expect_more(50);
-    readers.is_over.store(true, Relaxed);
-    readers.threads.into_iter().for_each(|thread| thread.join().unwrap());
+    readers.end();
 }

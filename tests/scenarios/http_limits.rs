@@ -62,7 +62,9 @@ fn a_client_that_says_little_or_nothing_is_ended_and_holds_up_nobody(shape: Shap
         client.try_answer_to("GET").map(|answer| answer.status)
     });
     let mut begun: Vec<Client> = (0..50).map(|_| Client::connect(address)).collect();
-    begun.iter_mut().for_each(|client| drop(client.send("GET / HTTP/1.1\r\n")));
+    for client in &mut begun {
+        client.send("GET / HTTP/1.1\r\n");
+    }
     let mut mute: Vec<Client> = (0..50).map(|_| Client::connect(address)).collect();
     let mut other = Client::connect(address);
     for number in 0..50 {
@@ -115,7 +117,9 @@ fn a_client_that_does_not_read_holds_its_server_and_no_memory(shape: Shape) {
     let before = resident(&fabric);
 
     let mut deaf: Vec<Client> = (0..4).map(|_| Client::connect(fabric.address())).collect();
-    deaf.iter_mut().for_each(|client| drop(client.send(web_request("GET", "/flood", "", b""))));
+    for client in &mut deaf {
+        client.send(web_request("GET", "/flood", "", b""));
+    }
     server.expect_count(5);
     let sent = settles(Duration::from_millis(500), "the servers stall", || server.sent_bytes());
     assert!(sent < 4 * FLOOD as u64, "the whole flood went somewhere");
@@ -182,7 +186,9 @@ fn a_gigabyte_passes_both_ways_and_leaves_nothing_behind() {
         if asked.method() == "GET" {
             peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {STREAM}\r\n\r\n").as_bytes());
             let piece = vec![b'd'; 1 << 20];
-            (0..STREAM >> 20).for_each(|_| peer.write(&piece));
+            for _ in 0..STREAM >> 20 {
+                peer.write(&piece);
+            }
             return Then::GoOn;
         }
         let mut left = STREAM;
@@ -265,7 +271,10 @@ fn what_has_no_end_is_refused() {
         if asked.target() == "/head" {
             peer.write(b"HTTP/1.1 200 OK\r\n");
             // Until nobody listens.
-            (0..FLOOD / 1024).for_each(|_| peer.write(&[b"X: ".as_slice(), &[b'x'; 1019], b"\r\n"].concat()));
+            let line = [b"X: ".as_slice(), &[b'x'; 1019], b"\r\n"].concat();
+            for _ in 0..FLOOD / 1024 {
+                peer.write(&line);
+            }
             return Then::Close;
         }
         let Some(_) = read_body(asked, peer) else { return Then::Close };
@@ -315,7 +324,9 @@ fn a_client_that_asks_and_does_not_listen_is_not_read_on() {
     let asked = thread::spawn(move || {
         // Together more than kernels hold.
         let request = web_request("GET", "/a", &format!("X: {}\r\n", "x".repeat(2000)), b"");
-        (0..REQUESTS).for_each(|_| drop(asking.send(&request)));
+        for _ in 0..REQUESTS {
+            asking.send(&request);
+        }
     });
     settles(Duration::from_millis(300), "it stalls", || {
         fabric.report().value()["routes"][0]["http"]["requests"].as_u64()

@@ -94,7 +94,9 @@ impl Upload {
         };
         self.silence.is_broken();
         self.progress.pieces.set(self.progress.pieces.get() + 1);
-        self.progress.is_partial.set(!(piece.is_none() || self.incoming.is_end_stream()));
+        // Behind trailers nobody asks for more.
+        let is_last = piece.as_ref().is_none_or(|piece| piece.as_ref().is_ok_and(Frame::is_trailers));
+        self.progress.is_partial.set(!(is_last || self.incoming.is_end_stream()));
         let Some(piece) = piece else { return Poll::Ready(None) };
         let piece = piece.map_err(|error| {
             self.progress.fault.set(Some(Refusal::Malformed));
@@ -249,7 +251,7 @@ pub(crate) enum Source {
     Own(Full<Bytes>),
     Server(Download),
     /// From a server, into the cache on its way.
-    Filling(ServerIndex, Tee<Download>),
+    Filling(ServerIndex, Box<Tee<Download>>),
     /// Out of the cache.
     Kept(cache::Body),
 }
@@ -315,7 +317,7 @@ impl Body for Reply {
             Some(Ok(piece)) => {
                 let bytes = piece.data_ref().map_or(0, Bytes::len);
                 self.account.note_sent(bytes as u64);
-                if self.source.is_end_stream() {
+                if piece.is_trailers() || self.source.is_end_stream() {
                     self.account.note_complete();
                 }
             }

@@ -221,7 +221,7 @@ impl<S: Servers> Exchange<S> {
         reply.headers.append(CACHE_STATUS, forwarded(fetching.why, what));
         let source = match (filling, source) {
             (Some(filling), Source::Server(download)) => {
-                Source::Filling(download.server(), filling.beside(download))
+                Source::Filling(download.server(), Box::new(filling.beside(download)))
             }
             (_, source) => source,
         };
