@@ -1,10 +1,10 @@
 //! Hosts with addresses of their own and a network between them, on which delay, loss and partition are a test's to choose.
 //!
-//! A [`Host`] is a network namespace that has no name: it is there as long as the test or a process in it is, so nothing is
-//! left behind however a test ends, runs that go on at once never meet, and nothing of this machine's own network is touched. Whatever is
-//! made [`Host::inside`] one, sockets, threads and processes, is in it for good. A [`Network`] has one end of each
-//! host's only way out, a TUN device, and a thread that carries packets from one to another (`carrier`). So faults
-//! need no `netem`, which many kernels lack, and a packet that is lost is lost without a word to anybody.
+//! A [`Host`] is a network namespace that has no name: it is there as long as the test or a process in it is. So nothing
+//! is left behind however a test ends, runs that go on at once never meet, and this machine's own network is not touched.
+//! Whatever is made [`Host::inside`] one, sockets, threads and processes, is in it for good. A [`Network`] has one end
+//! of each host's only way out, a TUN device, and a thread that carries packets from one to another (`carrier`). So
+//! faults need no `netem`, which many kernels lack, and a packet that is lost is lost without a word to anybody.
 //! Namespaces need root, `ip` and `/dev/net/tun`; where one is missing, there is no network and the reason is printed.
 
 mod carrier;

@@ -5,11 +5,12 @@
 mod site;
 
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::harness::{
-    Destination, PATIENCE, Record, Source, Talker, assert_each_follows, assert_rises, eventually,
-    eventually_within, expect_all_answered, numbers,
+    Destination, Network, PATIENCE, Peer, Record, Source, Talker, assert_each_follows, assert_rises,
+    eventually, eventually_within, expect_all_answered, lines, numbers,
 };
 
 use super::replicas::{assert_every_line_arrived, hush_all};
@@ -18,7 +19,7 @@ use site::{
     network,
 };
 
-/// Fails if anything waits for one message to be answered before it sends the next, or a lost packet is more than a delay.
+/// Fails if a lost packet costs more than time: a frame, its place in the order or in the totals, or a connection.
 #[test]
 fn traffic_passes_and_is_counted_exactly_over_a_slow_network_that_loses_packets() {
     let Some(network) = network() else { return };
@@ -37,9 +38,10 @@ fn traffic_passes_and_is_counted_exactly_over_a_slow_network_that_loses_packets(
     drop(sent);
     site.at_rest();
     for destination in [&primary, &secondary] {
-        for connection in destination.connections() {
-            assert_each_follows(&numbers(&connection.received).1);
-        }
+        destination.expect_ends();
+        let received = destination.connections().into_iter().map(|record| numbers(&record.received).1);
+        let counts = received.inspect(|numbers| assert_each_follows(numbers)).map(|numbers| numbers.len());
+        assert_eq!(counts.sum::<usize>(), total);
         assert_eq!(destination.accepted(), 4, "nothing was connected anew");
     }
 }
@@ -84,9 +86,9 @@ fn a_worker_that_only_its_ingress_cannot_reach_writes_nothing_once_its_sessions_
 
     site.network.silence(zombie, INGRESS);
     eventually_within(HEALING, "its sessions have moved", || held(&site, other, &primary) == 4);
+    expect_all_answered(&talkers);
     let before = from_host(&site, &primary, zombie);
     assert!(!before.is_empty(), "it had sessions");
-    expect_all_answered(&talkers);
     site.worker(zombie).logged("link broke, greeting anew", |_| true);
 
     site.network.heal();
@@ -102,6 +104,41 @@ fn a_worker_that_only_its_ingress_cannot_reach_writes_nothing_once_its_sessions_
     let sent = hush_all(talkers);
     site.at_rest();
     assert_every_line_arrived(&primary, &sent);
+}
+
+/// Fails if a worker looks at its lease only when something comes, and not when its destination takes bytes again: what
+/// had waited for it would arrive beside what the other worker brings.
+#[test]
+fn what_waits_in_a_worker_for_its_destination_is_never_written_once_the_session_has_moved() {
+    let Some(network) = network() else { return };
+    let gate = Arc::new(Mutex::new(()));
+    let (_, secondary) = destinations(&network);
+    let primary = reading_behind(&gate, &network);
+    let closed = gate.lock().unwrap();
+    let site = Site::start(network, [primary.address(), secondary.address()]);
+    let mut source = site.network.host(DEVICES).inside(|| Source::connect(site.address()));
+    let lines = lines(0, 500_000);
+    let sent = source.send_until_stalled(&lines);
+    assert!(sent < lines.len(), "the primary takes no more");
+    let (zombie, other) = busier_first(&site, &primary);
+
+    site.network.cut(zombie, INGRESS);
+    eventually_within(HEALING, "the session has moved", || held(&site, other, &primary) == 1);
+    site.worker(zombie).logged("link broke, greeting anew", |_| true);
+    let written = site.worker(zombie).report().volume("primary", "delivered").bytes;
+    drop(closed);
+    eventually_within(HEALING, "it has aborted its connection", || {
+        from_host(&site, &primary, zombie)[0].end.is_some()
+    });
+    let received = from_host(&site, &primary, zombie)[0].received.len() as u64;
+    assert!(0 < received && received <= written, "{received} received, {written} written with a lease");
+
+    let whole = numbers(&lines[..sent]).1.len();
+    eventually_within(HEALING, "the other worker brings the rest", || {
+        let moved = &from_host(&site, &primary, other)[0];
+        numbers(&moved.received).1.last() == Some(&(whole - 1))
+    });
+    assert_every_line_arrived(&primary, &[whole]);
 }
 
 /// Fails if the source waits for a secondary that nobody hears of, what it does not get is not counted, or it rejoins inside
@@ -205,7 +242,7 @@ fn a_destination_whose_host_is_out_of_reach_for_a_moment_gets_everything_on_the_
     drop(source);
     site.at_rest();
     for destination in [&primary, &secondary] {
-        assert_eq!(numbers(&destination.received()).1, (0..sent).collect::<Vec<_>>());
+        destination.expect(&lines(0, sent));
         assert_eq!(destination.accepted(), 1);
     }
 }
@@ -253,6 +290,16 @@ fn replies_leave_from_the_address_of_the_host_that_was_spoken_to() {
     }
     eventually("the secondary has them all", || secondary.received().len() == 9);
     assert_eq!(site.ingress.report().balanced().sessions("live"), 3);
+}
+
+/// A primary on its host that reads nothing while the gate is closed.
+fn reading_behind(gate: &Arc<Mutex<()>>, network: &Network) -> Destination {
+    let gate = Arc::clone(gate);
+    let behaviour = move |peer: &mut Peer| {
+        drop(gate.lock());
+        while peer.read().is_some() {}
+    };
+    network.host(PRIMARY).inside(|| Destination::serving(behaviour))
 }
 
 /// Connections to `destination` that this worker holds.
