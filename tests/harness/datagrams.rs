@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, here};
 
 /// What was sent, by whom.
 type Records = Arc<Mutex<Vec<(SocketAddr, Vec<u8>)>>>;
@@ -33,7 +33,7 @@ impl DatagramDestination {
     }
 
     fn serving(behaviour: Behaviour) -> Self {
-        let address = bound("127.0.0.1:0").local_addr().expect("a bound socket has an address");
+        let address = bound((here(), 0)).local_addr().expect("a bound socket has an address");
         let mut destination = Self { address, behaviour, records: Records::default(), life: None };
         destination.open();
         destination
@@ -78,7 +78,7 @@ impl Drop for DatagramDestination {
 }
 
 fn bound(address: impl std::net::ToSocketAddrs) -> UdpSocket {
-    let socket = UdpSocket::bind(address).expect("a port of loopback can be bound");
+    let socket = UdpSocket::bind(address).expect("a port of this host can be bound");
     let pause = Duration::from_millis(20);
     socket.set_read_timeout(Some(pause)).expect("a fresh socket takes options");
     socket
@@ -104,7 +104,7 @@ impl DatagramSource {
     pub(crate) fn new(to: SocketAddr) -> Self {
         let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).expect("a free port");
-        socket.connect(to).expect("a way to loopback");
+        socket.connect(to).expect("a way there");
         socket.set_read_timeout(Some(PATIENCE)).expect("a fresh socket takes options");
         Self(socket)
     }

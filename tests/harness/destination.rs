@@ -5,15 +5,15 @@
 //! refused, and nobody else can take the port. So "refused, then started" and "died, then back" need no fixed port.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Socket, Type};
 
-use super::eventually;
 use super::peer::{End, Peer, Record};
+use super::{eventually, here};
 
 type Behaviour = Arc<dyn Fn(&mut Peer) + Send + Sync>;
 type Records = Arc<Mutex<Vec<Arc<Mutex<Record>>>>>;
@@ -265,7 +265,7 @@ fn accept(
 /// A socket that has a port of its own and does not listen. A port the kernel chose is given back when a listener is
 /// shut down; one bound by number is not, so it is bound a second time by its number.
 fn reserve_port() -> (Socket, SocketAddr) {
-    let scout = bound_to(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let scout = bound_to(SocketAddr::from((here(), 0)));
     let address =
         scout.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket has one");
     (bound_to(address), address)
@@ -274,7 +274,7 @@ fn reserve_port() -> (Socket, SocketAddr) {
 fn bound_to(address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_reuse_address(true).expect("a fresh socket takes options");
-    socket.bind(&address.into()).expect("a port of loopback can be bound");
+    socket.bind(&address.into()).expect("a port of this host can be bound");
     socket
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Open file descriptors of `pid`.
 pub(crate) fn descriptors(pid: i32) -> usize {
@@ -41,11 +41,12 @@ pub(crate) fn is_stopped(pid: i32) -> bool {
     stat_fields(pid).first().is_some_and(|state| state == "T")
 }
 
-/// The near ends of the established TCP connections of `pid` to `address` (IPv4).
+/// The near ends of the established TCP connections of `pid` to `address`, in the network it is in.
 pub(crate) fn connections_to(pid: i32, address: SocketAddr) -> Vec<SocketAddr> {
     let sockets = socket_inodes(pid);
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    table.lines().skip(1).filter_map(|row| near_end(row, address, &sockets)).collect()
+    let table = |name: &str| fs::read_to_string(format!("/proc/{pid}/net/{name}")).unwrap_or_default();
+    let tables = [table("tcp"), table("tcp6")].concat();
+    tables.lines().filter_map(|row| near_end(row, address, &sockets)).collect()
 }
 
 fn stat_fields(pid: i32) -> Vec<String> {
@@ -74,10 +75,17 @@ fn near_end(row: &str, address: SocketAddr, sockets: &HashSet<String>) -> Option
     (is_ours && parse_address(fields[REMOTE]) == Some(address)).then(|| parse_address(fields[LOCAL]))?
 }
 
-/// `0100007F:1F90` is 127.0.0.1:8080: the address in the machine's byte order, the port in the network's.
+/// `0100007F:1F90` is 127.0.0.1:8080: each word of the address in the machine's byte order, the port in the network's.
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (host, port) = text.split_once(':')?;
-    let host = u32::from_str_radix(host, 16).ok()?.to_ne_bytes();
+    let words =
+        host.as_bytes().chunks(8).map(|word| u32::from_str_radix(str::from_utf8(word).ok()?, 16).ok());
+    let bytes: Vec<u8> =
+        words.collect::<Option<Vec<u32>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
+    let host = match <[u8; 4]>::try_from(&*bytes) {
+        Ok(bytes) => IpAddr::from(bytes),
+        Err(_) => IpAddr::from(<[u8; 16]>::try_from(&*bytes).ok()?).to_canonical(),
+    };
     Some(SocketAddr::from((host, u16::from_str_radix(port, 16).ok()?)))
 }
 
@@ -99,6 +107,14 @@ mod tests {
         assert_eq!(connections_to(own_pid(), address), [stream.local_addr().unwrap()]);
         drop(stream);
         assert_eq!(connections_to(own_pid(), address), []);
+    }
+
+    #[test]
+    fn a_connection_of_a_socket_that_could_speak_ipv6_is_found_by_its_ipv4_address() {
+        assert_eq!(parse_address("0100007F:1F90"), "127.0.0.1:8080".parse().ok());
+        assert_eq!(parse_address("0000000000000000FFFF00000100007F:1F90"), "127.0.0.1:8080".parse().ok());
+        assert_eq!(parse_address("00000000000000000000000001000000:0050"), "[::1]:80".parse().ok());
+        assert_eq!(parse_address("local_address"), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod events;
 mod foo;
 mod foo_recovery;
 mod foo_statistics;
+mod hosts;
 mod http_balance;
 mod http_bytes;
 mod http_cache;

@@ -2,7 +2,7 @@
 //!
 //! The crates.io package of this name builds libzmq 4.3.4 without CURVE; this one, put in its place by
 //! `[patch.crates-io]`, builds 4.3.5 with CURVE and needs no more than a C++ compiler and make. Nobody but `zmq` is
-//! to use it. Unix only.
+//! to use it, and `runtime::zeromq` for an option that `zmq` has no name for. Unix only.
 //!
 //! `unsafe_code` is allowed here because foreign declarations are nothing else.
 

@@ -21,8 +21,8 @@ impl Router {
     ///
     /// Panics outside of a runtime that does input and output, as the other sockets do.
     pub fn bind(context: &Context, endpoint: &str) -> Result<Self, Error> {
-        let raw = context.0.socket(zmq::ROUTER).map_err(Error::open)?;
-        options::router(&raw).map_err(Error::open)?;
+        let mut raw = context.0.socket(zmq::ROUTER).map_err(Error::open)?;
+        options::router(&mut raw).map_err(Error::open)?;
         let endpoint = bind(&raw, endpoint)?;
         Ok(Self { socket: Socket::new(raw)?, endpoint })
     }
@@ -61,8 +61,8 @@ impl Dealer {
     /// since who comes with a used one takes over.
     pub fn connect(context: &Context, endpoint: &str, identity: &[u8]) -> Result<Self, Error> {
         PeerId::new(identity).filter(|_| identity[0] != 0).ok_or(Error::Identity)?;
-        let raw = context.0.socket(zmq::DEALER).map_err(Error::open)?;
-        options::dealer(&raw, identity).map_err(Error::open)?;
+        let mut raw = context.0.socket(zmq::DEALER).map_err(Error::open)?;
+        options::dealer(&mut raw, identity).map_err(Error::open)?;
         raw.connect(endpoint).map_err(|source| Error::connect(endpoint, source))?;
         Ok(Self { socket: Socket::new(raw)? })
     }

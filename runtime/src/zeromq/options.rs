@@ -3,9 +3,10 @@
 //! There are no ZMTP heartbeats on purpose: with a full receive pipe they tear down healthy connections and can abort
 //! the process. Liveness is the link's own.
 
-use std::time::Duration;
+use std::{ffi::c_int, time::Duration};
 
-use zmq::{Result, Socket};
+use zmq::{Error, Result, Socket};
+use zmq_sys::zmq_setsockopt;
 
 /// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch.
 pub const MAX_BATCH: i64 = 1024 * 1024;
@@ -22,6 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Silence before the first TCP probe, time between probes, probes until the connection is given up.
 const KEEPALIVE: (Duration, Duration, i32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
+/// A TCP connection on which something goes unacknowledged for so long is given up for a fresh one. Else the kernel tries
+/// again ever more rarely, and a network that is whole again is noticed as late as it was broken long, or two minutes.
+/// Longer than the silence that links take for death.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
 /// A high-water mark of none: it counts messages and is inexact; credit counts bytes and is exact.
 const UNLIMITED: i32 = 0;
@@ -32,7 +37,7 @@ const RECEIVE_QUEUE: i32 = 10_000;
 /// it a listener that is stopped would eat the memory of every node.
 const PUBLISH_QUEUE: i32 = 1_000;
 
-pub(super) fn router(socket: &Socket) -> Result<()> {
+pub(super) fn router(socket: &mut Socket) -> Result<()> {
     link(socket)?;
     // Else what is sent to a peer that is not there vanishes without a word.
     socket.set_router_mandatory(true)?;
@@ -40,14 +45,14 @@ pub(super) fn router(socket: &Socket) -> Result<()> {
     socket.set_router_handover(true)
 }
 
-pub(super) fn dealer(socket: &Socket, identity: &[u8]) -> Result<()> {
+pub(super) fn dealer(socket: &mut Socket, identity: &[u8]) -> Result<()> {
     link(socket)?;
     socket.set_identity(identity)?;
     // Nothing is queued for a connection that is not there: it would arrive in the next one, where it means nothing.
     socket.set_immediate(true)
 }
 
-pub(super) fn publisher(socket: &Socket) -> Result<()> {
+pub(super) fn publisher(socket: &mut Socket) -> Result<()> {
     everywhere(socket)?;
     // Nothing waits for a listener that has gone: whoever comes next would hear it in a rush, long after it was so.
     socket.set_immediate(true)?;
@@ -55,18 +60,18 @@ pub(super) fn publisher(socket: &Socket) -> Result<()> {
     socket.set_linger(millis(PUBLISHER_LINGER))
 }
 
-pub(super) fn subscriber(socket: &Socket) -> Result<()> {
+pub(super) fn subscriber(socket: &mut Socket) -> Result<()> {
     link(socket)
 }
 
-fn link(socket: &Socket) -> Result<()> {
+fn link(socket: &mut Socket) -> Result<()> {
     everywhere(socket)?;
     socket.set_sndhwm(UNLIMITED)?;
     // The default waits for ever for a peer that may never come back.
     socket.set_linger(0)
 }
 
-fn everywhere(socket: &Socket) -> Result<()> {
+fn everywhere(socket: &mut Socket) -> Result<()> {
     socket.set_rcvhwm(RECEIVE_QUEUE)?;
     socket.set_maxmsgsize(MAX_BATCH)?;
     socket.set_ipv6(true)?;
@@ -74,6 +79,7 @@ fn everywhere(socket: &Socket) -> Result<()> {
     socket.set_connect_timeout(millis(CONNECT_TIMEOUT))?;
     socket.set_reconnect_ivl(millis(RECONNECT))?;
     socket.set_reconnect_ivl_max(millis(RECONNECT_MAX))?;
+    give_up(socket)?;
     keepalive(socket)
 }
 
@@ -83,6 +89,18 @@ fn keepalive(socket: &Socket) -> Result<()> {
     socket.set_tcp_keepalive_idle(seconds(idle))?;
     socket.set_tcp_keepalive_intvl(seconds(interval))?;
     socket.set_tcp_keepalive_cnt(probes)
+}
+
+/// `ZMQ_TCP_MAXRT`, which the crate `zmq` has no name for.
+#[expect(unsafe_code, reason = "the crate `zmq` leaves this option out")]
+fn give_up(socket: &mut Socket) -> Result<()> {
+    const ZMQ_TCP_MAXRT: c_int = 80;
+    let value: c_int = millis(UNACKNOWLEDGED);
+    // SAFETY: the socket is open, and libzmq copies an int of this length.
+    let result = unsafe {
+        zmq_setsockopt(socket.as_mut_ptr(), ZMQ_TCP_MAXRT, (&raw const value).cast(), size_of::<c_int>())
+    };
+    if result == 0 { Ok(()) } else { Err(Error::EINVAL) }
 }
 
 fn millis(duration: Duration) -> i32 {

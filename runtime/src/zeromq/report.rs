@@ -30,8 +30,8 @@ impl Publisher {
     }
 
     fn open(context: &Context) -> Result<zmq::Socket, Error> {
-        let raw = context.0.socket(zmq::PUB).map_err(Error::open)?;
-        options::publisher(&raw).map_err(Error::open)?;
+        let mut raw = context.0.socket(zmq::PUB).map_err(Error::open)?;
+        options::publisher(&mut raw).map_err(Error::open)?;
         Ok(raw)
     }
 
@@ -68,8 +68,8 @@ impl Subscriber {
     }
 
     fn open(context: &Context, topics: &[&[u8]]) -> Result<zmq::Socket, Error> {
-        let raw = context.0.socket(zmq::SUB).map_err(Error::open)?;
-        options::subscriber(&raw).map_err(Error::open)?;
+        let mut raw = context.0.socket(zmq::SUB).map_err(Error::open)?;
+        options::subscriber(&mut raw).map_err(Error::open)?;
         topics.iter().try_for_each(|topic| raw.set_subscribe(topic)).map_err(Error::open)?;
         Ok(raw)
     }
