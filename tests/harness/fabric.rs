@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{Destination, Process, Report, Source, eventually_some, eventually_within};
 
 const LISTEN: &str = "tcp://127.0.0.1:0";
+const WEB: &str = "http://127.0.0.1:0";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -77,6 +78,12 @@ impl Plan {
     /// A route of datagrams, listening there.
     pub(crate) fn datagrams(mut self, listen: &'static str) -> Self {
         (self.listen, self.codec) = (listen, None);
+        self
+    }
+
+    /// A route of requests, each for one of the servers it forwards to.
+    pub(crate) fn web(mut self) -> Self {
+        (self.listen, self.codec) = (WEB, None);
         self
     }
 

@@ -31,7 +31,7 @@ pub(crate) use foo::{FooClient, answer_to, foo_server, never_closing_foo_server,
 pub(crate) use http::{ask, ask_by, follow};
 pub(crate) use listener::Meeting;
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
-pub(crate) use peer::{End, Record};
+pub(crate) use peer::{End, Peer, Record};
 pub(crate) use process::Process;
 pub(crate) use report::{Report, Volume};
 pub(crate) use source::Source;

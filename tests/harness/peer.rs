@@ -72,6 +72,16 @@ impl Peer {
         }
     }
 
+    /// So many bytes; none if the connection ends before.
+    pub(crate) fn read_exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.unread.len() < count {
+            let more = self.receive()?;
+            self.unread.extend(more);
+        }
+        let rest = self.unread.split_off(count);
+        Some(std::mem::replace(&mut self.unread, rest))
+    }
+
     /// Writes everything, unless the connection ends before.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.is_to_die() {

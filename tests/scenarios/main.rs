@@ -17,6 +17,7 @@ mod events;
 mod foo;
 mod foo_recovery;
 mod foo_statistics;
+mod http_mirror;
 mod lifecycle;
 mod link_port;
 mod outages;

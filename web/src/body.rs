@@ -4,7 +4,7 @@
 //! long a body is, and how long nothing comes.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     io,
     pin::Pin,
@@ -18,12 +18,13 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use proto::id::ServerIndex;
-use tokio::time::Sleep;
+use tokio::{sync::oneshot, time::Sleep};
 
 use crate::{
     account::Account,
     answer::Refusal,
     cache::{self, Tee},
+    mirror::Gathering,
     upstream::Lease,
 };
 
@@ -34,12 +35,39 @@ pub(crate) struct Progress {
     pub(crate) pieces: Cell<u64>,
     /// What was wrong with it.
     pub(crate) fault: Cell<Option<Refusal>>,
+    is_sent: Cell<bool>,
+    /// Who waits for that.
+    to_tell: RefCell<Option<oneshot::Sender<()>>>,
+}
+
+impl Progress {
+    /// The request is being sent to a server.
+    pub(crate) fn note_sent(&self) {
+        self.is_sent.set(true);
+        if let Some(waiting) = self.to_tell.borrow_mut().take() {
+            // Whoever waited may have left.
+            let _ = waiting.send(());
+        }
+    }
+
+    pub(crate) fn is_sent(&self) -> bool {
+        self.is_sent.get()
+    }
+
+    /// Tells when it is being sent.
+    pub(crate) fn sent(&self) -> oneshot::Receiver<()> {
+        let (waiting, sent) = oneshot::channel();
+        self.to_tell.replace(Some(waiting));
+        sent
+    }
 }
 
 /// A body on its way to a server.
 pub(crate) enum Outgoing {
     Empty,
     Upload(Upload),
+    /// It is all there.
+    Held(Full<Bytes>),
 }
 
 /// A client's body.
@@ -49,6 +77,8 @@ pub(crate) struct Upload {
     left: u64,
     silence: Silence,
     progress: Rc<Progress>,
+    /// There while copies are to be made of it.
+    gathering: Option<Gathering>,
 }
 
 impl Outgoing {
@@ -57,7 +87,21 @@ impl Outgoing {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Upload(Upload { incoming, left: limit, silence: Silence::new(patience), progress })
+        Self::Upload(Upload {
+            incoming,
+            left: limit,
+            silence: Silence::new(patience),
+            progress,
+            gathering: None,
+        })
+    }
+
+    /// Has it gathered on its way.
+    pub(crate) fn gather(&mut self, mut gathering: Gathering) {
+        match self {
+            Self::Upload(upload) => upload.gathering = Some(gathering),
+            Self::Held(_) | Self::Empty => gathering.finish(),
+        }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -81,7 +125,10 @@ impl Upload {
         };
         self.silence.is_broken();
         self.progress.pieces.set(self.progress.pieces.get() + 1);
-        let Some(piece) = piece else { return Poll::Ready(None) };
+        let Some(piece) = piece else {
+            self.gathering.iter_mut().for_each(Gathering::finish);
+            return Poll::Ready(None);
+        };
         let piece = piece.map_err(|error| {
             self.progress.fault.set(Some(Refusal::Malformed));
             io::Error::other(error)
@@ -91,6 +138,7 @@ impl Upload {
                 Some(left) => self.left = left,
                 None => return Poll::Ready(Some(Err(self.refuse(Refusal::TooLarge)))),
             }
+            note_piece(&mut self.gathering, data, self.incoming.is_end_stream());
         }
         Poll::Ready(Some(piece))
     }
@@ -107,6 +155,7 @@ impl Body for Outgoing {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Upload(upload) => upload.poll_piece(context),
+            Self::Held(held) => Pin::new(held).poll_frame(context).map_err(|never| match never {}),
         }
     }
 
@@ -114,6 +163,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => true,
             Self::Upload(upload) => upload.incoming.is_end_stream(),
+            Self::Held(held) => held.is_end_stream(),
         }
     }
 
@@ -121,6 +171,17 @@ impl Body for Outgoing {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Upload(upload) => upload.incoming.size_hint(),
+            Self::Held(held) => held.size_hint(),
+        }
+    }
+}
+
+/// A piece has passed; nobody may ask for more after the last.
+fn note_piece(gathering: &mut Option<Gathering>, data: &[u8], is_last: bool) {
+    if let Some(gathering) = gathering {
+        gathering.push(data);
+        if is_last {
+            gathering.finish();
         }
     }
 }
@@ -153,13 +214,20 @@ pub(crate) struct Download {
     server: ServerIndex,
     // Given back when the reply is complete; with a reply that is not, it is closed.
     lease: Option<Lease>,
+    /// There while secondaries' replies are to be held against it.
+    gathering: Option<Gathering>,
 }
 
 impl Download {
     /// With pauses of at most `patience`.
-    pub(crate) fn new(incoming: Incoming, patience: Duration, lease: Lease) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        patience: Duration,
+        lease: Lease,
+        gathering: Option<Gathering>,
+    ) -> Self {
         let (server, silence) = (lease.server(), Silence::new(patience));
-        let mut download = Self { incoming, silence, server, lease: Some(lease) };
+        let mut download = Self { incoming, silence, server, lease: Some(lease), gathering };
         download.settle_if_complete();
         download
     }
@@ -173,6 +241,7 @@ impl Download {
         if self.incoming.is_end_stream()
             && let Some(lease) = self.lease.take()
         {
+            self.gathering.iter_mut().for_each(Gathering::finish);
             lease.give_back();
         }
     }
@@ -189,17 +258,24 @@ impl Download {
         self.silence.is_broken();
         match &piece {
             None => {
+                self.gathering.iter_mut().for_each(Gathering::finish);
                 if let Some(lease) = self.lease.take() {
                     lease.give_back();
                 }
             }
-            Some(Ok(_)) => self.settle_if_complete(),
+            Some(Ok(piece)) => {
+                if let (Some(gathering), Some(data)) = (&mut self.gathering, piece.data_ref()) {
+                    gathering.push(data);
+                }
+                self.settle_if_complete();
+            }
             Some(Err(_)) => self.fail(),
         }
         Poll::Ready(piece.map(|piece| piece.map_err(io::Error::other)))
     }
 
     fn fail(&mut self) {
+        self.gathering = None;
         if let Some(lease) = self.lease.take() {
             lease.fail();
         }

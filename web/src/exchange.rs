@@ -17,6 +17,7 @@ use crate::{
     forwarding,
     front::{Front, Servers},
     heads::{Heads, verdict},
+    mirror,
 };
 
 /// How often a request that was promised another's reply and did not get it tries to get one for itself and others.
@@ -204,14 +205,17 @@ impl<S: Servers> Exchange<S> {
         Response::from_parts(reply, source)
     }
 
-    /// Asks a server.
+    /// Asks a server, and secondaries the same.
     async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
-        let Question { request, progress } = question;
+        let Question { mut request, progress } = question;
+        let copying = mirror::begin(&self.front, self.client, &mut request, &progress);
         let (reply, lease) = self.front.upstream.send(request, &progress).await?;
         let patience = self.front.site.settings.upstream_timeout;
         let (mut parts, incoming) = reply.into_parts();
+        let gathering = copying.map(|copying| copying.answered(&parts));
         forwarding::pass_reply(&mut parts);
-        Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
+        let download = Download::new(incoming, patience, lease, gathering);
+        Ok(Response::from_parts(parts, Source::Server(download)))
     }
 
     /// What a server is asked, without a body.

@@ -19,6 +19,7 @@ use crate::{
     body::{Outgoing, Progress},
     counters::Counters,
     front::Servers,
+    mirror::{Body, Gathered, gather},
     places::Place,
     pool::{Connection, Pool},
     site::Site,
@@ -75,7 +76,7 @@ enum Attempt {
 
 impl<S: Servers> Upstream<S> {
     pub(crate) fn new(site: Arc<Site>, servers: S, counters: Rc<Counters>) -> Self {
-        let pools = site.servers.iter().map(|_| Pool::default()).collect();
+        let pools = (0..site.destinations()).map(|_| Pool::default()).collect();
         Self { site, servers, pools, counters }
     }
 
@@ -134,6 +135,25 @@ impl<S: Servers> Upstream<S> {
         }
     }
 
+    /// What a secondary says to a copy, up to `most` bytes of it; `None`: nothing that makes sense.
+    pub(crate) async fn copy(
+        &self,
+        server: ServerIndex,
+        request: Request<Outgoing>,
+        progress: &Progress,
+        most: usize,
+    ) -> Option<Gathered> {
+        let Attempt::Replied(reply, connection) = self.attempt(server, request, progress).await else {
+            return None;
+        };
+        let (head, incoming) = reply.into_parts();
+        let body = gather(incoming, most).await?;
+        if matches!(body, Body::Whole(_)) {
+            self.pools[usize::from(server.0)].put(connection, self.site.now());
+        }
+        Some(Gathered { status: head.status, headers: head.headers, body })
+    }
+
     async fn attempt(&self, server: ServerIndex, request: Request<Outgoing>, progress: &Progress) -> Attempt {
         let mut request = request;
         while let Some(connection) = self.pools[usize::from(server.0)].take() {
@@ -175,6 +195,7 @@ impl<S: Servers> Upstream<S> {
         if connection.ready().await.is_err() {
             return Attempt::Unsent(request);
         }
+        progress.note_sent();
         let reply = connection.try_send_request(request);
         let reply = select! {
             biased;
