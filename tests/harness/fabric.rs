@@ -114,7 +114,7 @@ impl Plan {
         self
     }
 
-    /// A setting of the route, as in its file; a word, or a list as it is written there.
+    /// A setting of the route, as in its file; a word, or a number or list as it is written there.
     pub(crate) fn set(mut self, key: &'static str, value: &'static str) -> Self {
         self.settings.push((key, value));
         self
@@ -204,7 +204,8 @@ impl Plan {
         }
         writeln!(route, "destinations = [{}]", tables.join(", ")).expect("a string takes text");
         for (key, value) in &self.settings {
-            let value = if value.starts_with('[') { (*value).to_owned() } else { format!("'{value}'") };
+            let is_bare = value.starts_with('[') || value.bytes().all(|byte| byte.is_ascii_digit());
+            let value = if is_bare { (*value).to_owned() } else { format!("'{value}'") };
             writeln!(route, "{key} = {value}").expect("a string takes text");
         }
         fs::write(dir.join("pegloom.toml"), route).expect("the settings are written");

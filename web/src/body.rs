@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use proto::id::ServerIndex;
-use tokio::{sync::oneshot, time::Sleep};
+use tokio::{sync::oneshot, task::AbortHandle, time::Sleep};
 
 use crate::{
     account::Account,
@@ -35,15 +35,16 @@ pub(crate) struct Progress {
     pub(crate) pieces: Cell<u64>,
     /// What was wrong with it.
     pub(crate) fault: Cell<Option<Refusal>>,
-    is_sent: Cell<bool>,
+    /// What drives the connection that it is sent over.
+    connection: RefCell<Option<AbortHandle>>,
     /// Who waits for that.
     to_tell: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl Progress {
     /// The request is being sent to a server.
-    pub(crate) fn note_sent(&self) {
-        self.is_sent.set(true);
+    pub(crate) fn note_sent(&self, connection: &AbortHandle) {
+        self.connection.replace(Some(connection.clone()));
         if let Some(waiting) = self.to_tell.borrow_mut().take() {
             // Whoever waited may have left.
             let _ = waiting.send(());
@@ -51,7 +52,17 @@ impl Progress {
     }
 
     pub(crate) fn is_sent(&self) -> bool {
-        self.is_sent.get()
+        self.connection.borrow().is_some()
+    }
+
+    /// It was not sent after all, or the connection is no longer its own.
+    pub(crate) fn forget(&self) {
+        self.connection.take();
+    }
+
+    /// Resets the connection that it was sent over.
+    pub(crate) fn abort(&self) {
+        self.connection.borrow().iter().for_each(AbortHandle::abort);
     }
 
     /// Tells when it is being sent.

@@ -6,6 +6,7 @@ use std::{cell::RefCell, collections::VecDeque, time::Duration};
 
 use hyper::client::conn::http1::SendRequest;
 use proto::time::Instant;
+use tokio::task::AbortHandle;
 
 use crate::body::Outgoing;
 
@@ -15,7 +16,17 @@ const MOST: usize = 64;
 const LONGEST_IDLE: Duration = Duration::from_secs(15);
 
 /// A connection to a server, over which one request goes at a time.
-pub(crate) type Connection = SendRequest<Outgoing>;
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<Outgoing>,
+    /// What drives it. Aborted, it resets the connection.
+    pub(crate) task: AbortHandle,
+}
+
+impl Connection {
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
 
 /// The idle connections, the oldest first.
 #[derive(Default)]

@@ -178,12 +178,12 @@ impl<S: Servers> Upstream<S> {
 
     async fn connect(&self, server: ServerIndex) -> Option<Connection> {
         let stream = self.open(server).await.ok()?;
-        let (connection, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        spawn_local(async move {
+        let (sender, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let driven = spawn_local(async move {
             // What breaks it, the request on it hears.
             let _ = task.await;
         });
-        Some(connection)
+        Some(Connection { sender, task: driven.abort_handle() })
     }
 
     async fn over(
@@ -192,11 +192,11 @@ impl<S: Servers> Upstream<S> {
         request: Request<Outgoing>,
         progress: &Progress,
     ) -> Attempt {
-        if connection.ready().await.is_err() {
+        if connection.sender.ready().await.is_err() {
             return Attempt::Unsent(request);
         }
-        progress.note_sent();
-        let reply = connection.try_send_request(request);
+        progress.note_sent(&connection.task);
+        let reply = connection.sender.try_send_request(request);
         let reply = select! {
             biased;
             reply = reply => reply,
@@ -210,6 +210,7 @@ impl<S: Servers> Upstream<S> {
             return Attempt::Refused(refusal);
         }
         if let Some(unsent) = failed.take_message() {
+            progress.forget();
             return Attempt::Unsent(unsent);
         }
         if failed.error().is_parse() { Attempt::Garbage } else { Attempt::Lost }

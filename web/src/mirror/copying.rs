@@ -215,17 +215,39 @@ async fn ask<S: Servers>(front: &Front<S>, original: &Original, index: usize, bo
     if !secondary.outage.borrow_mut().may_try(begun_at) {
         return Outcome::Shed(ShedReason::Away);
     }
-    let progress = Progress::default();
-    let asking = front.upstream.copy(server(index), original.copy(body), &progress, most(front));
+    let under_way = UnderWay::default();
+    let asking = front.upstream.copy(server(index), original.copy(body), &under_way.0, most(front));
     let reply = timeout(site.settings.mirror_timeout, asking).await.ok().flatten();
+    let is_sent = under_way.0.is_sent();
+    if reply.as_ref().is_some_and(|reply| matches!(reply.body, Body::Whole(_))) {
+        under_way.end();
+    }
     let mut outage = secondary.outage.borrow_mut();
-    if !progress.is_sent() {
+    if !is_sent {
         // Its worker has told the operator.
         let _ = outage.on_failure(site.now(), None, fastrand::u64(..));
         return Outcome::Shed(ShedReason::Away);
     }
     let _ = outage.on_connected(begun_at, site.now());
     reply.map_or(Outcome::Failed, Outcome::Replied)
+}
+
+/// A copy that is under way. Given up, it resets its connection: a secondary that takes nothing would keep it.
+#[derive(Default)]
+struct UnderWay(Progress);
+
+impl UnderWay {
+    /// Its reply is complete.
+    fn end(self) {
+        // The connection is another's from here on.
+        self.0.forget();
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Original {
