@@ -121,7 +121,9 @@ impl<S: Servers> Front<S> {
     /// Adds to the report of a destination, by its place in the route, what became of copies to it.
     pub fn complete(&self, destination: usize, report: &mut DestinationReport) {
         let secondary = destination.checked_sub(1).and_then(|index| self.secondaries.get(index));
-        secondary.into_iter().for_each(|it| it.complete(report));
+        if let Some(secondary) = secondary {
+            secondary.complete(report);
+        }
     }
 
     /// Over when no client is connected.

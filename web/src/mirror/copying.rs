@@ -135,7 +135,9 @@ async fn copy<S: Servers>(
         Ok(Body::TooLong(_)) => ShedReason::OversizedFrame,
         Err(_) => ShedReason::SessionEnded,
     };
-    places.iter().for_each(|(index, _)| front.secondaries[*index].shed(why));
+    for (index, _) in &places {
+        front.secondaries[*index].shed(why);
+    }
 }
 
 async fn send<S: Servers>(

@@ -83,7 +83,9 @@ mod tests {
 
     fn gathered(most: usize, pieces: &[&[u8]]) -> Option<Body> {
         let (mut gathering, mut whole) = Gathering::new(most);
-        pieces.iter().for_each(|piece| gathering.push(piece));
+        for piece in pieces {
+            gathering.push(piece);
+        }
         gathering.finish();
         whole.try_recv().ok()
     }

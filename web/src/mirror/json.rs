@@ -84,7 +84,6 @@ fn differ_at(
 }
 
 /// `1`, `1.0` and `1e0` are one number.
-#[expect(clippy::float_cmp, reason = "what is written alike is read alike")]
 fn is_same_number(one: &Number, other: &Number) -> bool {
     let is_whole = |number: &Number| !number.is_f64();
     if is_whole(one) && is_whole(other) { one == other } else { one.as_f64() == other.as_f64() }

@@ -101,7 +101,9 @@ mod tests {
         secondary.note_found(Finding::Different);
         secondary.note_found(Finding::Missing);
         secondary.note_uncompared();
-        [ShedReason::Away, ShedReason::Away, ShedReason::WindowFull].map(|reason| secondary.shed(reason));
+        for reason in [ShedReason::Away, ShedReason::Away, ShedReason::WindowFull] {
+            secondary.shed(reason);
+        }
         let tally = Tally::new(3, 30);
         let mut report =
             DestinationReport { accepted: tally, delivered: tally, ..DestinationReport::default() };
