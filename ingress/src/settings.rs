@@ -46,6 +46,7 @@ fn route(route: &RouteSettings, destinations: &[DestinationSettings]) -> Route {
         max_frame: route.max_frame,
         window: route.window,
         secondary_window: route.window.saturating_mul(SECONDARY_WINDOWS),
+        moves: route.http.is_none(),
     }
 }
 

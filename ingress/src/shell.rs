@@ -32,7 +32,7 @@ pub(crate) struct Hands {
 impl Shell for Hands {
     fn write(&mut self, session: SessionId, bytes: &[u8]) -> usize {
         let (Some(source), Some(owner)) = (self.sources.get(&session), self.owner.upgrade()) else {
-            return self.streams.get(&session).map_or(0, |pipe| pipe.write(bytes));
+            return self.write_inside(session, bytes);
         };
         source.write(bytes, &owner).unwrap_or_else(|_| {
             self.broken.push(session);
@@ -69,6 +69,14 @@ impl Shell for Hands {
 }
 
 impl Hands {
+    fn write_inside(&mut self, session: SessionId, bytes: &[u8]) -> usize {
+        let Some(pipe) = self.streams.get(&session) else { return 0 };
+        pipe.write(bytes).unwrap_or_else(|| {
+            self.broken.push(session);
+            0
+        })
+    }
+
     fn with(&self, session: SessionId, act: impl FnOnce(&Endpoint), act_inside: impl FnOnce(&Pipe)) {
         if let Some(source) = self.sources.get(&session) {
             act(source);

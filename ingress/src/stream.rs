@@ -69,17 +69,17 @@ impl Pipe {
         }))
     }
 
-    /// The destination said this: takes what there is room for.
-    pub(crate) fn write(&self, bytes: &[u8]) -> usize {
+    /// The destination said this: takes what there is room for. `None`: nobody reads it any more.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Option<usize> {
         let mut state = self.0.borrow_mut();
         if state.is_abandoned {
-            return bytes.len();
+            return None;
         }
         let taken = bytes.len().min(ROOM - state.said.len());
         state.said.extend_from_slice(&bytes[..taken]);
-        state.is_refused = taken < bytes.len();
+        state.is_refused |= taken < bytes.len();
         wake(&mut state.reader);
-        taken
+        Some(taken)
     }
 
     /// The machine takes bytes: from the first time on the stream is open.
@@ -235,7 +235,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.pipe.0.borrow_mut().is_abandoned = true;
         if self.is_shut_down {
-            // The destination may still have something to say, which nobody waits for.
+            // A destination that still has something to say is told that nobody listens.
             self.shard.on_stream_room(self.session);
         } else {
             self.shard.on_stream_dropped(self.session);

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     /// Where to forward to; the first is the primary.
     destinations: Vec<Forward>,
     settings: Vec<(&'static str, &'static str)>,
+    /// Settings of the processes, above the route's.
+    general: Vec<(&'static str, &'static str)>,
     stats: Option<String>,
     /// Further flags of what sources connect to.
     front: Vec<String>,
@@ -120,6 +122,12 @@ impl Plan {
         self
     }
 
+    /// A setting of the processes, as above the routes of a file.
+    pub(crate) fn set_for_all(mut self, key: &'static str, value: &'static str) -> Self {
+        self.general.push((key, value));
+        self
+    }
+
     /// Every process publishes what it reports, and its events, to this endpoint.
     pub(crate) fn stats(mut self, endpoint: String) -> Self {
         self.stats = Some(endpoint);
@@ -145,6 +153,20 @@ impl Plan {
         let mut fabric = Fabric { plan: self, front, workers: Vec::new(), address, link, dir };
         fabric.start_workers();
         fabric
+    }
+
+    /// Whether its destinations all get the same.
+    fn replicates(&self) -> bool {
+        self.listen != WEB || self.settings.contains(&("mode", "replicate"))
+    }
+
+    /// What pegloom calls a destination that has no name.
+    fn name_of(&self, destination: usize) -> String {
+        match destination {
+            _ if !self.replicates() => format!("server-{}", destination + 1),
+            0 => "primary".to_owned(),
+            _ => format!("secondary-{destination}"),
+        }
     }
 
     fn link_of(&self, front: &Process) -> String {
@@ -178,7 +200,8 @@ impl Plan {
     }
 
     fn has_settings(&self) -> bool {
-        !self.settings.is_empty() || self.destinations.iter().any(|forward| !forward.settings.is_empty())
+        let has_keys = !self.settings.is_empty() || !self.general.is_empty();
+        has_keys || self.destinations.iter().any(|forward| !forward.settings.is_empty())
     }
 
     fn route_args(&self) -> Vec<String> {
@@ -198,7 +221,10 @@ impl Plan {
             return;
         }
         let tables: Vec<String> = self.destinations.iter().map(Forward::table).collect();
-        let mut route = format!("[[route]]\nname = \"main\"\nlisten = \"{}\"\n", self.listen);
+        let general = self.general.iter().map(|(key, value)| format!("{key} = '{value}'\n"));
+        let mut route = general.collect::<String>();
+        writeln!(route, "[[route]]\nname = \"main\"\nlisten = \"{}\"", self.listen)
+            .expect("a string takes text");
         if let Some(codec) = self.codec {
             writeln!(route, "codec = \"{codec}\"").expect("a string takes text");
         }
@@ -231,6 +257,7 @@ impl Fabric {
             shards: 1,
             destinations: Vec::new(),
             settings: Vec::new(),
+            general: Vec::new(),
             stats: None,
             front: Vec::new(),
         }
@@ -281,7 +308,7 @@ impl Fabric {
     /// back this way.
     #[track_caller]
     pub(crate) fn start_worker(&mut self, destination: usize, number: usize) {
-        let destination = destination_name(destination);
+        let destination = self.plan.name_of(destination);
         let name = format!("{destination}-{number}");
         let links = self.links_of(&name);
         let own = ["--destination", &destination, "--ingress", &self.link, "--worker", &name];
@@ -340,10 +367,6 @@ impl Fabric {
             }
         }
     }
-}
-
-fn destination_name(at: usize) -> String {
-    if at == 0 { "primary".to_owned() } else { format!("secondary-{at}") }
 }
 
 #[track_caller]

@@ -7,12 +7,14 @@
 //! arranged for in a [`Meeting`].
 
 mod browser;
+mod client;
 mod datagrams;
 mod destination;
 mod fabric;
 mod foo;
 mod http;
 mod listener;
+mod nginx;
 mod numbered;
 mod peer;
 mod process;
@@ -22,14 +24,17 @@ mod source;
 mod talker;
 mod terminal;
 mod wait;
+mod web;
 
 pub(crate) use browser::Browser;
+pub(crate) use client::{Client, Reply, get, request as web_request};
 pub(crate) use datagrams::{DatagramDestination, DatagramSource};
 pub(crate) use destination::Destination;
 pub(crate) use fabric::{Fabric, Plan, Shape};
 pub(crate) use foo::{FooClient, answer_to, foo_server, never_closing_foo_server, next_request, request};
 pub(crate) use http::{ask, ask_by, follow};
 pub(crate) use listener::Meeting;
+pub(crate) use nginx::Nginx;
 pub(crate) use numbered::{assert_each_follows, assert_rises, lines, numbers};
 pub(crate) use peer::{End, Peer, Record};
 pub(crate) use process::Process;
@@ -38,3 +43,4 @@ pub(crate) use source::Source;
 pub(crate) use talker::{Talker, expect_all_answered};
 pub(crate) use terminal::Terminal;
 pub(crate) use wait::{PATIENCE, always_for, eventually, eventually_some, eventually_within, settles, since};
+pub(crate) use web::{Asked, Then, WebServer, ok, read_body, reply};

@@ -4,7 +4,7 @@
 //! the destination is to die, which resets the connection.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -42,6 +42,7 @@ pub(crate) struct Peer {
     record: Arc<Mutex<Record>>,
     dies: Arc<AtomicBool>,
     unread: Vec<u8>,
+    is_recorded: bool,
 }
 
 impl Peer {
@@ -49,7 +50,7 @@ impl Peer {
         stream.set_nodelay(true).expect("a fresh socket takes options");
         stream.set_read_timeout(Some(GLANCE)).expect("a fresh socket takes options");
         stream.set_write_timeout(Some(GLANCE)).expect("a fresh socket takes options");
-        Self { stream, record, dies, unread: Vec::new() }
+        Self { stream, record, dies, unread: Vec::new(), is_recorded: true }
     }
 
     /// The next bytes, whatever their number; none at the end.
@@ -72,14 +73,24 @@ impl Peer {
         }
     }
 
-    /// So many bytes; none if the connection ends before.
-    pub(crate) fn read_exactly(&mut self, count: usize) -> Option<Vec<u8>> {
-        while self.unread.len() < count {
-            let more = self.receive()?;
-            self.unread.extend(more);
+    /// At most `most` of the next bytes; none at the end.
+    pub(crate) fn read_some(&mut self, most: usize) -> Option<Vec<u8>> {
+        let mut bytes = self.read()?;
+        if bytes.len() > most {
+            self.unread = bytes.split_off(most);
         }
-        let rest = self.unread.split_off(count);
-        Some(std::mem::replace(&mut self.unread, rest))
+        Some(bytes)
+    }
+
+    /// From here on only the number of bytes matters, and none is kept.
+    pub(crate) fn record_no_more(&mut self) {
+        self.is_recorded = false;
+    }
+
+    /// Ends what it says; it may go on reading.
+    pub(crate) fn half_close(&self) {
+        // The other side may have ended all before.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Writes everything, unless the connection ends before.
@@ -115,7 +126,9 @@ impl Peer {
                 Ok(0) => return self.note_end(End::Fin),
                 Ok(count) => {
                     buffer.truncate(count);
-                    self.record.lock().unwrap().received.extend_from_slice(&buffer);
+                    if self.is_recorded {
+                        self.record.lock().unwrap().received.extend_from_slice(&buffer);
+                    }
                     return Some(buffer);
                 }
                 Err(error) if is_pause(error.kind()) => {}

@@ -64,8 +64,8 @@ impl Refusal {
         matches!(self, Self::Head(_) | Self::Malformed | Self::TooLarge | Self::SlowBody)
     }
 
-    /// The reply, and its text.
-    pub(crate) fn reply(self) -> Response<Bytes> {
+    /// The reply, and its text. What is left of a request that is not read to its end is not waited for.
+    pub(crate) fn reply(self, is_partial: bool) -> Response<Bytes> {
         let status = self.status();
         let text =
             format!("{} {}: {}\n", status.as_u16(), status.canonical_reason().unwrap_or(""), self.text());
@@ -74,7 +74,7 @@ impl Refusal {
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.closes() {
+        if self.closes() || is_partial {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         reply

@@ -33,6 +33,8 @@ use crate::{
 pub(crate) struct Progress {
     /// Pieces that were passed on.
     pub(crate) pieces: Cell<u64>,
+    /// Some of it has not been read.
+    pub(crate) is_partial: Cell<bool>,
     /// What was wrong with it.
     pub(crate) fault: Cell<Option<Refusal>>,
     /// What drives the connection that it is sent over.
@@ -98,6 +100,7 @@ impl Outgoing {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
+        progress.is_partial.set(true);
         Self::Upload(Upload {
             incoming,
             left: limit,
@@ -136,6 +139,7 @@ impl Upload {
         };
         self.silence.is_broken();
         self.progress.pieces.set(self.progress.pieces.get() + 1);
+        self.progress.is_partial.set(!(piece.is_none() || self.incoming.is_end_stream()));
         let Some(piece) = piece else {
             self.gathering.iter_mut().for_each(Gathering::finish);
             return Poll::Ready(None);

@@ -47,6 +47,20 @@ impl<S: Servers> Exchange<S> {
         client: SocketAddr,
         heads: &Heads,
         request: Request<Incoming>,
+    ) -> Answer {
+        let progress = Rc::default();
+        let answer = Self::try_answer(front, client, heads, request, Rc::clone(&progress)).await;
+        answer.unwrap_or_else(|refusal| {
+            refusal.reply(progress.is_partial.get()).map(|text| Source::Own(text.into()))
+        })
+    }
+
+    async fn try_answer(
+        front: Rc<Front<S>>,
+        client: SocketAddr,
+        heads: &Heads,
+        request: Request<Incoming>,
+        progress: Rc<Progress>,
     ) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         verdict(&head, heads).map_err(Refusal::Head)?;
@@ -55,7 +69,6 @@ impl<S: Servers> Exchange<S> {
             return Err(Refusal::TooLarge);
         }
         let patience = front.site.settings.header_timeout;
-        let progress = Rc::new(Progress::default());
         let body = Outgoing::new(body, limit, patience, Rc::clone(&progress));
         let exchange = Self { front, client, head };
         // Nobody can tell what a body means where a method gives it no meaning.
@@ -226,7 +239,8 @@ impl<S: Servers> Exchange<S> {
     fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
         let mut parts = self.head.clone();
         parts.extensions.clear();
-        forwarding::pass_request(&mut parts, self.client).map_err(|_| Refusal::Loop)?;
+        forwarding::pass_request(&mut parts, self.client, self.front.site.settings.trust_forwarded)
+            .map_err(|_| Refusal::Loop)?;
         parts.version = Version::HTTP_11;
         Ok(Question { request: Request::from_parts(parts, body), progress })
     }

@@ -50,8 +50,9 @@ impl fmt::Display for Loop {
 
 impl std::error::Error for Loop {}
 
-/// Makes of a request that came from `client` the one that goes to a server.
-pub fn pass_request(parts: &mut request::Parts, client: SocketAddr) -> Result<(), Loop> {
+/// Makes of a request that came from `client` the one that goes to a server. Who is trusted says by which name and scheme it was
+/// asked itself.
+pub fn pass_request(parts: &mut request::Parts, client: SocketAddr, trusts_client: bool) -> Result<(), Loop> {
     if hops(&parts.headers) >= MAX_HOPS {
         return Err(Loop);
     }
@@ -64,6 +65,12 @@ pub fn pass_request(parts: &mut request::Parts, client: SocketAddr) -> Result<()
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
     add_via(headers, parts.version);
+    if !trusts_client {
+        // Many programs build links out of what stands first, and a cache would hand those to others.
+        for name in [FORWARDED_PROTO, FORWARDED_HOST] {
+            headers.remove(name);
+        }
+    }
     add_forwarded(headers, client.ip().to_canonical());
     Ok(())
 }
@@ -193,7 +200,7 @@ mod tests {
 
     fn passed(lines: Lines<'_>) -> HeaderMap {
         let mut parts = request("/a", lines);
-        pass_request(&mut parts, CLIENT.parse().unwrap()).unwrap();
+        pass_request(&mut parts, CLIENT.parse().unwrap(), true).unwrap();
         parts.headers
     }
 
@@ -245,7 +252,7 @@ mod tests {
         ];
         for (client, host, forwarded, forwarded_for) in rows {
             let mut parts = request("/a", &[("host", host)]);
-            pass_request(&mut parts, client.parse().unwrap()).unwrap();
+            pass_request(&mut parts, client.parse().unwrap(), true).unwrap();
             let headers = parts.headers;
             assert_eq!(
                 (&headers["forwarded"], &headers["x-forwarded-for"]),
@@ -294,7 +301,7 @@ mod tests {
     fn the_version_that_was_spoken_is_in_via() {
         let mut parts = request("/a", &[]);
         parts.version = Version::HTTP_10;
-        pass_request(&mut parts, CLIENT.parse().unwrap()).unwrap();
+        pass_request(&mut parts, CLIENT.parse().unwrap(), true).unwrap();
         assert_eq!(parts.headers["via"], "1.0 pegloom");
     }
 
@@ -310,7 +317,11 @@ mod tests {
         ];
         for (first, second, expected) in rows {
             let mut parts = request("/a", &[("via", &first), ("via", second)]);
-            assert_eq!(pass_request(&mut parts, CLIENT.parse().unwrap()), expected, "{first}, {second}");
+            assert_eq!(
+                pass_request(&mut parts, CLIENT.parse().unwrap(), true),
+                expected,
+                "{first}, {second}"
+            );
         }
     }
 
@@ -324,8 +335,21 @@ mod tests {
         ];
         for (target, host, passed_on) in rows {
             let mut parts = request(target, &[("host", "h")]);
-            pass_request(&mut parts, CLIENT.parse().unwrap()).unwrap();
+            pass_request(&mut parts, CLIENT.parse().unwrap(), true).unwrap();
             assert_eq!((&parts.headers["host"], parts.uri.to_string().as_str()), (&value(host), passed_on));
         }
+    }
+
+    /// Fails if what a stranger says of scheme and host reaches a server, or what is known of it does not.
+    #[test]
+    fn a_stranger_does_not_say_by_which_name_it_was_asked() {
+        let mut parts = Request::get("/").header("host", "shop.example").body(()).unwrap().into_parts().0;
+        parts.headers.insert(FORWARDED_HOST, HeaderValue::from_static("evil.example"));
+        parts.headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+
+        pass_request(&mut parts, CLIENT.parse().unwrap(), false).unwrap();
+
+        assert_eq!(parts.headers[FORWARDED_HOST], "shop.example");
+        assert_eq!(parts.headers[FORWARDED_PROTO], "http");
     }
 }

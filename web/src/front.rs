@@ -31,7 +31,7 @@ use tokio::{
 
 use crate::{
     account::Account,
-    body::{Reply, Source},
+    body::Reply,
     counters::Counters,
     exchange::Exchange,
     heads::{self, Heads},
@@ -162,7 +162,6 @@ impl<S: Servers> Front<S> {
     ) -> Response<Reply> {
         let mut account = Account::open(&self, client, &request, watch);
         let answer = Exchange::answer(self, client, heads, request).await;
-        let answer = answer.unwrap_or_else(|refusal| refusal.reply().map(|text| Source::Own(text.into())));
         account.note_answer(&answer);
         answer.map(|source| Reply { source, account })
     }

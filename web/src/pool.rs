@@ -17,14 +17,20 @@ const LONGEST_IDLE: Duration = Duration::from_secs(15);
 
 /// A connection to a server, over which one request goes at a time.
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Outgoing>,
-    /// What drives it. Aborted, it resets the connection.
+    pub(crate) requests: SendRequest<Outgoing>,
+    /// What moves its bytes.
     pub(crate) task: AbortHandle,
 }
 
 impl Connection {
+    /// Ends it whatever is on its way. Dropped, it ends when a request that is being sent has been, which a server that
+    /// does not read can keep from happening.
+    pub(crate) fn break_off(self) {
+        self.task.abort();
+    }
+
     fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.requests.is_closed()
     }
 }
 

@@ -25,6 +25,13 @@ impl Turn {
         self.server
     }
 
+    /// The server has begun to answer.
+    pub(crate) fn begun(&self) {
+        let Some(sent) = &self.sent else { return };
+        let change = self.site.balance().on_begun(sent, self.site.now());
+        self.site.tell(self.server, change);
+    }
+
     /// The server has answered.
     pub(crate) fn done(mut self) {
         if let Some(sent) = self.sent.take() {

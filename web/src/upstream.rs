@@ -4,7 +4,7 @@
 use std::{io, pin::pin, rc::Rc, sync::Arc};
 
 use futures_util::FutureExt as _;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use proto::id::ServerIndex;
@@ -105,6 +105,7 @@ impl<S: Servers> Upstream<S> {
             let spare = spare(&request);
             let refusal = match self.attempt(server, request, progress).await {
                 Attempt::Replied(reply, connection) => {
+                    turn.begun();
                     let (site, pools) = (Arc::clone(&self.site), Rc::clone(&self.pools));
                     return Ok((reply, Lease { site, pools, connection, turn, _place: place }));
                 }
@@ -178,12 +179,12 @@ impl<S: Servers> Upstream<S> {
 
     async fn connect(&self, server: ServerIndex) -> Option<Connection> {
         let stream = self.open(server).await.ok()?;
-        let (sender, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let driven = spawn_local(async move {
+        let (requests, task) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let task = spawn_local(async move {
             // What breaks it, the request on it hears.
             let _ = task.await;
         });
-        Some(Connection { sender, task: driven.abort_handle() })
+        Some(Connection { requests, task: task.abort_handle() })
     }
 
     async fn over(
@@ -192,17 +193,28 @@ impl<S: Servers> Upstream<S> {
         request: Request<Outgoing>,
         progress: &Progress,
     ) -> Attempt {
-        if connection.sender.ready().await.is_err() {
-            return Attempt::Unsent(request);
+        // What is left of the last request may still be on its way to a server that does not read.
+        match timeout(self.site.settings.upstream_timeout, connection.requests.ready()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Attempt::Unsent(request),
+            Err(_) => {
+                connection.break_off();
+                return Attempt::Unsent(request);
+            }
         }
         progress.note_sent(&connection.task);
-        let reply = connection.sender.try_send_request(request);
+        let reply = connection.requests.try_send_request(request);
         let reply = select! {
             biased;
             reply = reply => reply,
-            () = self.silence(progress) => return Attempt::Silent,
+            () = self.silence(progress) => {
+                connection.break_off();
+                return Attempt::Silent;
+            }
         };
         let mut failed = match reply {
+            // Nobody has asked for another protocol.
+            Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => return Attempt::Garbage,
             Ok(reply) => return Attempt::Replied(reply, connection),
             Err(failed) => failed,
         };

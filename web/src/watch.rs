@@ -1,6 +1,7 @@
 //! How long a client's connection has been in its phase: hyper says nothing of it.
 //!
-//! Between requests a client may be silent for a long time; once it has begun a head it may not.
+//! Between requests a client may be silent for a long time; once it has begun a head it may not. Nor may it leave a reply
+//! lying for long: there is a server at the other end.
 
 use std::{
     cell::Cell,
@@ -30,11 +31,13 @@ pub(crate) struct Watch {
     clock: Clock,
     phase: Cell<Phase>,
     since: Cell<Instant>,
+    /// Since when it takes nothing of a reply.
+    stuck: Cell<Option<Instant>>,
 }
 
 impl Watch {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, phase: Cell::new(Phase::Idle), since: Cell::new(clock.now()) }
+        Self { clock, phase: Cell::new(Phase::Idle), since: Cell::new(clock.now()), stuck: Cell::new(None) }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -62,12 +65,20 @@ impl Watch {
         }
     }
 
+    fn takes(&self, takes: bool) {
+        match (takes, self.stuck.get()) {
+            (true, Some(_)) => self.stuck.set(None),
+            (false, None) => self.stuck.set(Some(self.clock.now())),
+            _ => {}
+        }
+    }
+
     /// When the phase has lasted too long; `None` while a request is answered, whose own limits hold.
     pub(crate) fn due(&self, head: Duration, idle: Duration) -> Option<Instant> {
         match self.phase.get() {
             Phase::Idle => Some(self.since.get() + idle),
             Phase::Head => Some(self.since.get() + head),
-            Phase::Busy => None,
+            Phase::Busy => self.stuck.get().map(|since| since + idle),
         }
     }
 }
@@ -99,7 +110,9 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Timed<Io> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.watch.takes(polled.is_ready());
+        polled
     }
 
     fn poll_write_vectored(
@@ -107,7 +120,9 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Timed<Io> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+        let polled = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.watch.takes(polled.is_ready());
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

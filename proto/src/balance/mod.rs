@@ -160,6 +160,13 @@ impl Balance {
         Some(Sent { server: ServerIndex(chosen as u16), mark: server.standing.on_sent() })
     }
 
+    /// The server has begun to answer, and there is an end to tell of later: a probe is answered by that. Some replies go
+    /// on for hours, and their server is back before.
+    pub fn on_begun(&mut self, sent: &Sent, now: Instant) -> Option<Change> {
+        let Sent { server, mark } = sent;
+        mark.is_probe.then(|| self.servers[usize::from(server.0)].standing.on_done(mark, now)).flatten()
+    }
+
     /// The server has answered, whatever it said: what counts is that it works.
     pub fn on_done(&mut self, sent: Sent, now: Instant) -> Option<Change> {
         let Sent { server, mark } = sent;

@@ -211,6 +211,24 @@ fn where_all_are_ejected_the_one_due_first_is_tried_all_the_same() {
     assert_eq!(rig.balance.on_done(first, rig.now), Some(Change::Back));
 }
 
+/// Fails if the end of a probe's reply is waited for, if it is told twice, or if any other reply's head says as much.
+#[test]
+fn a_server_is_back_when_it_begins_to_answer_its_probe() {
+    let mut rig = Rig::of(2);
+    let long = rig.sent(&[1]);
+    rig.eject(0);
+    assert_eq!(rig.balance.on_begun(&long, rig.now), None);
+    rig.now += EJECTION.base;
+    let probe = rig.sent(&[]);
+    assert_eq!((probe.server().0, rig.is_in_ring(0)), (0, false));
+
+    assert_eq!(rig.balance.on_begun(&probe, rig.now), Some(Change::Back));
+    assert!(rig.is_in_ring(0));
+    assert_eq!(rig.balance.on_done(probe, rig.now), None);
+    assert_eq!(rig.balance.on_failed(long, rig.now), None);
+    assert!(rig.is_in_ring(0));
+}
+
 /// Fails with: `on_abandoned` that leaves the server to a probe that is gone.
 #[test]
 fn a_probe_that_is_abandoned_leaves_its_place_to_the_next_request() {

@@ -102,6 +102,7 @@ fn settings(script: &mut Script<'_>) -> Settings {
         max_frame: 300,
         window: 1000,
         secondary_window: 1000,
+        moves: true,
     };
     Settings {
         incarnation: Incarnation(7),

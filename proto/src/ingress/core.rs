@@ -62,6 +62,9 @@ pub struct Route {
     pub window: u32,
     /// The same for a secondary.
     pub secondary_window: u32,
+    /// Whether a session may go on over another connection when its worker is lost or drains. Not where whoever speaks over it
+    /// has to know where a connection began.
+    pub moves: bool,
 }
 
 /// What is counted of one route.

@@ -417,6 +417,7 @@ fn route(secondaries: usize, random: &mut Random) -> Route {
         max_frame: 65_536,
         window: random.within(2_000..=200_000) as u32,
         secondary_window: random.within(2_000..=200_000) as u32,
+        moves: true,
     }
 }
 

@@ -252,6 +252,7 @@ pub(crate) fn route(secondaries: usize, draw: &mut Random) -> Route {
         max_frame: draw.within(100..=largest) as u32,
         window,
         secondary_window: if draw.chance(50) { window } else { 4 * window },
+        moves: true,
     }
 }
 

@@ -100,7 +100,7 @@ keyed! {
             pub max_body: ByteCount = "1GiB" => value::bytes;
             /// How long the head of a request may take to arrive, before 408.
             pub header_timeout: Duration = "10s" => value::duration;
-            /// How long a connection may be silent between two requests.
+            /// How long a client may be silent between two requests, or take nothing of a reply.
             pub keep_alive: Duration = "60s" => value::duration;
             /// How long a server may be silent while it is awaited, before 504.
             pub upstream_timeout: Duration = "30s" => value::duration;
@@ -108,6 +108,9 @@ keyed! {
             pub eject_after: usize = "3" => value::count;
             /// How long it stays out, at first; twice as long each time it fails again, a minute at most.
             pub eject_for: Duration = "5s" => value::duration;
+            /// Whether clients are proxies of yours, whose `X-Forwarded-Host` and `X-Forwarded-Proto` servers are to see; anybody
+            /// else's are replaced.
+            pub trust_forwarded: bool = "false" => value::boolean;
             /// What a server is asked for to see whether it is well: a path such as `/health`, answered with 200 to
             /// 399; or `none`.
             pub health: Option<String> = "none" => health;

@@ -125,7 +125,12 @@ impl Filling {
     }
 
     /// A body that passes through, and fills the entry on its way.
-    pub fn beside<B>(self, body: B) -> Tee<B> {
+    pub fn beside<B: Body>(self, body: B) -> Tee<B> {
+        // Nobody asks an empty body for its end.
+        if body.is_end_stream() {
+            self.finish();
+            return Tee { body, filling: None };
+        }
         Tee { body, filling: Some(self) }
     }
 

@@ -16,6 +16,9 @@ impl Session {
         destination: DestinationIndex,
         turn: &mut Turn<'_, impl Shell>,
     ) {
+        if !turn.core.route(self.route).settings.moves {
+            return;
+        }
         if destination.is_primary() {
             if self.is_between_exchanges(turn.now) {
                 self.leave_link(destination, Some(Cause::InOrder), turn.core);

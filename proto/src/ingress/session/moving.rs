@@ -51,6 +51,9 @@ impl Session {
             let is_short = !lane.outbound.in_flight().is_zero();
             return self.end(By::Ingress, Ending::WorkerLost, is_short, turn);
         }
+        if self.phase == Phase::Open && !turn.core.route(self.route).settings.moves {
+            return self.end(By::Ingress, Ending::WorkerLost, true, turn);
+        }
         if lane.replies.is_mid_frame() && !turn.core.route(self.route).settings.codec.ends_by_silence() {
             return self.end(By::Ingress, Ending::TornReply, true, turn);
         }

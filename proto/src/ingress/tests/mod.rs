@@ -336,6 +336,7 @@ fn route(codec: Codec, destinations: usize) -> Route {
         max_frame: 300,
         window: WINDOW,
         secondary_window: WINDOW,
+        moves: true,
     }
 }
 
