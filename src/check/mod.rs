@@ -1,14 +1,16 @@
 //! `pegloom check`: what settings mean, where each came from, and what each route will do, in words.
 //!
 //! Nothing is started and nobody is connected to. The sentences are for whoever wants to know, before it runs, what
-//! goes where and in which pieces; `talk` has those about what destinations say.
+//! goes where and in which pieces; `talk` has those about what destinations say, `mirror` those about
+//! copies of requests.
 
+mod mirror;
 mod talk;
 
 use proto::codec::{Codec, Endianness, LengthPrefix};
 use runtime::{
     exit::{self, Exit, Failure},
-    settings::{self, Destination, Environment, Route, RouteArgs, Settings},
+    settings::{self, Destination, Environment, Mode, Route, RouteArgs, Settings},
 };
 
 const EXAMPLES: &str = "\
@@ -40,6 +42,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 /// What the route will do, and below it what its destinations may say, a line each.
 fn in_words(route: &Route) -> String {
+    if let Some(http) = route.http.as_ref().filter(|http| http.mode == Mode::Replicate) {
+        return format!("{}\n", mirror::sentence(route, http));
+    }
     let more = talk::sentences(route).into_iter().map(|sentence| format!("  {sentence}\n"));
     std::iter::once(format!("{}\n", sentence(route))).chain(more).collect()
 }
