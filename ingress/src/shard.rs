@@ -278,7 +278,7 @@ impl Shard {
         loop {
             match listener.accept().await {
                 Ok((stream, client)) => {
-                    spawn_local(Rc::clone(&front).serve(stream, client));
+                    front.welcome(stream, client);
                 }
                 Err(error) => {
                     self.tell_not_accepted(&error);

@@ -45,6 +45,11 @@ impl Client {
         Ok(Self { stream, unread: Vec::new() })
     }
 
+    /// The same connection, for another thread that only sends.
+    pub(crate) fn twin(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("a socket can be cloned"), unread: Vec::new() }
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.try_send(bytes).expect("the client can send");

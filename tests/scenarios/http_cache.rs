@@ -411,6 +411,41 @@ fn what_is_stale_is_asked_about_and_conditions_are_answered() {
     assert_eq!(ask(&mut client, "Range: bytes=50-\r\n").status, 416);
 }
 
+/// Fails if a server's leave to be answered for when it is dead goes for nothing, or is taken where it is not given.
+#[test]
+fn what_is_stale_stands_in_for_a_server_that_is_dead_if_that_allows_it() {
+    let mut server = WebServer::answering(|asked| {
+        let lasting = if asked.target() == "/lasting" { ", stale-if-error=60" } else { "" };
+        reply("200 OK", &format!("ETag: \"1\"\r\nCache-Control: max-age=1{lasting}\r\n"), b"kept")
+    });
+    let fabric = before(&server, Shape::Inproc).start();
+    let mut client = Client::connect(fabric.address());
+    client.get("/lasting");
+    client.get("/brief");
+    server.die();
+    eventually("it is too old", || client.get("/brief").status == 502);
+    let answer = client.get("/lasting");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "kept"), "{answer:?}");
+    let only = "Cache-Control: only-if-cached\r\n";
+    assert_eq!(client.ask("GET", "/none", only, b"").status, 504);
+    assert_eq!(
+        client.ask("GET", "/lasting", "Cache-Control: only-if-cached, max-stale\r\n", b"").text(),
+        "kept"
+    );
+}
+
+/// Fails if who waits for another's reply waits for each failure in turn.
+#[test]
+fn fifty_clients_of_a_dead_server_all_get_502() {
+    let server = WebServer::by_hand(|_, _| Then::Close);
+    let fabric = before(&server, Shape::Inproc).shards(2).start();
+    let address = fabric.address();
+    let clients: Vec<_> = (0..50).map(|_| thread::spawn(move || get(address, "/cold").status)).collect();
+    for client in clients {
+        assert_eq!(client.join().unwrap(), 502);
+    }
+}
+
 /// Fails if a client that leaves in the middle of a reply makes what is kept of it wrong, or stops those who wait for it.
 #[test]
 fn a_client_that_leaves_in_mid_body_harms_nothing() {

@@ -99,6 +99,7 @@ fn bodies_are_chunked_both_ways_with_their_trailers(shape: Shape) {
         assert!(answer.body == body, "{length} bytes: {}", answer.line);
         assert_eq!(answer.trailers, [("x-sum".to_owned(), "1".to_owned())]);
     }
+    assert_eq!(server.accepted(), 1, "connections for requests one after the other");
 }
 
 /// Fails if 100 is not sent, is sent beside a refusal, or a server's own reaches the client twice.
@@ -249,6 +250,49 @@ fn a_server_that_closes_after_each_reply_loses_no_request(shape: Shape) {
     for number in 0..50 {
         assert_eq!(client.get("/does").status, 200, "{number}");
     }
+}
+
+/// Fails if a connection that its server has closed long ago is used for a request that cannot be repeated.
+#[test]
+fn a_connection_that_its_server_has_closed_gets_no_request() {
+    let server = WebServer::by_hand(|asked, peer| {
+        let Some(asked) = read_body(asked, peer) else { return Then::Close };
+        peer.write(&ok(&asked.body));
+        Then::Close
+    });
+    let fabric = before(&server, Shape::Inproc).start();
+    let mut client = Client::connect(fabric.address());
+    for _ in 0..20 {
+        assert_eq!(client.ask("POST", "/a", "", b"body").text(), "body");
+        let connections = || fabric.front().connections_to(server.address());
+        eventually("it has heard of the end", || connections().is_empty());
+    }
+}
+
+/// Fails if what an old client cannot understand is sent to it.
+#[test]
+fn a_chunked_reply_to_an_old_client_ends_with_its_connection() {
+    let server = WebServer::by_hand(|_, peer| {
+        peer.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n",
+        );
+        Then::GoOn
+    });
+    let fabric = Fabric::shaped(Shape::Inproc).web().forward_to(server.address()).start();
+    for keep in ["", "Connection: keep-alive\r\n"] {
+        for _ in 0..2 {
+            let mut old = Client::connect(fabric.address());
+            old.send(format!("GET /a HTTP/1.0\r\nHost: h\r\n{keep}\r\n"));
+            let head = old.head();
+            assert_eq!(head.header("transfer-encoding"), None, "{head:?}");
+            if head.header("content-length").is_none() {
+                assert_eq!(old.rest().1, b"abcde");
+            } else {
+                assert_eq!(old.read_exactly(5).unwrap(), b"abcde");
+            }
+        }
+    }
+    assert_eq!(server.count(), 1);
 }
 
 /// Requests as bytes, and what is answered: statuses with the mirror's words, and whether the connection serves on.

@@ -230,3 +230,102 @@ fn a_download_that_has_begun_ends_before_a_drain_does(shape: Shape) {
     downloading.expect_close();
     assert_eq!(fabric.front().exit_code(), Some(0));
 }
+
+/// Fails if a drain ends before its grace although a reply is still on its way, or says that nothing was left.
+#[test]
+fn a_download_that_does_not_end_within_the_grace_is_exit_code_two() {
+    let server = WebServer::by_hand(|_, peer| {
+        peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        peer.hold();
+        Then::Close
+    });
+    let fabric = before(&server, Shape::Inproc).grace("1s").start();
+    let mut client = Client::connect(fabric.address());
+    client.send(web_request("GET", "/a", "", b""));
+    assert_eq!(client.head().status, 200);
+    fabric.front().terminate();
+    assert_eq!(fabric.front().exit_code(), Some(2));
+}
+
+/// Fails if a client that takes nothing of its reply keeps its server for ever.
+#[test]
+fn a_client_that_takes_nothing_of_its_reply_is_given_up() {
+    let server = WebServer::answering(|_| ok(&vec![b'f'; FLOOD]));
+    let fabric = before(&server, Shape::Inproc).set("keep_alive", "1s").start();
+    let mut client = Client::connect(fabric.address());
+    client.send(web_request("GET", "/a", "", b""));
+    server.expect_count(1);
+    eventually("it is given up", || clients(&fabric) == Some(0));
+}
+
+/// Fails if anything of a request may be as long as it likes: what has no end is refused, and not kept.
+#[test]
+fn what_has_no_end_is_refused() {
+    let server = WebServer::by_hand(|asked, peer| {
+        if asked.target() == "/head" {
+            peer.write(b"HTTP/1.1 200 OK\r\n");
+            // Until nobody listens.
+            (0..FLOOD / 1024).for_each(|_| peer.write(&[b"X: ".as_slice(), &[b'x'; 1019], b"\r\n"].concat()));
+            return Then::Close;
+        }
+        let Some(_) = read_body(asked, peer) else { return Then::Close };
+        peer.write(&ok(b"x"));
+        Then::GoOn
+    });
+    let fabric = before(&server, Shape::Inproc).set("header_timeout", "2s").start();
+    let address = fabric.address();
+    Client::connect(address).get("/warm");
+    let before = resident(&fabric);
+    let chunked = "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rows = [
+        ("a method", String::new(), "G"),
+        ("a target", "GET /".to_owned(), "a"),
+        ("a value", "GET / HTTP/1.1\r\nX: ".to_owned(), "x"),
+        ("a head", "GET / HTTP/1.1\r\n".to_owned(), "X: y\r\n"),
+        ("lines before a request", String::new(), "\r\n"),
+        ("a chunk's size", chunked.to_owned(), "0"),
+        ("a chunk's extension", format!("{chunked}1;"), "x"),
+        ("a trailer", format!("{chunked}0\r\nX: "), "x"),
+        ("trailers", format!("{chunked}0\r\n"), "X: y\r\n"),
+    ];
+    for (what, begin, again) in rows {
+        let mut client = Client::connect(address);
+        client.send(begin);
+        let piece = again.repeat(4096);
+        let refused = (0..FLOOD / piece.len()).find_map(|_| client.try_send(&piece).err());
+        assert!(refused.is_some_and(|error| error.kind() != ErrorKind::WouldBlock), "{what} without an end");
+        assert_bounded(&fabric, &before);
+    }
+    assert_eq!(Client::connect(address).ask("POST", "/head", "", b"").status, 502);
+    assert_bounded(&fabric, &before);
+    assert_eq!(Client::connect(address).get("/after").text(), "x");
+}
+
+/// Fails if requests that come faster than their answers are taken are read without a bound, or any is lost.
+#[test]
+fn a_client_that_asks_and_does_not_listen_is_not_read_on() {
+    const REQUESTS: usize = 10_000;
+    const LENGTH: usize = 10_000;
+    let server = WebServer::answering(|_| ok(&[b'x'; LENGTH]));
+    let fabric = before(&server, Shape::Inproc).start();
+    let mut client = Client::connect(fabric.address());
+    client.get("/a");
+    let before = resident(&fabric);
+    let mut asking = client.twin();
+    let asked = thread::spawn(move || {
+        // Together more than kernels hold.
+        let request = web_request("GET", "/a", &format!("X: {}\r\n", "x".repeat(2000)), b"");
+        (0..REQUESTS).for_each(|_| drop(asking.send(&request)));
+    });
+    settles(Duration::from_millis(300), "it stalls", || {
+        fabric.report().value()["routes"][0]["http"]["requests"].as_u64()
+    });
+    assert!(!asked.is_finished(), "all requests were taken");
+    assert_bounded(&fabric, &before);
+    for _ in 0..REQUESTS {
+        assert_eq!(client.answer().body.len(), LENGTH);
+    }
+    asked.join().unwrap();
+    assert_bounded(&fabric, &before);
+    assert_eq!(server.count(), 1);
+}

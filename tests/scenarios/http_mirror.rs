@@ -27,7 +27,7 @@ fn a_secondary_gets_the_same_requests_and_the_client_the_primarys_replies(shape:
     for request in [
         "GET /a?b=c HTTP/1.1\r\nHost: h.example\r\nX-One: 1\r\nx-one: 2\r\nCookie: c\r\n\r\n",
         "POST /d HTTP/1.1\r\nHost: h.example\r\nContent-Length: 5\r\n\r\nhello",
-        "POST /e HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+        "POST /e HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\nX-Sum: 1\r\n\r\n",
         "POST /f HTTP/1.1\r\nHost: h.example\r\nContent-Length: 0\r\n\r\n",
     ] {
         assert_eq!(client.send(request).answer().header("x-by"), Some("primary"));

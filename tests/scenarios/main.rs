@@ -25,6 +25,7 @@ mod http_limits;
 mod http_log;
 mod http_mirror;
 mod http_nginx;
+mod http_routes;
 mod lifecycle;
 mod link_port;
 mod outages;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::SystemTime};
 
 use http::{Request, Response};
+use http_body::Body as _;
 use proto::{id::ServerIndex, time::Instant};
 use runtime::clock;
 use tracing::{Level, enabled};
@@ -13,7 +14,7 @@ use crate::{
     counters::Counters,
     front::Front,
     site::Site,
-    watch::Watch,
+    watch::Part,
 };
 
 /// Answered with when nothing was: the client has left.
@@ -23,11 +24,12 @@ const LEFT: u16 = 499;
 pub(crate) struct Account {
     site: Arc<Site>,
     counters: Rc<Counters>,
-    watch: Rc<Watch>,
+    /// The client is busy as long as this is there.
+    _part: Rc<Part>,
     began: Instant,
     status: u16,
     sent: u64,
-    is_torn: bool,
+    is_complete: bool,
     /// There if somebody wants to read it.
     line: Option<Draft>,
 }
@@ -46,7 +48,7 @@ impl Account {
         front: &Front<S>,
         client: SocketAddr,
         request: &Request<B>,
-        watch: &Rc<Watch>,
+        part: Rc<Part>,
     ) -> Self {
         front.counters.requests.bump();
         let is_wanted = front.site.access_log.is_some() || enabled!(Level::DEBUG);
@@ -58,11 +60,11 @@ impl Account {
         Self {
             site: Arc::clone(&front.site),
             counters: Rc::clone(&front.counters),
-            watch: Rc::clone(watch),
+            _part: part,
             began: front.site.now(),
             status: LEFT,
             sent: 0,
-            is_torn: false,
+            is_complete: false,
             line,
         }
     }
@@ -70,6 +72,7 @@ impl Account {
     /// It is being answered.
     pub(crate) fn note_answer(&mut self, answer: &Response<Source>) {
         self.status = answer.status().as_u16();
+        self.is_complete = answer.body().is_end_stream();
         let Some(line) = &mut self.line else { return };
         let name = |server: ServerIndex| Arc::clone(&self.site.servers[usize::from(server.0)].name);
         line.source = match answer.body() {
@@ -85,9 +88,9 @@ impl Account {
         self.sent += bytes;
     }
 
-    /// The body broke.
-    pub(crate) fn note_torn(&mut self) {
-        self.is_torn = true;
+    /// All of it is on its way.
+    pub(crate) fn note_complete(&mut self) {
+        self.is_complete = true;
     }
 }
 
@@ -97,10 +100,9 @@ impl Drop for Account {
             replies.bump();
         }
         self.counters.sent.add(self.sent);
-        if self.is_torn {
+        if !self.is_complete {
             self.counters.torn.bump();
         }
-        self.watch.is_idle();
         let Some(Draft { at, client, request, source }) = self.line.take() else { return };
         let took = self.site.now().since(self.began);
         let line = Line { at, client, request, status: self.status, bytes: self.sent, took, source };

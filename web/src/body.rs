@@ -26,6 +26,7 @@ use crate::{
     cache::{self, Tee},
     mirror::Gathering,
     upstream::Lease,
+    watch::Part,
 };
 
 /// What is known of a request's body while it is passed on.
@@ -92,22 +93,25 @@ pub(crate) struct Upload {
     progress: Rc<Progress>,
     /// There while copies are to be made of it.
     gathering: Option<Gathering>,
+    /// Its client is busy as long as it is read.
+    _part: Rc<Part>,
 }
 
 impl Outgoing {
     /// What the client sends: at most `limit` bytes, with pauses of at most `patience`.
-    pub(crate) fn new(incoming: Incoming, limit: u64, patience: Duration, progress: Rc<Progress>) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit: u64,
+        patience: Duration,
+        progress: Rc<Progress>,
+        part: Rc<Part>,
+    ) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
         progress.is_partial.set(true);
-        Self::Upload(Upload {
-            incoming,
-            left: limit,
-            silence: Silence::new(patience),
-            progress,
-            gathering: None,
-        })
+        let silence = Silence::new(patience);
+        Self::Upload(Upload { incoming, left: limit, silence, progress, gathering: None, _part: part })
     }
 
     /// Has it gathered on its way.
@@ -141,7 +145,9 @@ impl Upload {
         self.progress.pieces.set(self.progress.pieces.get() + 1);
         self.progress.is_partial.set(!(piece.is_none() || self.incoming.is_end_stream()));
         let Some(piece) = piece else {
-            self.gathering.iter_mut().for_each(Gathering::finish);
+            if let Some(gathering) = &mut self.gathering {
+                gathering.finish();
+            }
             return Poll::Ready(None);
         };
         let piece = piece.map_err(|error| {
@@ -153,7 +159,9 @@ impl Upload {
                 Some(left) => self.left = left,
                 None => return Poll::Ready(Some(Err(self.refuse(Refusal::TooLarge)))),
             }
-            note_piece(&mut self.gathering, data, self.incoming.is_end_stream());
+        }
+        if let (Some(gathering), Ok(piece)) = (&mut self.gathering, &piece) {
+            note_piece(gathering, piece, self.incoming.is_end_stream());
         }
         Poll::Ready(Some(piece))
     }
@@ -191,13 +199,13 @@ impl Body for Outgoing {
     }
 }
 
-/// A piece has passed; nobody may ask for more after the last.
-fn note_piece(gathering: &mut Option<Gathering>, data: &[u8], is_last: bool) {
-    if let Some(gathering) = gathering {
+/// A piece has passed; behind the last, and behind trailers, nobody asks for more.
+fn note_piece(gathering: &mut Gathering, piece: &Frame<Bytes>, is_last: bool) {
+    if let Some(data) = piece.data_ref() {
         gathering.push(data);
-        if is_last {
-            gathering.finish();
-        }
+    }
+    if is_last || piece.is_trailers() {
+        gathering.finish();
     }
 }
 
@@ -253,10 +261,16 @@ impl Download {
     }
 
     fn settle_if_complete(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            self.gathering.iter_mut().for_each(Gathering::finish);
+        if self.incoming.is_end_stream() {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.finish();
+        }
+        if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
     }
@@ -266,18 +280,16 @@ impl Download {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
                 ready!(self.silence.poll_over(context));
-                self.fail();
+                // It may have nothing to say for good reasons.
+                self.lease = None;
                 return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
             }
         };
         self.silence.is_broken();
         match &piece {
-            None => {
-                self.gathering.iter_mut().for_each(Gathering::finish);
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
+            None => self.settle(),
+            // Behind trailers nobody asks for more.
+            Some(Ok(piece)) if piece.is_trailers() => self.settle(),
             Some(Ok(piece)) => {
                 if let (Some(gathering), Some(data)) = (&mut self.gathering, piece.data_ref()) {
                     gathering.push(data);
@@ -323,7 +335,7 @@ pub(crate) enum Source {
     Own(Full<Bytes>),
     Server(Download),
     /// From a server, into the cache on its way.
-    Filling(ServerIndex, Tee<Download>),
+    Filling(ServerIndex, Box<Tee<Download>>),
     /// Out of the cache.
     Kept(cache::Body),
 }
@@ -352,7 +364,7 @@ impl Body for Source {
         match &mut *self {
             Self::Own(own) => Pin::new(own).poll_frame(context).map_err(|never| match never {}),
             Self::Server(download) => Pin::new(download).poll_frame(context),
-            Self::Filling(_, filling) => Pin::new(filling).poll_frame(context),
+            Self::Filling(_, filling) => Pin::new(&mut **filling).poll_frame(context),
             Self::Kept(kept) => Pin::new(kept).poll_frame(context).map_err(io::Error::other),
         }
     }
@@ -389,9 +401,12 @@ impl Body for Reply {
             Some(Ok(piece)) => {
                 let bytes = piece.data_ref().map_or(0, Bytes::len);
                 self.account.note_sent(bytes as u64);
+                if self.source.is_end_stream() {
+                    self.account.note_complete();
+                }
             }
-            Some(Err(_)) => self.account.note_torn(),
-            None => {}
+            Some(Err(_)) => {}
+            None => self.account.note_complete(),
         }
         Poll::Ready(piece)
     }

@@ -30,7 +30,9 @@ impl Count {
 pub(crate) struct Counters {
     /// Clients that connected.
     pub(crate) connections: Count,
-    /// Requests whose head was understood.
+    /// Clients for whom there was no room.
+    pub(crate) turned_away: Count,
+    /// Requests.
     pub(crate) requests: Count,
     /// Replies, by the first digit of their status.
     pub(crate) replies: [Count; 6],
@@ -72,6 +74,7 @@ impl Counters {
         });
         Requests {
             connections: self.connections.get(),
+            turned_away: self.turned_away.get(),
             requests: self.requests.get(),
             replies: replies.map(|(class, count)| (format!("{class}xx"), count.get())).collect(),
             torn: self.torn.get(),

@@ -5,7 +5,11 @@
 
 use std::{net::SocketAddr, rc::Rc, time::SystemTime};
 
-use http::{Request, Response, StatusCode, Version, request};
+use http::{
+    Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    request,
+};
 use hyper::body::{Body as _, Incoming};
 use runtime::clock;
 use tokio::task::spawn_local;
@@ -18,6 +22,7 @@ use crate::{
     front::{Front, Servers},
     heads::{Heads, verdict},
     mirror,
+    watch::Part,
 };
 
 /// How often a request that was promised another's reply and did not get it tries to get one for itself and others.
@@ -36,8 +41,10 @@ pub(crate) struct Exchange<S> {
 
 /// A request, as a server is to get it.
 struct Question {
-    request: Request<Outgoing>,
+    // Every future between here and the connection holds it: a large one is copied when each is begun.
+    request: Box<Request<Outgoing>>,
     progress: Rc<Progress>,
+    client: SocketAddr,
 }
 
 impl<S: Servers> Exchange<S> {
@@ -47,9 +54,10 @@ impl<S: Servers> Exchange<S> {
         client: SocketAddr,
         heads: &Heads,
         request: Request<Incoming>,
+        part: Rc<Part>,
     ) -> Answer {
         let progress = Rc::default();
-        let answer = Self::try_answer(front, client, heads, request, Rc::clone(&progress)).await;
+        let answer = Self::try_answer(front, client, heads, request, Rc::clone(&progress), part).await;
         answer.unwrap_or_else(|refusal| {
             refusal.reply(progress.is_partial.get()).map(|text| Source::Own(text.into()))
         })
@@ -61,6 +69,7 @@ impl<S: Servers> Exchange<S> {
         heads: &Heads,
         request: Request<Incoming>,
         progress: Rc<Progress>,
+        part: Rc<Part>,
     ) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         verdict(&head, heads).map_err(Refusal::Head)?;
@@ -69,17 +78,20 @@ impl<S: Servers> Exchange<S> {
             return Err(Refusal::TooLarge);
         }
         let patience = front.site.settings.header_timeout;
-        let body = Outgoing::new(body, limit, patience, Rc::clone(&progress));
+        let body = Outgoing::new(body, limit, patience, Rc::clone(&progress), part);
         let exchange = Self { front, client, head };
         // Nobody can tell what a body means where a method gives it no meaning.
         let is_odd = exchange.head.method.is_safe() && !body.is_empty();
         match exchange.front.site.cache.clone().filter(|_| !is_odd) {
             Some(cache) => exchange.look_up(&cache, body, progress).await,
-            None => {
-                let question = exchange.question(body, progress)?;
-                exchange.ask(question).await
-            }
+            None => exchange.pass_on(body, progress).await,
         }
+    }
+
+    /// Asks a server, and nobody else wants to know what was asked.
+    async fn pass_on(self, body: Outgoing, progress: Rc<Progress>) -> Result<Answer, Refusal> {
+        let question = self.front.question(self.head, self.client, body, progress)?;
+        self.front.ask(question).await
     }
 
     /// Out of the cache, or as it says.
@@ -211,24 +223,15 @@ impl<S: Servers> Exchange<S> {
         reply.headers.append(CACHE_STATUS, forwarded(fetching.why, what));
         let source = match (filling, source) {
             (Some(filling), Source::Server(download)) => {
-                Source::Filling(download.server(), filling.beside(download))
+                Source::Filling(download.server(), Box::new(filling.beside(download)))
             }
             (_, source) => source,
         };
         Response::from_parts(reply, source)
     }
 
-    /// Asks a server, and secondaries the same.
     async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
-        let Question { mut request, progress } = question;
-        let copying = mirror::begin(&self.front, self.client, &mut request, &progress);
-        let (reply, lease) = self.front.upstream.send(request, &progress).await?;
-        let patience = self.front.site.settings.upstream_timeout;
-        let (mut parts, incoming) = reply.into_parts();
-        let gathering = copying.map(|copying| copying.answered(&parts));
-        forwarding::pass_reply(&mut parts);
-        let download = Download::new(incoming, patience, lease, gathering);
-        Ok(Response::from_parts(parts, Source::Server(download)))
+        self.front.ask(question).await
     }
 
     /// What a server is asked, without a body.
@@ -237,12 +240,41 @@ impl<S: Servers> Exchange<S> {
     }
 
     fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
-        let mut parts = self.head.clone();
-        parts.extensions.clear();
-        forwarding::pass_request(&mut parts, self.client, self.front.site.settings.trust_forwarded)
-            .map_err(|_| Refusal::Loop)?;
+        self.front.question(self.head.clone(), self.client, body, progress)
+    }
+}
+
+impl<S: Servers> Front<S> {
+    fn question(
+        &self,
+        mut head: request::Parts,
+        client: SocketAddr,
+        body: Outgoing,
+        progress: Rc<Progress>,
+    ) -> Result<Question, Refusal> {
+        head.extensions.clear();
+        let trusts_client = self.site.settings.trust_forwarded;
+        forwarding::pass_request(&mut head, client, trusts_client).map_err(|_| Refusal::Loop)?;
+        head.version = Version::HTTP_11;
+        Ok(Question { request: Box::new(Request::from_parts(head, body)), progress, client })
+    }
+
+    /// Asks a server, and secondaries the same.
+    async fn ask(self: &Rc<Self>, question: Question) -> Result<Answer, Refusal> {
+        let Question { mut request, progress, client } = question;
+        let copying = mirror::begin(self, client, &mut request, &progress);
+        let (reply, lease) = self.upstream.send(request, &progress).await?;
+        let patience = self.site.settings.upstream_timeout;
+        let (mut parts, incoming) = reply.into_parts();
+        let gathering = copying.map(|copying| copying.answered(&parts));
+        if parts.headers.contains_key(TRANSFER_ENCODING) {
+            // It says less than the chunks do (RFC 9112, 6.3), and would cut them.
+            parts.headers.remove(CONTENT_LENGTH);
+        }
+        forwarding::pass_reply(&mut parts);
         parts.version = Version::HTTP_11;
-        Ok(Question { request: Request::from_parts(parts, body), progress })
+        let download = Download::new(incoming, patience, lease, gathering);
+        Ok(Response::from_parts(parts, Source::Server(download)))
     }
 }
 

@@ -3,7 +3,8 @@
 //! hyper speaks HTTP on both sides; here is what lies between: who gets a request, what of a head is passed on, what is
 //! kept, when waiting ends. It knows no fabric: streams to servers come from a [`Servers`].
 //!
-//! Reading order: `site` (what the shards of a process share), `front` (one shard: its clients' connections), `exchange`
+//! Reading order: `site` (what the shards of a process share), `front` (one shard), `client` (a connection),
+//! `exchange`
 //! (one request, from first to last) with `heads` (what may be understood in two ways) and `forwarding` (what of a head is
 //! passed on), `cache`, `upstream` (a request at a server) with `places`, `pool` and `turn`, `mirror` (copies for secondaries), `body`, `watch`
 //! (how long a client is silent), `answer` (replies of our own), `account`, `access_log` and
@@ -14,6 +15,7 @@ mod account;
 mod answer;
 mod body;
 pub mod cache;
+mod client;
 mod counters;
 mod exchange;
 pub mod forwarding;

@@ -4,7 +4,7 @@
 use std::{io, pin::pin, rc::Rc, sync::Arc};
 
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header::TRANSFER_ENCODING};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use proto::id::ServerIndex;
@@ -26,6 +26,9 @@ use crate::{
     turn::Turn,
 };
 
+/// A request that has ended so many connections without a reply is sent once more, and not again: it may be what ends them.
+const MOST_LOSSES: usize = 2;
+
 /// The servers of a route, as one shard reaches them.
 pub(crate) struct Upstream<S> {
     site: Arc<Site>,
@@ -40,18 +43,24 @@ pub(crate) struct Lease {
     pools: Rc<[Pool]>,
     connection: Connection,
     turn: Turn,
+    counters: Rc<Counters>,
+    progress: Rc<Progress>,
     _place: Place,
 }
 
 impl Lease {
-    /// The reply is complete: the connection may serve the next request.
+    /// The reply is complete: the connection may serve the next request, unless this one is still being sent.
     pub(crate) fn give_back(self) {
+        if self.progress.is_partial.get() {
+            return self.turn.done();
+        }
         self.pools[usize::from(self.turn.server().0)].put(self.connection, self.site.now());
         self.turn.done();
     }
 
     /// The reply broke.
     pub(crate) fn fail(self) {
+        self.counters.server(self.turn.server()).failures.bump();
         self.turn.failed();
     }
 
@@ -64,7 +73,7 @@ impl Lease {
 enum Attempt {
     Replied(Response<Incoming>, Connection),
     /// The server has seen nothing of it.
-    Unsent(Request<Outgoing>),
+    Unsent(Box<Request<Outgoing>>),
     /// The connection ended without a reply: something of it may have been acted on.
     Lost,
     /// What came is no reply.
@@ -93,25 +102,28 @@ impl<S: Servers> Upstream<S> {
     /// The reply of the next server that gives one.
     pub(crate) async fn send(
         &self,
-        mut request: Request<Outgoing>,
-        progress: &Progress,
+        mut request: Box<Request<Outgoing>>,
+        progress: &Rc<Progress>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let place = self.place().await?;
-        let mut tried = Vec::new();
+        let (mut tried, mut losses) = (Vec::new(), 0);
+        let spare = spare(&request);
         loop {
             let turn = Turn::begin(&self.site, &tried).ok_or(Refusal::NoServer)?;
             let server = turn.server();
             self.counters.server(server).requests.bump();
-            let spare = spare(&request);
-            let refusal = match self.attempt(server, request, progress).await {
+            let refusal = match self.attempt(server, request, spare.as_deref(), progress).await {
                 Attempt::Replied(reply, connection) => {
                     turn.begun();
-                    let (site, pools) = (Arc::clone(&self.site), Rc::clone(&self.pools));
-                    return Ok((reply, Lease { site, pools, connection, turn, _place: place }));
+                    return Ok((reply, self.lease(connection, turn, progress, place)));
                 }
                 Attempt::Refused(refusal) => return Err(refusal),
                 Attempt::Unsent(unsent) => Ok(unsent),
-                Attempt::Lost => spare.ok_or(Refusal::NoServer),
+                Attempt::Lost if losses == MOST_LOSSES => Err(Refusal::NoServer),
+                Attempt::Lost => {
+                    losses += 1;
+                    once_more(spare.as_deref()).ok_or(Refusal::NoServer)
+                }
                 Attempt::Garbage => Err(Refusal::NoServer),
                 Attempt::Silent => Err(Refusal::Silent),
             };
@@ -120,6 +132,18 @@ impl<S: Servers> Upstream<S> {
             request = refusal?;
             self.counters.retried.bump();
             tried.push(server);
+        }
+    }
+
+    fn lease(&self, connection: Connection, turn: Turn, progress: &Rc<Progress>, place: Place) -> Lease {
+        Lease {
+            site: Arc::clone(&self.site),
+            pools: Rc::clone(&self.pools),
+            connection,
+            turn,
+            counters: Rc::clone(&self.counters),
+            progress: Rc::clone(progress),
+            _place: place,
         }
     }
 
@@ -140,11 +164,13 @@ impl<S: Servers> Upstream<S> {
     pub(crate) async fn copy(
         &self,
         server: ServerIndex,
-        request: Request<Outgoing>,
+        request: Box<Request<Outgoing>>,
         progress: &Progress,
         most: usize,
     ) -> Option<Gathered> {
-        let Attempt::Replied(reply, connection) = self.attempt(server, request, progress).await else {
+        let spare = spare(&request);
+        let attempt = self.attempt(server, request, spare.as_deref(), progress).await;
+        let Attempt::Replied(reply, connection) = attempt else {
             return None;
         };
         let (head, incoming) = reply.into_parts();
@@ -155,16 +181,24 @@ impl<S: Servers> Upstream<S> {
         Some(Gathered { status: head.status, headers: head.headers, body })
     }
 
-    async fn attempt(&self, server: ServerIndex, request: Request<Outgoing>, progress: &Progress) -> Attempt {
-        let mut request = request;
+    async fn attempt(
+        &self,
+        server: ServerIndex,
+        mut request: Box<Request<Outgoing>>,
+        spare: Option<&Request<Outgoing>>,
+        progress: &Progress,
+    ) -> Attempt {
         while let Some(connection) = self.pools[usize::from(server.0)].take() {
-            let spare = spare(&request);
-            // A server may close an idle connection while a request is on its way to it.
-            request = match (self.over(connection, request, progress).await, spare) {
-                (Attempt::Unsent(unsent), _) => unsent,
-                (Attempt::Lost, Some(spare)) => spare,
-                (other, _) => return other,
-            };
+            match self.over(connection, request, progress).await {
+                Attempt::Unsent(unsent) => request = unsent,
+                Attempt::Lost => {
+                    // A server may close an idle connection while a request is on its way to it.
+                    let Some(spare) = once_more(spare) else { return Attempt::Lost };
+                    request = spare;
+                    break;
+                }
+                other => return other,
+            }
         }
         match self.connect(server).await {
             Some(connection) => self.over(connection, request, progress).await,
@@ -190,7 +224,7 @@ impl<S: Servers> Upstream<S> {
     async fn over(
         &self,
         mut connection: Connection,
-        request: Request<Outgoing>,
+        request: Box<Request<Outgoing>>,
         progress: &Progress,
     ) -> Attempt {
         // What is left of the last request may still be on its way to a server that does not read.
@@ -203,7 +237,7 @@ impl<S: Servers> Upstream<S> {
             }
         }
         progress.note_sent(&connection.task);
-        let reply = connection.requests.try_send_request(request);
+        let reply = connection.requests.try_send_request(*request);
         let reply = select! {
             biased;
             reply = reply => reply,
@@ -213,8 +247,7 @@ impl<S: Servers> Upstream<S> {
             }
         };
         let mut failed = match reply {
-            // Nobody has asked for another protocol.
-            Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => return Attempt::Garbage,
+            Ok(reply) if !is_understood(&reply) => return Attempt::Garbage,
             Ok(reply) => return Attempt::Replied(reply, connection),
             Err(failed) => failed,
         };
@@ -223,7 +256,7 @@ impl<S: Servers> Upstream<S> {
         }
         if let Some(unsent) = failed.take_message() {
             progress.forget();
-            return Attempt::Unsent(unsent);
+            return Attempt::Unsent(Box::new(unsent));
         }
         if failed.error().is_parse() { Attempt::Garbage } else { Attempt::Lost }
     }
@@ -240,14 +273,28 @@ impl<S: Servers> Upstream<S> {
     }
 }
 
+/// Nobody has asked for another protocol, or for a body in other pieces than chunks.
+fn is_understood(reply: &Response<Incoming>) -> bool {
+    let mut codings = reply.headers().get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    reply.status() != StatusCode::SWITCHING_PROTOCOLS
+        && codings.next().is_none_or(is_chunked)
+        && codings.next().is_none()
+}
+
 /// The request once more, if it may be sent twice: it changes nothing, and has no body.
-fn spare(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+fn spare(request: &Request<Outgoing>) -> Option<Box<Request<Outgoing>>> {
     let may_be_repeated = request.method().is_idempotent() && request.body().is_empty();
     may_be_repeated.then(|| {
-        let mut spare = Request::new(Outgoing::Empty);
+        let mut spare = Box::new(Request::new(Outgoing::Empty));
         spare.method_mut().clone_from(request.method());
         spare.uri_mut().clone_from(request.uri());
         spare.headers_mut().clone_from(request.headers());
         spare
     })
+}
+
+/// A copy of a spare request, for who has no use for the first any more.
+fn once_more(spare: Option<&Request<Outgoing>>) -> Option<Box<Request<Outgoing>>> {
+    self::spare(spare?)
 }

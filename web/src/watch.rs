@@ -18,7 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nothing of a request has come.
+    /// Nothing has come yet.
+    New,
+    /// Nothing of a further request has come.
     Idle,
     /// A head is coming.
     Head,
@@ -33,25 +35,45 @@ pub(crate) struct Watch {
     since: Cell<Instant>,
     /// Since when it takes nothing of a reply.
     stuck: Cell<Option<Instant>>,
+    /// Counts requests.
+    request: Cell<u64>,
+}
+
+/// A part of an exchange that is not over: the reply, or what is read of the request. With the last of them it is.
+pub(crate) struct Part {
+    watch: Rc<Watch>,
+    request: u64,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.watch.request.get() == self.request {
+            self.watch.enter(Phase::Idle);
+        }
+    }
 }
 
 impl Watch {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, phase: Cell::new(Phase::Idle), since: Cell::new(clock.now()), stuck: Cell::new(None) }
+        let (phase, since) = (Cell::new(Phase::New), Cell::new(clock.now()));
+        Self { clock, phase, since, stuck: Cell::new(None), request: Cell::new(0) }
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase.get()
+    /// Whether it is in the middle of a head, and takes what it is told.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.phase.get() == Phase::Head && self.stuck.get().is_none()
     }
 
-    /// A request's head is complete.
-    pub(crate) fn is_busy(&self) {
+    /// Whether it is owed something.
+    pub(crate) fn is_in_reply(&self) -> bool {
+        self.phase.get() == Phase::Busy || self.stuck.get().is_some()
+    }
+
+    /// A request's head is complete. It is answered until what is returned, and every copy of it, is gone.
+    pub(crate) fn begin(self: &Rc<Self>) -> Rc<Part> {
         self.phase.set(Phase::Busy);
-    }
-
-    /// A reply has ended.
-    pub(crate) fn is_idle(&self) {
-        self.enter(Phase::Idle);
+        self.request.set(self.request.get() + 1);
+        Rc::new(Part { watch: Rc::clone(self), request: self.request.get() })
     }
 
     fn enter(&self, phase: Phase) {
@@ -60,7 +82,7 @@ impl Watch {
     }
 
     fn hears(&self) {
-        if self.phase.get() == Phase::Idle {
+        if matches!(self.phase.get(), Phase::New | Phase::Idle) {
             self.enter(Phase::Head);
         }
     }
@@ -71,14 +93,19 @@ impl Watch {
             (false, None) => self.stuck.set(Some(self.clock.now())),
             _ => {}
         }
+        // The end of a reply may take long to go after it was handed over.
+        if takes && self.phase.get() == Phase::Idle {
+            self.since.set(self.clock.now());
+        }
     }
 
     /// When the phase has lasted too long; `None` while a request is answered, whose own limits hold.
     pub(crate) fn due(&self, head: Duration, idle: Duration) -> Option<Instant> {
-        match self.phase.get() {
-            Phase::Idle => Some(self.since.get() + idle),
-            Phase::Head => Some(self.since.get() + head),
-            Phase::Busy => self.stuck.get().map(|since| since + idle),
+        match (self.stuck.get(), self.phase.get()) {
+            (Some(since), _) => Some(since + idle),
+            (None, Phase::New | Phase::Head) => Some(self.since.get() + head),
+            (None, Phase::Idle) => Some(self.since.get() + idle),
+            (None, Phase::Busy) => None,
         }
     }
 }

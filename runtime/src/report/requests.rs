@@ -11,7 +11,10 @@ pub struct Requests {
     pub connections: u64,
     /// Clients that are connected.
     pub clients: u64,
-    /// Requests whose head was understood.
+    /// Clients for whom there was no room.
+    #[serde(default)]
+    pub turned_away: u64,
+    /// Requests.
     pub requests: u64,
     /// Replies by the first digit of their status, as `2xx`; digits that never occurred are left out.
     pub replies: BTreeMap<String, u64>,
@@ -60,6 +63,7 @@ impl Requests {
     pub(super) fn add(&mut self, other: &Self) {
         self.connections += other.connections;
         self.clients += other.clients;
+        self.turned_away += other.turned_away;
         self.requests += other.requests;
         add_counts(&mut self.replies, &other.replies);
         self.torn += other.torn;

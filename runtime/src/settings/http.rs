@@ -79,6 +79,9 @@ keyed! {
             /// Which server gets the next request: `round-robin`, one after the other as their weights say, or
             /// `least-requests`, the one with the fewest in progress for its weight.
             pub balance: Balance = "round-robin" => balance;
+            /// Clients that may be connected to each shard of the route at once; one more is closed when it connects, and
+            /// counted.
+            pub max_clients: usize = "16384" => value::count;
             /// Requests that may be with the route's servers at once; further ones wait for `queue_timeout`, and are
             /// then answered 503.
             pub max_connections: usize = "1024" => value::count;

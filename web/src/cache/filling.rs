@@ -217,7 +217,7 @@ impl<B: Body<Data = Bytes>> Tee<B> {
                     filling.push(data);
                 }
                 // Who reads may not ask again after the last frame.
-                if self.body.is_end_stream() || filling.is_whole() {
+                if frame.is_trailers() || self.body.is_end_stream() || filling.is_whole() {
                     filling.finish();
                 } else {
                     self.filling = Some(filling);

@@ -254,9 +254,9 @@ impl Drop for UnderWay {
 
 impl Original {
     /// As the primary got it, with all of its body.
-    fn copy(&self, body: Bytes) -> Request<Outgoing> {
+    fn copy(&self, body: Bytes) -> Box<Request<Outgoing>> {
         let body = if body.is_empty() { Outgoing::Empty } else { Outgoing::Held(body.into()) };
-        let mut copy = Request::new(body);
+        let mut copy = Box::new(Request::new(body));
         copy.method_mut().clone_from(&self.method);
         copy.uri_mut().clone_from(&self.target);
         copy.headers_mut().clone_from(&self.headers);
