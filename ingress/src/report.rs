@@ -41,7 +41,7 @@ fn of_route(index: usize, route: &Route, listen: &str, shard: &Shard) -> RouteRe
     let (places, mut at_door) = (shard.places().of_route(index), shard.at_door(index));
     let parts = places.zip(shares(route)).enumerate().map(|(first, (place, destinations))| {
         let part = Part { route, first, destinations, at_door: std::mem::take(&mut at_door) };
-        shard.look(|machine| of_part(part, listen, machine.route_counters(place)))
+        shard.look(|machine| of_part(&part, listen, machine.route_counters(place)))
     });
     let sum = parts.reduce(|mut sum, part| {
         sum.absorb(&part);
@@ -61,8 +61,8 @@ struct Part<'a> {
     at_door: AtDoor,
 }
 
-fn of_part(part: Part<'_>, listen: &str, counters: &RouteCounters) -> RouteReport {
-    let Part { route, first, destinations, at_door } = part;
+fn of_part(part: &Part<'_>, listen: &str, counters: &RouteCounters) -> RouteReport {
+    let Part { route, first, destinations, at_door } = *part;
     let destinations = destinations.iter().zip(&counters.destinations).enumerate();
     RouteReport {
         route: route.name.clone(),

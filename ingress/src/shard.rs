@@ -183,7 +183,9 @@ impl Shard {
     pub fn drain(self: &Rc<Self>) {
         self.listeners.take().iter().for_each(AbortHandle::abort);
         let fronts: Vec<_> = self.fronts.borrow().iter().map(|(_, front)| Rc::clone(front)).collect();
-        fronts.iter().for_each(|front| front.drain());
+        for front in &fronts {
+            front.drain();
+        }
         if fronts.iter().all(|front| front.is_idle()) {
             return self.turn(Ingress::drain);
         }
