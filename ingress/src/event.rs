@@ -36,6 +36,7 @@ pub(crate) fn tell(notice: &Notice, names: &Names, events: &Events) {
                     primary: Sample::of(&divergence.primary),
                     secondary: Sample::of(&divergence.secondary),
                     offset: divergence.offset,
+                    path: None,
                     left_out: *left_out,
                 })
             });

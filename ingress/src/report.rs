@@ -10,7 +10,7 @@ use proto::{
 };
 use runtime::{
     report::{DestinationReport, Foo, Latency, Report, RouteReport, Said, Sessions, Source},
-    settings::{Destination, Route, Settings},
+    settings::{Destination, Mode, Route, Settings},
 };
 
 use crate::{places::shares, shard::Shard, visitors::AtDoor};
@@ -39,24 +39,30 @@ pub fn report(node: &str, shard: &Shard, settings: &Settings, listening: &[Strin
 /// What was counted of all that stands for a route in the machine.
 fn of_route(index: usize, route: &Route, listen: &str, shard: &Shard) -> RouteReport {
     let (places, mut at_door) = (shard.places().of_route(index), shard.at_door(index));
-    let parts = places.zip(shares(route)).map(|(place, destinations)| {
-        let at_door = std::mem::take(&mut at_door);
-        shard.look(|machine| of_part(route, destinations, listen, machine.route_counters(place), at_door))
+    let parts = places.zip(shares(route)).enumerate().map(|(first, (place, destinations))| {
+        let part = Part { route, first, destinations, at_door: std::mem::take(&mut at_door) };
+        shard.look(|machine| of_part(&part, listen, machine.route_counters(place)))
     });
     let sum = parts.reduce(|mut sum, part| {
         sum.absorb(&part);
         sum
     });
-    RouteReport { http: shard.requests(index), ..sum.unwrap_or_default() }
+    let mut sum = sum.unwrap_or_default();
+    shard.complete(index, &mut sum.destinations);
+    RouteReport { http: shard.requests(index), ..sum }
 }
 
-fn of_part(
-    route: &Route,
-    destinations: &[Destination],
-    listen: &str,
-    counters: &RouteCounters,
+/// What one route of the machine stands for.
+struct Part<'a> {
+    route: &'a Route,
+    /// The place of its first destination in the route.
+    first: usize,
+    destinations: &'a [Destination],
     at_door: AtDoor,
-) -> RouteReport {
+}
+
+fn of_part(part: &Part<'_>, listen: &str, counters: &RouteCounters) -> RouteReport {
+    let Part { route, first, destinations, at_door } = *part;
     let destinations = destinations.iter().zip(&counters.destinations).enumerate();
     RouteReport {
         route: route.name.clone(),
@@ -76,10 +82,11 @@ fn of_part(
             unsent: at_door.unsent,
         }),
         foo: (route.codec == Codec::Foo).then(|| messages(&counters.foo)),
-        latency: Some(latency(&counters.latency)),
+        // How long a secondary takes to reply is no latency of the route.
+        latency: (first == 0 || !replicates(route)).then(|| latency(&counters.latency)),
         http: None,
         destinations: destinations
-            .map(|(index, (settings, counted))| of_destination(settings, role(route, index), counted))
+            .map(|(index, (settings, counted))| of_destination(settings, role(route, first + index), counted))
             .collect(),
     }
 }
@@ -98,9 +105,13 @@ fn latency(counted: &proto::latency::Latency) -> Latency {
     Latency { buckets: counted.buckets.to_vec(), sum_micros: counted.sum_micros, count: counted.count }
 }
 
-const fn role(route: &Route, index: usize) -> &'static str {
+fn replicates(route: &Route) -> bool {
+    route.http.as_ref().is_none_or(|http| http.mode == Mode::Replicate)
+}
+
+fn role(route: &Route, index: usize) -> &'static str {
     match index {
-        _ if route.http.is_some() => "server",
+        _ if !replicates(route) => "server",
         0 => "primary",
         _ => "secondary",
     }

@@ -21,7 +21,7 @@ use runtime::{
     clock::Clock,
     event::Events,
     pulse::{Beat, Pulse},
-    report::Requests,
+    report::{DestinationReport, Requests},
     settings::Settings,
     tcp::{Endpoint, Owner, ReadBuffer},
     telemetry::RateLimited,
@@ -69,6 +69,7 @@ pub struct Shard {
     places: Places,
     /// Routes that do not listen on `http://`.
     without_clients: Vec<RouteIndex>,
+    events: Events,
     /// Routes that listen on `http://`, by their places in the settings.
     fronts: RefCell<Vec<(usize, RouteFront)>>,
 }
@@ -92,7 +93,7 @@ impl Shard {
             destinations: route.destinations.iter().map(|destination| destination.name.clone()).collect(),
             has_servers: !without_clients.contains(&RouteIndex(place as u16)),
         });
-        let log = Log::new(Names(names.collect()), clock, events, settings.is_local);
+        let log = Log::new(Names(names.collect()), clock, events.clone(), settings.is_local);
         let router = Rc::new(router);
         let machine = Ingress::new(settings, clock.now());
         Rc::new_cyclic(|owner| {
@@ -122,6 +123,7 @@ impl Shard {
                 drops: RefCell::default(),
                 places,
                 without_clients,
+                events,
                 fronts: RefCell::default(),
             }
         })
@@ -147,7 +149,11 @@ impl Shard {
                 }
                 Listener::Http(listener, site) => {
                     let listener = TcpListener::from_std(listener)?;
-                    let front = Front::new(site, Servers { shard: Rc::clone(self), first: route });
+                    let front = Front::new(
+                        site,
+                        Servers { shard: Rc::clone(self), first: route },
+                        self.events.clone(),
+                    );
                     self.fronts.borrow_mut().push((index, Rc::clone(&front)));
                     tasks.spawn_local(Rc::clone(&front).tend());
                     tasks.spawn_local(async move { shard.welcome(front, listener).await })
@@ -177,7 +183,7 @@ impl Shard {
     pub fn drain(self: &Rc<Self>) {
         self.listeners.take().iter().for_each(AbortHandle::abort);
         let fronts: Vec<_> = self.fronts.borrow().iter().map(|(_, front)| Rc::clone(front)).collect();
-        for front in &*fronts {
+        for front in &fronts {
             front.drain();
         }
         if fronts.iter().all(|front| front.is_idle()) {
@@ -334,6 +340,13 @@ impl Shard {
     pub(crate) fn requests(&self, route: usize) -> Option<Requests> {
         let fronts = self.fronts.borrow();
         fronts.iter().find(|(index, _)| *index == route).map(|(_, front)| front.report())
+    }
+
+    /// Adds to the reports of the destinations of such a route what its requests know of them.
+    pub(crate) fn complete(&self, route: usize, reports: &mut [DestinationReport]) {
+        let fronts = self.fronts.borrow();
+        let Some((_, front)) = fronts.iter().find(|(index, _)| *index == route) else { return };
+        reports.iter_mut().enumerate().for_each(|(index, report)| front.complete(index, report));
     }
 
     pub(crate) const fn places(&self) -> &Places {

@@ -22,8 +22,6 @@ const REPEATED: usize = 16;
 const MAX_WAITING: usize = 1024;
 /// Ends of sessions that are told between two repetitions; those beyond are left out.
 const MAX_SESSION_ENDS: u32 = 100;
-/// Bytes of what was said that an event has room for.
-const MAX_SAMPLE: usize = 1024;
 
 /// One event as published: who says it, when, and what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +79,9 @@ pub struct Diverged {
     pub secondary: Sample,
     /// The first byte in which they differ, if it is among those.
     pub offset: Option<u64>,
+    /// What differs first in replies to requests: `status`, `header NAME`, `body`, or `body` and the path into JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Of the same kind, not told since the last.
     pub left_out: u64,
 }
@@ -157,9 +158,12 @@ pub struct WorkerLost {
 pub struct Sample(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
 impl Sample {
+    /// Bytes of what was said that an event has room for.
+    pub const MOST: usize = 1024;
+
     /// The beginning of these.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(bytes[..bytes.len().min(MAX_SAMPLE)].to_vec())
+        Self(bytes[..bytes.len().min(Self::MOST)].to_vec())
     }
 }
 
@@ -370,7 +374,7 @@ mod tests {
     #[test]
     fn an_event_is_a_map_with_names_and_samples_are_bytes() {
         let sample = Sample::of(&[0xff; 2000]);
-        assert_eq!(sample.0.len(), MAX_SAMPLE);
+        assert_eq!(sample.0.len(), Sample::MOST);
         let [session, route, destination] = ["s1", "main", "mirror"].map(str::to_owned);
         let event =
             Event::Asked(Asked { session, route, destination, frame: sample, answer: None, left_out: 0 });

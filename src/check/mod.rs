@@ -1,8 +1,10 @@
 //! `pegloom check`: what settings mean, where each came from, and what each route will do, in words.
 //!
 //! Nothing is started and nobody is connected to. The sentences are for whoever wants to know, before it runs, what
-//! goes where and in which pieces; `talk` has those about what destinations say, `web` those of routes of `http://`.
+//! goes where and in which pieces; `talk` has those about what destinations say, `web` those of routes of `http://`, `mirror`
+//! those about copies of requests.
 
+mod mirror;
 mod talk;
 mod web;
 
@@ -11,7 +13,7 @@ use std::path::Path;
 use proto::codec::{Codec, Endianness, LengthPrefix};
 use runtime::{
     exit::{self, Exit, Failure},
-    settings::{self, Destination, Environment, Route, RouteArgs, Settings},
+    settings::{self, Destination, Environment, Mode, Route, RouteArgs, Settings},
 };
 
 const EXAMPLES: &str = "\
@@ -44,6 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 /// What the route will do, and below it what its destinations may say or its servers get, a line each.
 fn in_words(route: &Route, data_dir: Option<&Path>) -> String {
+    if let Some(http) = route.http.as_ref().filter(|http| http.mode == Mode::Replicate) {
+        return format!("{}\n", mirror::sentence(route, http));
+    }
     let (first, more) = match web::sentence(route, data_dir) {
         Some(first) => (first, web::sentences(route, data_dir)),
         None => (sentence(route), talk::sentences(route)),

@@ -117,10 +117,11 @@ function sides(event, style) {
     const size = bytes.length ? ` · ${plural(bytes.length, "byte")}` : "";
     return element("div", { class: "side" }, element("h4", {}, title, element("small", {}, size)), content);
   };
-  const { finding, offset } = event;
+  const { finding, offset, path } = event;
   const request = said("the source said", event.request, "not known any more", null);
   request.classList.add("request");
-  const where = offset === null && finding === "different" ? "The first difference is beyond these bytes." : "";
+  const beyond = path ? `What differs first is ${path}.` : "The first difference is beyond these bytes.";
+  const where = offset === null && finding === "different" ? beyond : "";
   const differs = offset === null ? where : `The first difference is byte ${offset}, counted from 0.`;
   return [
     request,

@@ -219,6 +219,7 @@ fn events() -> [Event; 7] {
         primary: Sample::default(),
         secondary: Sample::default(),
         offset: None,
+        path: Some(text()),
         left_out: 0,
     };
     let ended = SessionEnded {

@@ -155,10 +155,15 @@ impl Plan {
         fabric
     }
 
+    /// Whether its destinations all get the same.
+    fn replicates(&self) -> bool {
+        self.listen != WEB || self.settings.contains(&("mode", "replicate"))
+    }
+
     /// What pegloom calls a destination that has no name.
     fn name_of(&self, destination: usize) -> String {
         match destination {
-            _ if self.listen == WEB => format!("server-{}", destination + 1),
+            _ if !self.replicates() => format!("server-{}", destination + 1),
             0 => "primary".to_owned(),
             _ => format!("secondary-{destination}"),
         }

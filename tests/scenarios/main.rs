@@ -27,6 +27,7 @@ mod http_faults;
 mod http_framing;
 mod http_limits;
 mod http_log;
+mod http_mirror;
 mod http_nginx;
 mod http_routes;
 mod http_shown;

@@ -4,7 +4,7 @@
 //! long a body is, and how long nothing comes.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     io,
     pin::Pin,
@@ -18,12 +18,13 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use proto::id::ServerIndex;
-use tokio::time::Sleep;
+use tokio::{sync::oneshot, task::AbortHandle, time::Sleep};
 
 use crate::{
     account::Account,
     answer::Refusal,
     cache::{self, Tee},
+    mirror::Gathering,
     upstream::Lease,
     watch::Part,
 };
@@ -37,12 +38,50 @@ pub(crate) struct Progress {
     pub(crate) is_partial: Cell<bool>,
     /// What was wrong with it.
     pub(crate) fault: Cell<Option<Refusal>>,
+    /// What drives the connection that it is sent over.
+    connection: RefCell<Option<AbortHandle>>,
+    /// Who waits for that.
+    to_tell: RefCell<Option<oneshot::Sender<()>>>,
+}
+
+impl Progress {
+    /// The request is being sent to a server.
+    pub(crate) fn note_sent(&self, connection: &AbortHandle) {
+        self.connection.replace(Some(connection.clone()));
+        if let Some(waiting) = self.to_tell.borrow_mut().take() {
+            // Whoever waited may have left.
+            let _ = waiting.send(());
+        }
+    }
+
+    pub(crate) fn is_sent(&self) -> bool {
+        self.connection.borrow().is_some()
+    }
+
+    /// It was not sent after all, or the connection is no longer its own.
+    pub(crate) fn forget(&self) {
+        self.connection.take();
+    }
+
+    /// Resets the connection that it was sent over.
+    pub(crate) fn abort(&self) {
+        self.connection.borrow().iter().for_each(AbortHandle::abort);
+    }
+
+    /// Tells when it is being sent.
+    pub(crate) fn sent(&self) -> oneshot::Receiver<()> {
+        let (waiting, sent) = oneshot::channel();
+        self.to_tell.replace(Some(waiting));
+        sent
+    }
 }
 
 /// A body on its way to a server.
 pub(crate) enum Outgoing {
     Empty,
     Upload(Upload),
+    /// It is all there.
+    Held(Full<Bytes>),
 }
 
 /// A client's body.
@@ -52,6 +91,8 @@ pub(crate) struct Upload {
     left: u64,
     silence: Silence,
     progress: Rc<Progress>,
+    /// There while copies are to be made of it.
+    gathering: Option<Gathering>,
     /// Its client is busy as long as it is read.
     _part: Rc<Part>,
 }
@@ -70,7 +111,15 @@ impl Outgoing {
         }
         progress.is_partial.set(true);
         let silence = Silence::new(patience);
-        Self::Upload(Upload { incoming, left: limit, silence, progress, _part: part })
+        Self::Upload(Upload { incoming, left: limit, silence, progress, gathering: None, _part: part })
+    }
+
+    /// Has it gathered on its way.
+    pub(crate) fn gather(&mut self, mut gathering: Gathering) {
+        match self {
+            Self::Upload(upload) => upload.gathering = Some(gathering),
+            Self::Held(_) | Self::Empty => gathering.finish(),
+        }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -97,6 +146,9 @@ impl Upload {
         // Behind trailers nobody asks for more.
         let is_last = piece.as_ref().is_none_or(|piece| piece.as_ref().is_ok_and(Frame::is_trailers));
         self.progress.is_partial.set(!(is_last || self.incoming.is_end_stream()));
+        if is_last && let Some(gathering) = &mut self.gathering {
+            gathering.finish();
+        }
         let Some(piece) = piece else { return Poll::Ready(None) };
         let piece = piece.map_err(|error| {
             self.progress.fault.set(Some(Refusal::Malformed));
@@ -107,6 +159,9 @@ impl Upload {
                 Some(left) => self.left = left,
                 None => return Poll::Ready(Some(Err(self.refuse(Refusal::TooLarge)))),
             }
+        }
+        if let (Some(gathering), Ok(piece)) = (&mut self.gathering, &piece) {
+            note_piece(gathering, piece, self.incoming.is_end_stream());
         }
         Poll::Ready(Some(piece))
     }
@@ -123,6 +178,7 @@ impl Body for Outgoing {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Upload(upload) => upload.poll_piece(context),
+            Self::Held(held) => Pin::new(held).poll_frame(context).map_err(|never| match never {}),
         }
     }
 
@@ -130,6 +186,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => true,
             Self::Upload(upload) => upload.incoming.is_end_stream(),
+            Self::Held(held) => held.is_end_stream(),
         }
     }
 
@@ -137,7 +194,18 @@ impl Body for Outgoing {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Upload(upload) => upload.incoming.size_hint(),
+            Self::Held(held) => held.size_hint(),
         }
+    }
+}
+
+/// A piece has passed; behind the last, and behind trailers, nobody asks for more.
+fn note_piece(gathering: &mut Gathering, piece: &Frame<Bytes>, is_last: bool) {
+    if let Some(data) = piece.data_ref() {
+        gathering.push(data);
+    }
+    if is_last || piece.is_trailers() {
+        gathering.finish();
     }
 }
 
@@ -169,13 +237,20 @@ pub(crate) struct Download {
     server: ServerIndex,
     // Given back when the reply is complete; with a reply that is not, it is closed.
     lease: Option<Lease>,
+    /// There while secondaries' replies are to be held against it.
+    gathering: Option<Gathering>,
 }
 
 impl Download {
     /// With pauses of at most `patience`.
-    pub(crate) fn new(incoming: Incoming, patience: Duration, lease: Lease) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        patience: Duration,
+        lease: Lease,
+        gathering: Option<Gathering>,
+    ) -> Self {
         let (server, silence) = (lease.server(), Silence::new(patience));
-        let mut download = Self { incoming, silence, server, lease: Some(lease) };
+        let mut download = Self { incoming, silence, server, lease: Some(lease), gathering };
         download.settle_if_complete();
         download
     }
@@ -192,6 +267,9 @@ impl Download {
     }
 
     fn settle(&mut self) {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.finish();
+        }
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
@@ -212,13 +290,19 @@ impl Download {
             None => self.settle(),
             // Behind trailers nobody asks for more.
             Some(Ok(piece)) if piece.is_trailers() => self.settle(),
-            Some(Ok(_)) => self.settle_if_complete(),
+            Some(Ok(piece)) => {
+                if let (Some(gathering), Some(data)) = (&mut self.gathering, piece.data_ref()) {
+                    gathering.push(data);
+                }
+                self.settle_if_complete();
+            }
             Some(Err(_)) => self.fail(),
         }
         Poll::Ready(piece.map(|piece| piece.map_err(io::Error::other)))
     }
 
     fn fail(&mut self) {
+        self.gathering = None;
         if let Some(lease) = self.lease.take() {
             lease.fail();
         }
@@ -280,7 +364,7 @@ impl Body for Source {
         match &mut *self {
             Self::Own(own) => Pin::new(own).poll_frame(context).map_err(|never| match never {}),
             Self::Server(download) => Pin::new(download).poll_frame(context),
-            Self::Filling(_, filling) => Pin::new(filling).poll_frame(context),
+            Self::Filling(_, filling) => Pin::new(&mut **filling).poll_frame(context),
             Self::Kept(kept) => Pin::new(kept).poll_frame(context).map_err(io::Error::other),
         }
     }

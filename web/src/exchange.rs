@@ -21,6 +21,7 @@ use crate::{
     forwarding,
     front::{Front, Servers},
     heads::{Heads, verdict},
+    mirror,
     watch::Part,
 };
 
@@ -43,6 +44,7 @@ struct Question {
     // Every future between here and the connection holds it: a large one is copied when each is begun.
     request: Box<Request<Outgoing>>,
     progress: Rc<Progress>,
+    client: SocketAddr,
 }
 
 impl<S: Servers> Exchange<S> {
@@ -254,22 +256,25 @@ impl<S: Servers> Front<S> {
         let trusts_client = self.site.settings.trust_forwarded;
         forwarding::pass_request(&mut head, client, trusts_client).map_err(|_| Refusal::Loop)?;
         head.version = Version::HTTP_11;
-        Ok(Question { request: Box::new(Request::from_parts(head, body)), progress })
+        Ok(Question { request: Box::new(Request::from_parts(head, body)), progress, client })
     }
 
-    /// Asks a server.
-    async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
-        let Question { request, progress } = question;
+    /// Asks a server, and secondaries the same.
+    async fn ask(self: &Rc<Self>, question: Question) -> Result<Answer, Refusal> {
+        let Question { mut request, progress, client } = question;
+        let copying = mirror::begin(self, client, &mut request, &progress);
         let (reply, lease) = self.upstream.send(request, &progress).await?;
         let patience = self.site.settings.upstream_timeout;
         let (mut parts, incoming) = reply.into_parts();
+        let gathering = copying.map(|copying| copying.answered(&parts));
         if parts.headers.contains_key(TRANSFER_ENCODING) {
             // It says less than the chunks do (RFC 9112, 6.3), and would cut them.
             parts.headers.remove(CONTENT_LENGTH);
         }
         forwarding::pass_reply(&mut parts);
         parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
+        let download = Download::new(incoming, patience, lease, gathering);
+        Ok(Response::from_parts(parts, Source::Server(download)))
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use proto::id::ServerIndex;
-use runtime::report::Requests;
+use runtime::{
+    event::Events,
+    report::{DestinationReport, Requests},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -12,7 +15,14 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{client::Client, counters::Counters, health, site::Site, upstream::Upstream};
+use crate::{
+    client::Client,
+    counters::Counters,
+    health,
+    mirror::{Plan, Secondary},
+    site::Site,
+    upstream::Upstream,
+};
 
 /// How often idle connections to servers are looked at.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -30,6 +40,9 @@ pub struct Front<S> {
     pub(crate) site: Arc<Site>,
     pub(crate) upstream: Upstream<S>,
     pub(crate) counters: Rc<Counters>,
+    /// Those of a route that replicates.
+    pub(crate) secondaries: Vec<Secondary>,
+    pub(crate) events: Events,
     /// Clients that are connected.
     clients: watch::Sender<usize>,
     leaving: watch::Sender<bool>,
@@ -38,14 +51,15 @@ pub struct Front<S> {
 }
 
 impl<S: Servers> Front<S> {
-    /// A shard's part of `site`, whose servers it reaches by `servers`.
-    pub fn new(site: Arc<Site>, servers: S) -> Rc<Self> {
+    /// A shard's part of `site`, whose servers it reaches by `servers`; `events` is told of divergences.
+    pub fn new(site: Arc<Site>, servers: S, events: Events) -> Rc<Self> {
         let counters = Rc::new(Counters::new(site.servers.len()));
         let upstream = Upstream::new(Arc::clone(&site), servers, Rc::clone(&counters));
         let (leaving, _) = watch::channel(false);
         let (clients, _) = watch::channel(0);
         let is_speaker = site.elect();
-        Rc::new(Self { site, upstream, counters, clients, leaving, is_speaker })
+        let secondaries = site.plan.as_ref().map(Plan::unknown).unwrap_or_default();
+        Rc::new(Self { site, upstream, counters, secondaries, events, clients, leaving, is_speaker })
     }
 
     /// Closes what nobody needs any more and asks after the servers' health, for ever.
@@ -72,10 +86,25 @@ impl<S: Servers> Front<S> {
         Requests { cache, clients, ..self.counters.report(&self.site) }
     }
 
+    /// Adds to the report of a destination, by its place in the route, what became of copies to it.
+    pub fn complete(&self, destination: usize, report: &mut DestinationReport) {
+        let secondary = destination.checked_sub(1).and_then(|index| self.secondaries.get(index));
+        if let Some(secondary) = secondary {
+            secondary.complete(report);
+        }
+    }
+
     /// Over when no client is connected.
     pub async fn empty(&self) {
         // It holds the sender itself.
         let _ = self.clients.subscribe().wait_for(|&clients| clients == 0).await;
+    }
+
+    /// Over when it drains and no client is left.
+    pub(crate) async fn over(&self) {
+        // It holds the sender itself.
+        let _ = self.leaving.subscribe().wait_for(|&is| is).await;
+        self.empty().await;
     }
 
     /// Whether no client is connected.

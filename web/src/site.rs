@@ -27,6 +27,7 @@ use tracing::{info, warn};
 use crate::{
     access_log::AccessLog,
     cache::{self, Cache, Count, NoUrl, OpenError, Unkept},
+    mirror::Plan,
     places::Places,
 };
 
@@ -38,7 +39,7 @@ const CHECKS: (u32, u32) = (2, 2);
 /// What the shards of a process share of one route.
 pub struct Site {
     pub(crate) name: String,
-    /// What its servers are called, and where they are.
+    /// What its servers are called, and where they are; of a route that replicates, the primary.
     pub(crate) servers: Vec<Server>,
     pub(crate) settings: Http,
     pub(crate) clock: Clock,
@@ -48,6 +49,8 @@ pub struct Site {
     pub(crate) access_log: Option<AccessLog>,
     /// None where nothing may be kept.
     pub(crate) cache: Option<Cache>,
+    /// There if it replicates.
+    pub(crate) plan: Option<Plan>,
     balance: Mutex<Balance>,
     /// Whether a shard speaks for all of them.
     has_speaker: AtomicBool,
@@ -59,6 +62,12 @@ pub(crate) struct Server {
     pub(crate) address: String,
 }
 
+impl Server {
+    pub(crate) fn of(destination: &settings::Destination) -> Self {
+        Self { name: destination.name.as_str().into(), address: destination.address.to_string() }
+    }
+}
+
 impl Site {
     /// The site of `route`; `None` if it is no route of `http://`. What is kept on disk is below `data_dir`.
     pub fn open(
@@ -68,22 +77,26 @@ impl Site {
     ) -> Result<Option<Arc<Self>>, OpenError> {
         let Some(http) = route.http.clone() else { return Ok(None) };
         let cache = (!http.ttl.is_zero()).then(|| Cache::open(cache_settings(route, &http, data_dir)));
-        let servers = route
-            .destinations
-            .iter()
-            .map(|it| Server { name: it.name.as_str().into(), address: it.address.to_string() });
+        let plan = Plan::new(route, &http);
+        let servers = &route.destinations[..if plan.is_some() { 1 } else { route.destinations.len() }];
         Ok(Some(Arc::new(Self {
             name: route.name.clone(),
-            servers: servers.collect(),
+            servers: servers.iter().map(Server::of).collect(),
             clock: Clock::start(),
             // As many may wait as may be in progress: whoever is behind those would wait in vain.
             places: Places::new(http.max_connections, http.max_connections),
-            balance: Mutex::new(Balance::new(&balance(route, &http))),
+            balance: Mutex::new(Balance::new(&balance(servers, &http))),
             access_log,
+            plan,
             cache: cache.transpose()?,
             settings: http,
             has_speaker: AtomicBool::new(false),
         })))
+    }
+
+    /// Its servers and secondaries.
+    pub(crate) fn destinations(&self) -> usize {
+        self.servers.len() + self.plan.as_ref().map_or(0, Plan::secondaries)
     }
 
     /// Waits until the disk has what is kept.
@@ -160,7 +173,7 @@ fn cache_settings(route: &Route, http: &Http, data_dir: Option<&Path>) -> cache:
     }
 }
 
-fn balance(route: &Route, http: &Http) -> Settings {
+fn balance(servers: &[settings::Destination], http: &Http) -> Settings {
     let weight = |it: &settings::Destination| u16::try_from(it.weight).unwrap_or(u16::MAX);
     let ejection = Ejection {
         failures: u32::try_from(http.eject_after).unwrap_or(u32::MAX),
@@ -174,7 +187,7 @@ fn balance(route: &Route, http: &Http) -> Settings {
             settings::Balance::RoundRobin => How::RoundRobin,
             settings::Balance::LeastRequests => How::LeastRequests,
         },
-        weights: route.destinations.iter().map(weight).collect(),
+        weights: servers.iter().map(weight).collect(),
         ejection: Some(ejection),
         checks: http.health.is_some().then_some(checks),
     }

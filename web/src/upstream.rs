@@ -19,6 +19,7 @@ use crate::{
     body::{Outgoing, Progress},
     counters::Counters,
     front::Servers,
+    mirror::{Body, Gathered, gather},
     places::Place,
     pool::{Connection, Pool},
     site::Site,
@@ -84,7 +85,7 @@ enum Attempt {
 
 impl<S: Servers> Upstream<S> {
     pub(crate) fn new(site: Arc<Site>, servers: S, counters: Rc<Counters>) -> Self {
-        let pools = site.servers.iter().map(|_| Pool::default()).collect();
+        let pools = (0..site.destinations()).map(|_| Pool::default()).collect();
         Self { site, servers, pools, counters }
     }
 
@@ -159,6 +160,27 @@ impl<S: Servers> Upstream<S> {
         }
     }
 
+    /// What a secondary says to a copy, up to `most` bytes of it; `None`: nothing that makes sense.
+    pub(crate) async fn copy(
+        &self,
+        server: ServerIndex,
+        request: Box<Request<Outgoing>>,
+        progress: &Progress,
+        most: usize,
+    ) -> Option<Gathered> {
+        let spare = spare(&request);
+        let attempt = self.attempt(server, request, spare.as_deref(), progress).await;
+        let Attempt::Replied(reply, connection) = attempt else {
+            return None;
+        };
+        let (head, incoming) = reply.into_parts();
+        let body = gather(incoming, most).await?;
+        if matches!(body, Body::Whole(_)) {
+            self.pools[usize::from(server.0)].put(connection, self.site.now());
+        }
+        Some(Gathered { status: head.status, headers: head.headers, body })
+    }
+
     async fn attempt(
         &self,
         server: ServerIndex,
@@ -214,6 +236,7 @@ impl<S: Servers> Upstream<S> {
                 return Attempt::Unsent(request);
             }
         }
+        progress.note_sent(&connection.task);
         let reply = connection.requests.try_send_request(*request);
         let reply = select! {
             biased;
@@ -232,6 +255,7 @@ impl<S: Servers> Upstream<S> {
             return Attempt::Refused(refusal);
         }
         if let Some(unsent) = failed.take_message() {
+            progress.forget();
             return Attempt::Unsent(Box::new(unsent));
         }
         if failed.error().is_parse() { Attempt::Garbage } else { Attempt::Lost }

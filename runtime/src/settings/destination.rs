@@ -17,6 +17,17 @@ use super::{
 
 const MAX_DESTINATIONS: usize = 64;
 
+/// What the destinations of a route get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// All of them the same frames.
+    Frames,
+    /// Each some of the requests.
+    Requests,
+    /// The first all requests, the others copies.
+    Copies,
+}
+
 pub(super) fn name(
     table: &Table,
     at: &Given,
@@ -57,7 +68,7 @@ pub(super) fn list(given: &Given, problems: &mut Vec<Problem>) -> Vec<Given> {
 pub(super) fn destination(
     given: &Given,
     index: usize,
-    is_http: bool,
+    share: Share,
     problems: &mut Vec<Problem>,
 ) -> Option<Stated<Destination>> {
     let empty = Table::default();
@@ -65,12 +76,18 @@ pub(super) fn destination(
         Raw::Table(table) => (table, table.find("address").cloned()),
         _ => (&empty, Some(given.clone())),
     };
-    let known = if is_http { http::keys_of_server() } else { http::keys_of_destination() };
-    let elsewhere = if is_http { "not with http://" } else { "in a route that listens on http://" };
+    let (known, elsewhere) = match share {
+        Share::Frames => (http::keys_of_destination(), "in a route that listens on http://"),
+        Share::Requests => (http::keys_of_server(), "not with http://"),
+        Share::Copies if table.find("weight").is_some() => {
+            (http::keys_of_mirror(), "in a route that balances")
+        }
+        Share::Copies => (http::keys_of_mirror(), "not with http://"),
+    };
     let elsewhere = [("under [[route]]", Route::KEYS), (elsewhere, Destination::KEYS)];
     refuse_unknown(table, &known, &elsewhere, problems);
     let default = match index {
-        index if is_http => format!("server-{}", index + 1),
+        index if share == Share::Requests => format!("server-{}", index + 1),
         0 => "primary".to_owned(),
         index => format!("secondary-{index}"),
     };
@@ -83,11 +100,13 @@ pub(super) fn destination(
     // A flag or a variable cannot say which destination it means.
     let layers = Layers { flags: &BTreeMap::new(), environment: &Environment::default(), table };
     let mut value = Destination::assemble(name.map(|name| name.value), address, vec![], &layers, problems)?;
-    if is_http {
+    if share != Share::Requests {
+        value.rows.retain(|row| !http::is_said_of_server(&row.key));
+    }
+    if share != Share::Frames {
         value.rows.retain(|row| !http::is_about_frames(&row.key));
         return Some(Stated { value, given: given.clone() });
     }
-    value.rows.retain(|row| !http::is_said_of_server(&row.key));
     if index == 0 {
         talk::refuse_for_primary(table, problems);
         value.rows.retain(|row| !talk::FOR_SECONDARIES.contains(&row.key.as_str()));

@@ -10,6 +10,7 @@ use super::{
     given::{Given, Raw},
     key::{Key, keyed, nearest},
     layers::{Layers, Read},
+    mirror::{self, Mode, Words},
     problem::Problem,
     value::{self, Show},
 };
@@ -72,6 +73,9 @@ keyed! {
     pub struct Http {
         own {}
         keys in_environment = true {
+            /// Who gets a request: one of the destinations, `balance`; or the first, which answers it, and each of the
+            /// others a copy, `replicate`.
+            pub mode: Mode = "balance" => mirror::mode;
             /// Which server gets the next request: `round-robin`, one after the other as their weights say, or
             /// `least-requests`, the one with the fewest in progress for its weight.
             pub balance: Balance = "round-robin" => balance;
@@ -115,6 +119,18 @@ keyed! {
             pub health: Option<String> = "none" => health;
             /// How often.
             pub health_interval: Duration = "5s" => value::duration;
+            /// With `replicate`: the methods of requests that secondaries get copies of.
+            pub mirror_methods: Words = "[\"GET\", \"HEAD\", \"OPTIONS\"]" => mirror::methods;
+            /// The longest body of a request that is copied, and of a reply that is compared.
+            pub mirror_body: ByteCount = "1MiB" => value::bytes;
+            /// Copies that may be under way to each secondary at once; a further one is shed.
+            pub mirror_copies: usize = "256" => value::count;
+            /// How long a secondary has for its reply to a copy, and the primary for its own after that.
+            pub mirror_timeout: Duration = "30s" => value::duration;
+            /// The headers of replies that are compared, besides status and body.
+            pub compare_headers: Words = "[\"content-type\"]" => mirror::headers;
+            /// What may differ in bodies that are JSON: paths such as `/meta/time`, where `*` is any member or element.
+            pub ignore_json: Words = "[]" => mirror::paths;
         }
     }
 }
@@ -161,7 +177,7 @@ pub(super) fn access_log_format(given: &Given) -> Read<AccessLogFormat> {
 }
 
 /// One of two words.
-fn one_of<T: Copy>(words: &[(&'static str, T); 2], given: &Given) -> Read<T> {
+pub(super) fn one_of<T: Copy>(words: &[(&'static str, T); 2], given: &Given) -> Read<T> {
     let [(first, _), (second, _)] = words;
     let word = given.text().ok_or_else(|| given.refuse_kind("a word", first))?;
     let known = words.iter().find(|(known, _)| *known == word);
@@ -234,6 +250,11 @@ pub(super) fn keys_of_route() -> Vec<Key> {
 /// Every key of its destinations.
 pub(super) fn keys_of_server() -> Vec<Key> {
     Destination::KEYS.iter().filter(|key| !SAID_BY_DESTINATIONS.contains(&key.name)).copied().collect()
+}
+
+/// Every key of the destinations of a route that replicates.
+pub(super) fn keys_of_mirror() -> Vec<Key> {
+    keys_of_server().into_iter().filter(|key| !OF_SERVERS.contains(&key.name)).collect()
 }
 
 /// Every key of a destination of frames.

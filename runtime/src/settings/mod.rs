@@ -20,6 +20,7 @@ mod given;
 mod http;
 mod key;
 mod layers;
+mod mirror;
 mod problem;
 mod route;
 mod source;
@@ -45,6 +46,7 @@ pub use self::{
     given::Origin,
     http::{AccessLogFormat, Balance, Http},
     key::Key,
+    mirror::{Mode, Words},
     problem::{Problem, Problems},
     transport::Transport,
     value::ByteCount,

@@ -9,11 +9,12 @@ use super::{
     ByteCount, Destination, Http, Route, address,
     address::Listen,
     conflict,
-    destination::{destination, list, name},
+    destination::{Share, destination, list, name},
     given::{Given, Origin, Raw, Table},
     http,
     key::{Key, nearest},
     layers::{Layers, Row, keep},
+    mirror,
     problem::Problem,
     talk,
     transport::{self, Transport},
@@ -135,12 +136,13 @@ impl Draft {
         refuse_unknown_of_route(is_http, layers.table, problems);
         let listen = said.or_else(|| missing(at, "listen", "tcp://:7890", problems));
         let listen = listen.and_then(|given| stated(address::listen, given, problems));
+        let share = if is_http { share(layers) } else { Share::Frames };
         let items = own("destinations").unwrap_or_else(|| nothing(at, "destinations"));
         let items = list(&items, problems);
         let destinations: Vec<_> = items
             .iter()
             .zip(0..)
-            .filter_map(|(item, index)| destination(item, index, is_http, problems))
+            .filter_map(|(item, index)| destination(item, index, share, problems))
             .collect();
         Self {
             name: name(layers.table, at, &format!("route-{number}"), problems),
@@ -219,6 +221,14 @@ impl Route {
         self.rows.extend(http.rows.iter().cloned());
         self.http = Some(http);
         self
+    }
+}
+
+/// What the destinations of a route of `http://` get.
+fn share(layers: &Layers<'_>) -> Share {
+    match layers.peek(Http::KEYS, "mode", mirror::mode) {
+        Some((mirror::Mode::Replicate, _)) => Share::Copies,
+        _ => Share::Requests,
     }
 }
 
