@@ -13,7 +13,7 @@ use runtime::{
     event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    publish::{Audience, default_node_name, publish},
+    publish::{Audience, default_node_name, node_name, publish},
     report::Report,
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard, Tenant, attend, run_local},
@@ -42,7 +42,7 @@ pub struct Args {
     pub stats: Option<String>,
 
     /// What this node calls itself in reports, the same after a restart; its host and first port if not given
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = node_name)]
     pub node: Option<String>,
 
     #[command(flatten)]

@@ -32,6 +32,11 @@ pub(crate) enum Command {
     /// it arrives. What is compared is the CPU time of the proxy's processes, not of the ends, between the warm-up and
     /// the end of a run; runs of pegloom and of its peer alternate, and the ratio is taken pair by pair.
     Compare(CompareArgs),
+    /// What a reverse proxy costs beside HAProxy and nginx: the cases of `compare` that are about HTTP
+    ///
+    /// Clients on 64 connections ask for a reply of 1 KB, out of the cache or from a server, or fewer for one of 50 MB. Each
+    /// byte of every reply is checked. Options are those of `compare`; what is about lines has no meaning here.
+    Http(CompareArgs),
     /// What a secondary that takes nothing does to the source's latency and throughput
     ///
     /// Runs without the secondary alternate with runs beside one that never reads and one stopped by SIGSTOP. Before
@@ -48,6 +53,9 @@ pub(crate) enum Command {
         #[arg(long)]
         answers: bool,
     },
+    /// A server of HTTP, each of whose replies has a body of this many bytes
+    #[command(name = "__serve", hide = true)]
+    Serve { size: usize },
     #[command(name = "__floor", hide = true)]
     Floor { forward: SocketAddr },
     #[command(name = "__copier", hide = true)]
@@ -160,8 +168,21 @@ pub(crate) enum Case {
     Idle,
     /// One connection and one line in flight: how long it takes
     Latency,
+    /// Requests that the cache in memory answers, beside nginx with `proxy_cache`
+    HttpHit,
+    /// Requests that go to the one server, nothing kept, beside HAProxy in `mode http`
+    HttpMiss,
+    /// Replies of 50 MB from the one server, beside nginx with `proxy_buffering off`
+    HttpBody,
+    /// The same beside nginx with `proxy_buffering on`
+    HttpBodyBuffered,
     /// The UDP copier beside itself: how far from 1 this machine's noise goes
     UdpControl,
+}
+
+impl Case {
+    /// Those that `http` measures.
+    const HTTP: [Self; 4] = [Self::HttpHit, Self::HttpMiss, Self::HttpBody, Self::HttpBodyBuffered];
 }
 
 /// The run that a run with a stalled secondary is compared with.
@@ -183,6 +204,14 @@ impl CompareArgs {
             return self.cases.clone();
         }
         Case::value_variants().iter().copied().filter(|case| *case != Case::UdpControl).collect()
+    }
+
+    /// The same, of HTTP alone where no case was asked for.
+    pub(crate) fn of_http(mut self) -> Self {
+        if self.cases.is_empty() {
+            self.cases = Case::HTTP.into();
+        }
+        self
     }
 }
 
@@ -257,6 +286,16 @@ mod tests {
         };
         assert!(!cases(&["bench", "compare"]).contains(&Case::UdpControl));
         assert!(cases(&["bench", "compare", "--case", "udp-control"]) == [Case::UdpControl]);
+    }
+
+    #[test]
+    fn http_is_the_cases_of_http_unless_others_are_asked_for() {
+        let cases = |arguments: &[&str]| match Args::parse_from(arguments).command {
+            Command::Http(args) => args.of_http().cases(),
+            _ => panic!("not http"),
+        };
+        assert!(cases(&["bench", "http"]) == Case::HTTP);
+        assert!(cases(&["bench", "http", "--case", "http-hit"]) == [Case::HttpHit]);
     }
 
     #[test]

@@ -125,10 +125,12 @@ impl Bench<'_> {
     /// One run of a peer, with as many destinations as it can have.
     fn run(&self, setup: &Setup, peer: Peer) -> Result<Run> {
         let count = if peer == setup.beside { 1 } else { setup.destinations };
-        let destinations = vec![setup.work.destination(); count];
         let Some(shape) = setup.work.shape() else { return self.idle_plan().run(peer, self.programs) };
+        let destinations = vec![setup.work.destination(shape); count];
         let plan = self.plan(setup, shape);
         let run = match setup.work {
+            Work::Requests(..) => plan.run_requests(peer, self.programs, &destinations)?,
+            Work::Bodies(..) => plan.run_bodies(peer, self.programs, &destinations)?,
             Work::Churn(_) => plan.run_churn(peer, self.programs, &destinations)?,
             _ => plan.run(peer, self.programs, &destinations)?,
         };
@@ -140,6 +142,9 @@ impl Bench<'_> {
         match setup.work {
             Work::Bulk(_) => Plan { protocol: Protocol::Bytes, ..plan },
             Work::Foo(_) => Plan { protocol: Protocol::Foo, ..plan },
+            Work::Requests(_, replies) | Work::Bodies(_, replies) => {
+                Plan { protocol: Protocol::Http(replies), ..plan }
+            }
             _ => plan,
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Destination {
     Lies(NonZeroU32),
     /// Answers each request of the Foo protocol.
     Answers,
+    /// Answers requests of HTTP, with bodies of so many bytes.
+    Serves(usize),
 }
 
 /// A destination that runs. Dropped, it ends.
@@ -34,11 +36,13 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) fn start(kind: Destination) -> Result<Self> {
-        let mut command = process::own("__echo");
+        let hidden = if matches!(kind, Destination::Serves(_)) { "__serve" } else { "__echo" };
+        let mut command = process::own(hidden);
         match kind {
             Destination::NeverReads => _ = command.arg("--never-reads"),
             Destination::Lies(every) => _ = command.args(["--lie-every", &every.to_string()]),
             Destination::Answers => _ = command.arg("--answers"),
+            Destination::Serves(size) => _ = command.arg(size.to_string()),
             Destination::Echoes | Destination::Stops => {}
         }
         let mut process = Process::start("a destination", &mut command, Talks::OnStdout)?;

@@ -4,6 +4,7 @@
 
 pub(crate) mod churn;
 mod conversation;
+pub(crate) mod requests;
 
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};

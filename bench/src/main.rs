@@ -3,7 +3,7 @@
 //!
 //! Reading order: `compare` and `stall` are the commands, `compare::case` the table of what is measured beside whom;
 //! `measure`, `udp` and `idle` are one run each, `peers` what is run, `load` and `echo` the two ends, `cpu` the clock,
-//! `report` the arithmetic and the words. Destinations, the floor relay, the UDP copier and pegloom itself are this
+//! `report` the arithmetic and the words; `serve` and `load::requests` are the two ends of HTTP. Destinations, the floor relay, the UDP copier and pegloom itself are this
 //! binary started again with a hidden first argument, so nothing else needs building.
 
 #![allow(clippy::cast_precision_loss, reason = "counts become ratios here, and none comes near 2^52")]
@@ -29,6 +29,7 @@ mod progress;
 mod pump;
 mod report;
 mod run;
+mod serve;
 mod stall;
 mod udp;
 
@@ -49,10 +50,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Compare(args) => compare::run(&args),
+        Command::Http(args) => compare::run(&args.of_http()),
         Command::Stall(args) => stall::run(&args),
         Command::Echo { never_reads, lie_every, answers } => {
             as_child(|| echo::run(never_reads, lie_every, answers))
         }
+        Command::Serve { size } => as_child(|| serve::run(size)),
         Command::Floor { forward } => as_child(|| floor::run(forward)),
         Command::Copier { forward } => as_child(|| udp::copier::run(&forward)),
         Command::Receive { sockets } => as_child(|| udp::receiver::run(sockets)),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use crate::args::Common;
 use crate::destination::{self, Destination, End};
 use crate::load::churn::Churn;
+use crate::load::requests::Requests;
 use crate::load::{Load, Shape};
 use crate::peers::{Front, Peer, Programs, Protocol, Running};
 use crate::run::{Meter, Run, Timing};
@@ -43,6 +44,45 @@ impl Plan {
     ) -> Result<Run> {
         self.with_peer(peer, programs, destinations, |running, _| {
             self.drive_churn(Churn::new(running.address, self.shape)?, running)
+        })
+    }
+
+    /// Measures clients of HTTP. A unit is a request.
+    pub(crate) fn run_requests(
+        &self,
+        peer: Peer,
+        programs: &Programs,
+        destinations: &[Destination],
+    ) -> Result<Run> {
+        self.run_http(peer, programs, destinations, |load| load.latencies().len())
+    }
+
+    /// The same. A unit is a byte of a body.
+    pub(crate) fn run_bodies(
+        &self,
+        peer: Peer,
+        programs: &Programs,
+        destinations: &[Destination],
+    ) -> Result<Run> {
+        self.run_http(peer, programs, destinations, Requests::bytes)
+    }
+
+    fn run_http(
+        &self,
+        peer: Peer,
+        programs: &Programs,
+        destinations: &[Destination],
+        units: fn(&Requests) -> u64,
+    ) -> Result<Run> {
+        self.with_peer(peer, programs, destinations, |running, _| {
+            let mut load = Requests::connect(running.address, self.shape)?;
+            load.run_for(self.timing.warm_up)?;
+            load.begin_measuring();
+            let meter = Meter::start(&running.pids())?;
+            load.run_for(self.timing.seconds)?;
+            let run = meter.stop(units(&load) as f64, load.elapsed())?;
+            // A long reply may take longer than a short run.
+            Ok(if load.latencies().is_empty() { run } else { run.with_latencies(load.latencies()) })
         })
     }
 

@@ -45,6 +45,18 @@ pub(crate) enum Protocol {
     Foo,
     Bytes,
     Datagrams,
+    Http(Replies),
+}
+
+/// What becomes of a server's replies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replies {
+    /// They are kept, and sent again to whoever asks.
+    Kept,
+    /// They are passed on as they come.
+    Passed,
+    /// They are passed on, and what a client does not take is collected; a proxy that never does passes them on.
+    Buffered,
 }
 
 /// What a peer is put before.
@@ -168,8 +180,8 @@ impl Peer {
 
     pub(crate) fn start(self, programs: &Programs, front: &Front) -> Result<Running> {
         match self {
-            Self::Haproxy => found(&programs.haproxy)?.start(front.primary()?),
-            Self::Nginx => found(&programs.nginx)?.start(front.primary()?),
+            Self::Haproxy => found(&programs.haproxy)?.start(front.protocol, front.primary()?),
+            Self::Nginx => found(&programs.nginx)?.start(front.protocol, front.primary()?),
             Self::Floor => start_own("floor", "__floor", &[front.primary()?]),
             Self::Copier => start_own("copier", "__copier", &front.forward),
             Self::Up { shards } => found(&programs.pegloom)?.start_up(front, shards),

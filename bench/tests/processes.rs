@@ -97,6 +97,25 @@ fn every_kind_of_work_over_tcp_is_measured() {
 }
 
 #[test]
+fn requests_are_measured_whether_they_are_kept_or_passed_on() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("http-{}.json", std::process::id()));
+    let arguments = "http --case http-hit --case http-miss --case http-body --pairs 1 --seconds 0.1 --warm-up 0.02 --connections 2 --json";
+    let arguments: Vec<_> = arguments.split(' ').chain([file.to_str().unwrap()]).collect();
+
+    let output = bench(&arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    let cases = report["cases"].as_array().unwrap();
+    let units: Vec<_> = cases.iter().map(|case| case["unit"].as_str().unwrap()).collect();
+    assert_eq!(units, ["request", "request", "GB"]);
+    for case in cases {
+        assert!(case["runs"][0]["units"].as_f64().unwrap() > 0.0, "{case}");
+    }
+}
+
+#[test]
 fn a_limit_that_cannot_be_measured_breaks_an_assertion() {
     let skipped = ["compare", "--case", "up", "--pairs", "1", "--pegloom", "/nonexistent/pegloom"];
     assert!(bench(&skipped).output().unwrap().status.success());

@@ -11,7 +11,7 @@ use runtime::{
     event::Events,
     exit::{Exit, Failure},
     node::{Leaving, Node},
-    publish::{Audience, publish},
+    publish::{Audience, node_name, publish},
     report::Report,
     settings::{Destination, Environment, Route, RouteArgs, Settings},
     shard::{Commands, Shard as Thread, Tenant, attend, run_local},
@@ -48,7 +48,7 @@ pub struct Args {
 
     /// What this worker calls itself; a later start under the same name takes its sessions over. If not given, its host
     /// and destination, and a number if that is taken on this host
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = node_name)]
     pub worker: Option<String>,
 
     /// Where to publish reports and events: where a stats-node listens, `tcp://HOST:PORT`

@@ -111,6 +111,18 @@ impl<R: Fn() -> Report> Drop for Reporter<R> {
     }
 }
 
+/// Bytes of a node's name. With a shard's number behind it the link takes it, which has 128 for a worker's.
+const MAX_NODE_NAME: usize = 120;
+
+/// A name that is given to a node on the command line: others refuse what is longer, and nobody sees what is empty.
+pub fn node_name(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("a name is not empty".to_owned()),
+        1..=MAX_NODE_NAME => Ok(text.to_owned()),
+        len => Err(format!("a name has at most {MAX_NODE_NAME} bytes, and this one {len}")),
+    }
+}
+
 /// What a node is called in reports where nothing else is said: the same after a restart on the same host and port.
 pub fn default_node_name(kind: &str, endpoint: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -121,6 +133,18 @@ pub fn default_node_name(kind: &str, endpoint: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fails if a name passes that the other end of a link does not take, or nobody can see.
+    #[test]
+    fn a_name_that_others_refuse_is_refused_where_it_is_given() {
+        let longest = "ü".repeat(MAX_NODE_NAME / 2);
+        assert_eq!(node_name(&longest), Ok(longest.clone()));
+        assert_eq!(
+            node_name(&format!("{longest}x")),
+            Err("a name has at most 120 bytes, and this one 121".to_owned())
+        );
+        assert!(node_name("").is_err());
+    }
 
     #[test]
     fn a_node_is_named_after_its_host_and_port() {

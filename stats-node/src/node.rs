@@ -82,9 +82,10 @@ async fn answer(signals: &mut Signals, desk: &Desk) {
 
 /// The next report of a shard may have been made before the signal came; the one after it was not.
 async fn await_further_reports(desk: &Desk) {
-    let since = desk.statistics().heard(desk.now());
+    let asked_at = desk.now();
+    let since = desk.statistics().heard(asked_at);
     let until = Instant::now() + FURTHER_REPORTS_WITHIN;
-    while Instant::now() < until && !desk.statistics().has_heard(&since, FURTHER_REPORTS) {
+    while Instant::now() < until && !desk.statistics().has_heard(&since, FURTHER_REPORTS, asked_at) {
         sleep(LOOK).await;
     }
 }

@@ -74,40 +74,40 @@ pub struct FlowRates {
 
 impl Rates {
     /// Takes what a shard of an ingress, or of everything in one, has counted since its last report.
-    pub fn observe(&mut self, node: &str, step: Step<'_>, now: Instant) {
+    pub fn observe(&mut self, node: &str, step: Step<'_>) {
         let mut received = Tally::ZERO;
         for (before, after) in step.routes() {
             let source = source_gain(before, after);
             received += source;
             let messages = foo_gain(before, after);
-            self.messages.add(messages, step, now);
+            self.messages.add(messages, step);
             let Some(route) = named(&mut self.routes, &after.route) else { continue };
-            route.messages.add(messages, step, now);
-            route.source.add(source, step, now);
+            route.messages.add(messages, step);
+            route.source.add(source, step);
             for (index, destination) in after.destinations.iter().enumerate() {
                 let known = before.and_then(|before| before.destinations.get(index));
                 let delivered = known.map_or(Tally::ZERO, |known| known.delivered);
                 if let Some(flow) = named(&mut route.destinations, &destination.destination) {
-                    flow.add(gain(delivered, destination.delivered), step, now);
+                    flow.add(gain(delivered, destination.delivered), step);
                 }
             }
         }
-        self.observe_node(node, received, step, now);
+        self.observe_node(node, received, step);
     }
 
     /// Takes what a shard of a worker has counted since its last report.
-    pub fn observe_worker(&mut self, node: &str, step: Step<'_>, now: Instant) {
+    pub fn observe_worker(&mut self, node: &str, step: Step<'_>) {
         let delivered = step.routes().filter_map(|(before, after)| {
             let before = before.and_then(|before| before.destinations.first());
             let before = before.map_or(Tally::ZERO, |before| before.delivered);
             after.destinations.first().map(|after| gain(before, after.delivered))
         });
-        self.observe_node(node, delivered.fold(Tally::ZERO, |sum, tally| sum + tally), step, now);
+        self.observe_node(node, delivered.fold(Tally::ZERO, |sum, tally| sum + tally), step);
     }
 
-    fn observe_node(&mut self, node: &str, tally: Tally, step: Step<'_>, now: Instant) {
+    fn observe_node(&mut self, node: &str, tally: Tally, step: Step<'_>) {
         if let Some(flow) = named(&mut self.nodes, node) {
-            flow.add(tally, step, now);
+            flow.add(tally, step);
         }
     }
 
@@ -177,9 +177,9 @@ fn foo_gain(before: Option<&RouteReport>, after: &RouteReport) -> [u64; 2] {
 }
 
 impl Messages<Window> {
-    fn add(&mut self, [requests, responses]: [u64; 2], step: Step<'_>, now: Instant) {
-        self.requests.spread(requests, step.took, now);
-        self.responses.spread(responses, step.took, now);
+    fn add(&mut self, [requests, responses]: [u64; 2], step: Step<'_>) {
+        self.requests.spread(requests, step.took, step.at);
+        self.responses.spread(responses, step.took, step.at);
     }
 
     fn rates(&self, now: Instant) -> MessageRates {
@@ -193,9 +193,9 @@ impl Messages<Window> {
 }
 
 impl Flow<Window> {
-    fn add(&mut self, tally: Tally, step: Step<'_>, now: Instant) {
-        self.frames.spread(tally.frames, step.took, now);
-        self.bytes.spread(tally.bytes, step.took, now);
+    fn add(&mut self, tally: Tally, step: Step<'_>) {
+        self.frames.spread(tally.frames, step.took, step.at);
+        self.bytes.spread(tally.bytes, step.took, step.at);
     }
 
     fn rates(&self, now: Instant) -> FlowRates {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use proto::id::Incarnation;
 use serde::{Deserialize, Serialize};
 
-use crate::{rates::Rates, statistics::Totals, teller::SavedTeller, window::SavedWindow};
+use crate::{rates::Rates, sight::SavedSight, statistics::Totals, teller::SavedTeller, window::SavedWindow};
 
 /// The version of the file.
 pub(crate) const SAVED_VERSION: u32 = 1;
@@ -30,6 +30,9 @@ pub struct Saved {
     pub folded: BTreeMap<String, Incarnation>,
     /// Moving rates.
     pub rates: Rates<SavedWindow>,
+    /// What is known of destinations; nothing in a file that an earlier program has written.
+    #[serde(default)]
+    pub sights: Vec<SavedSight>,
 }
 
 /// Why a file is not taken up.
@@ -105,6 +108,15 @@ mod tests {
         assert_eq!(read(&written(), 103_000), Ok(3_000));
         assert_eq!(read(&written(), 110_000), Ok(10_000));
         assert_eq!(read(&written(), 99_500), Ok(0), "a clock that was set back a little");
+    }
+
+    /// Fails if a program is not able to go on from the file of an earlier one.
+    #[test]
+    fn a_file_without_what_came_later_is_read() {
+        let text = String::from_utf8(written()).unwrap();
+        let earlier = text.replace(",\"sights\":[]", "");
+        assert!(earlier.len() < text.len());
+        assert_eq!(read(earlier.as_bytes(), 100_000), Ok(0));
     }
 
     #[test]

@@ -321,8 +321,8 @@ mod tests {
         let route =
             RouteReport { route: "r".into(), foo, destinations: vec![destination], ..RouteReport::default() };
         let report = Report { node: kind.to_owned(), routes: vec![route], ..Report::default() };
-        let (node, incarnation) = (node.to_owned(), Incarnation(1));
-        Published { node, incarnation, shard: 0, sequence, time: 1, report, is_last: false }
+        let (node, incarnation, time) = (node.to_owned(), Incarnation(1), sequence * 1_000);
+        Published { node, incarnation, shard: 0, sequence, time, report, is_last: false }
     }
 
     fn summary(statistics: &Statistics, millis: u64) -> Summary {
@@ -364,6 +364,41 @@ mod tests {
         statistics.observe(said("w", "fanout", 2, back), at(3_100));
         let node = "i".to_owned();
         assert_eq!(summary(&statistics, 3_100).problems, [Problem::NodeStale { node, silent_seconds: 3 }]);
+    }
+
+    /// Fails if a primary that is away is well again because the stats-node was restarted, or is away because one of two
+    /// workers still says so, who has not noticed that another has met it.
+    #[test]
+    fn a_restart_does_not_forget_who_is_away() {
+        let seen = |is_away, connections| DestinationReport {
+            is_away,
+            outages: is_away.into(),
+            connections,
+            ..DestinationReport::default()
+        };
+        let mut statistics = Statistics::default();
+        let restarted = |statistics: &Statistics| {
+            let saved = serde_json::to_string(&statistics.save(50_000, at(2_500))).unwrap();
+            Statistics::restore(
+                serde_json::from_str(&saved).unwrap(),
+                std::time::Duration::from_secs(3),
+                at(0),
+            )
+        };
+        statistics.observe(said("i", "ingress", 1, seen(false, 0)), at(0));
+        statistics.observe(said("w1", "fanout", 1, seen(true, 0)), at(1_000));
+        let mut away = restarted(&statistics);
+        let (route, destination) = ("r".to_owned(), "primary".to_owned());
+        assert_eq!(summary(&away, 0).problems, [Problem::PrimaryAway { route, destination }]);
+        assert_eq!(summary(&away, 0).destinations[0].away_seconds, Some(4));
+        away.observe(said("w1", "fanout", 2, seen(true, 0)), at(100));
+        assert!(!summary(&away, 100).is_healthy());
+        away.observe(said("w1", "fanout", 3, seen(false, 1)), at(200));
+        assert!(summary(&away, 200).is_healthy());
+
+        statistics.observe(said("w2", "fanout", 1, seen(false, 0)), at(1_000));
+        statistics.observe(said("w2", "fanout", 2, seen(false, 1)), at(2_000));
+        assert!(summary(&restarted(&statistics), 0).is_healthy());
     }
 
     /// Fails if a field is written down and not read, or read under another name.

@@ -9,6 +9,8 @@ use proto::{counters::Tally, id::Incarnation, time::Instant};
 use runtime::report::{Published, Report, RouteReport};
 use serde::{Deserialize, Serialize};
 
+use crate::lateness::Lateness;
+
 /// A node that has been silent for so long is stale.
 pub(crate) const STALE_AFTER: Duration = Duration::from_secs(3);
 /// One that has been silent for so long is forgotten; what it counted is not.
@@ -49,6 +51,11 @@ struct Word {
     time: u64,
     is_last: bool,
     report: Report,
+    /// By our clock.
+    #[serde(skip)]
+    made_at: Instant,
+    #[serde(skip)]
+    lateness: Lateness,
 }
 
 /// A start of a node as it is written down.
@@ -72,6 +79,8 @@ pub struct Step<'a> {
     pub after: &'a Report,
     /// How long it took, by the clock of the node.
     pub took: Duration,
+    /// When it was over, by ours.
+    pub at: Instant,
 }
 
 impl Teller {
@@ -93,12 +102,14 @@ impl Teller {
         // A node counts from its start, which its incarnation tells in the same clock.
         let since = before.map_or(incarnation.0, |word| word.time);
         let took = Duration::from_millis(time.saturating_sub(since));
-        let told = tell(Step { before: before.map(|word| &word.report), after: &report, took });
+        let mut lateness = before.map_or_else(Lateness::default, |word| word.lateness);
+        let at = lateness.made_at(time, now);
+        let told = tell(Step { before: before.map(|word| &word.report), after: &report, took, at });
         self.reports += 1;
         if before.is_some() {
             self.lost = self.lost.saturating_add(sequence - last - 1);
         }
-        self.shards.insert(shard, Word { sequence, time, is_last, report });
+        self.shards.insert(shard, Word { sequence, time, is_last, report, made_at: at, lateness });
         Some(told)
     }
 
@@ -125,6 +136,12 @@ impl Teller {
     /// The numbers of the reports of each shard, so that two further ones can be waited for.
     pub fn sequences(&self) -> impl Iterator<Item = (u16, u64)> {
         self.shards.iter().filter(|(_, word)| !word.is_last).map(|(&shard, word)| (shard, word.sequence))
+    }
+
+    /// Whether a shard has come to this number with a report that was made after then, or says no more.
+    pub fn has_said(&self, shard: u16, sequence: u64, then: Instant) -> bool {
+        let is_said = |word: &Word| word.is_last || (word.sequence >= sequence && word.made_at > then);
+        self.shards.get(&shard).is_none_or(is_said)
     }
 
     /// What its shards have counted, added up.

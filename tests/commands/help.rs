@@ -42,6 +42,24 @@ fn the_version_is_one_line_on_stdout() {
     assert_eq!(version.stdout, format!("pegloom {}\n", env!("CARGO_PKG_VERSION")));
 }
 
+/// Fails if a name is taken that the other end of a link, or whoever reads reports, does not take.
+#[test]
+fn a_name_that_is_too_long_or_empty_is_wrong_usage() {
+    let long = "n".repeat(121);
+    for command in [
+        "up --listen :0 --forward :9 --node",
+        "ingress --listen :0 --forward :9 --node",
+        "fanout --forward :9 --worker",
+    ] {
+        let ended = run(&format!("{command} {long}"));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(64), ""), "{command}");
+        assert!(ended.stderr.contains("a name has at most 120 bytes, and this one 121"), "{}", ended.stderr);
+        let ended = run(&format!("{command}="));
+        assert_eq!(ended.code, Some(64), "{command}");
+        assert!(ended.stderr.contains("a name is not empty"), "{}", ended.stderr);
+    }
+}
+
 /// Fails if clap's own exit code shows, the fault is not named, or anything is on stdout or coloured.
 #[test]
 fn wrong_usage_is_named_on_stderr_and_exit_code_64() {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::harness::{
     Destination, Fabric, FooClient, Shape, Source, always_for, answer_to, ask, eventually, eventually_within,
-    foo_server, request,
+    foo_server, request, since,
 };
 
 /// The eight fields of the statistics: `msg_total`, `msg_req`, `msg_ack` and `msg_nak`, and the rates of requests and of
@@ -94,16 +94,33 @@ fn fifty_signals_in_traffic_are_a_line_each_and_lose_no_message() {
     assert_eq!(Eight::on_signal(&fabric).messages, [2 * req, req, req - nak, nak]);
 }
 
+/// A proxy that has had one burst, and a look at it while all of that was less than a second ago. On a machine that stops
+/// for so long between the two there is nothing exact to see, and another proxy is tried.
+#[track_caller]
+fn seen_in_its_second(start: impl Fn() -> Fabric) -> (Fabric, Source, Eight) {
+    for _ in 0..TRIES {
+        let (fabric, elapsed) = (start(), since());
+        assert_eq!(Eight::on_signal(&fabric), Eight::are([0; 4], 0.0, 0.0));
+        let client = burst(&fabric);
+        let seen = Eight::on_signal(&fabric);
+        if elapsed() < IN_TIME {
+            return (fabric, client, seen);
+        }
+    }
+    panic!("in none of {TRIES} tries was there a look within {IN_TIME:?}");
+}
+
+const TRIES: usize = 20;
+/// A second, but for the part of 100 ms at its beginning that a window may cut off.
+const IN_TIME: Duration = Duration::from_millis(900);
+
 /// Fails if a window is a mean since the start, does not move, keeps what has left it, or HTTP says something else.
 #[test]
 fn a_burst_through_the_proxy_is_in_the_short_window_for_a_second_and_in_the_long_one_for_ten() {
     let server = foo_server();
-    let plan = Fabric::shaped(Shape::Inproc).codec("foo").forward(&server);
-    let fabric = plan.front(&["--http", "127.0.0.1:0"]).start();
-    assert_eq!(Eight::on_signal(&fabric), Eight::are([0; 4], 0.0, 0.0));
-
-    let client = burst(&fabric);
-    assert_eq!(Eight::on_signal(&fabric), Eight::are(BURST, 100.0, 10.0));
+    let plan = || Fabric::shaped(Shape::Inproc).codec("foo").forward(&server);
+    let (fabric, client, seen) = seen_in_its_second(|| plan().front(&["--http", "127.0.0.1:0"]).start());
+    assert_eq!(seen, Eight::are(BURST, 100.0, 10.0));
     let later = Eight::are(BURST, 0.0, 10.0);
     eventually_within(Duration::from_secs(3), "the second is over", || Eight::on_signal(&fabric) == later);
     let over_http = || Eight::of(&ask(fabric.http(), "GET /stats", "").json());

@@ -21,6 +21,7 @@ mod http_balance;
 mod http_bytes;
 mod http_cache;
 mod http_disk;
+mod http_ends;
 mod http_faults;
 mod http_framing;
 mod http_limits;

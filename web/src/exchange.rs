@@ -40,7 +40,8 @@ pub(crate) struct Exchange<S> {
 
 /// A request, as a server is to get it.
 struct Question {
-    request: Request<Outgoing>,
+    // Every future between here and the connection holds it: a large one is copied when each is begun.
+    request: Box<Request<Outgoing>>,
     progress: Rc<Progress>,
 }
 
@@ -79,11 +80,16 @@ impl<S: Servers> Exchange<S> {
         let exchange = Self { front, client, head };
         // Nobody can tell what a body means where a method gives it no meaning.
         let is_odd = exchange.head.method.is_safe() && !body.is_empty();
-        if let Some(cache) = exchange.front.site.cache.clone().filter(|_| !is_odd) {
-            return exchange.look_up(&cache, body, progress).await;
+        match exchange.front.site.cache.clone().filter(|_| !is_odd) {
+            Some(cache) => exchange.look_up(&cache, body, progress).await,
+            None => exchange.pass_on(body, progress).await,
         }
-        let question = exchange.question(body, progress)?;
-        exchange.ask(question).await
+    }
+
+    /// Asks a server, and nobody else wants to know what was asked.
+    async fn pass_on(self, body: Outgoing, progress: Rc<Progress>) -> Result<Answer, Refusal> {
+        let question = self.front.question(self.head, self.client, body, progress)?;
+        self.front.ask(question).await
     }
 
     /// Out of the cache, or as it says.
@@ -222,19 +228,8 @@ impl<S: Servers> Exchange<S> {
         Response::from_parts(reply, source)
     }
 
-    /// Asks a server.
     async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
-        let Question { request, progress } = question;
-        let (reply, lease) = self.front.upstream.send(request, &progress).await?;
-        let patience = self.front.site.settings.upstream_timeout;
-        let (mut parts, incoming) = reply.into_parts();
-        if parts.headers.contains_key(TRANSFER_ENCODING) {
-            // It says less than the chunks do (RFC 9112, 6.3), and would cut them.
-            parts.headers.remove(CONTENT_LENGTH);
-        }
-        forwarding::pass_reply(&mut parts);
-        parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
+        self.front.ask(question).await
     }
 
     /// What a server is asked, without a body.
@@ -243,12 +238,38 @@ impl<S: Servers> Exchange<S> {
     }
 
     fn question(&self, body: Outgoing, progress: Rc<Progress>) -> Result<Question, Refusal> {
-        let mut parts = self.head.clone();
-        parts.extensions.clear();
-        forwarding::pass_request(&mut parts, self.client, self.front.site.settings.trust_forwarded)
-            .map_err(|_| Refusal::Loop)?;
+        self.front.question(self.head.clone(), self.client, body, progress)
+    }
+}
+
+impl<S: Servers> Front<S> {
+    fn question(
+        &self,
+        mut head: request::Parts,
+        client: SocketAddr,
+        body: Outgoing,
+        progress: Rc<Progress>,
+    ) -> Result<Question, Refusal> {
+        head.extensions.clear();
+        let trusts_client = self.site.settings.trust_forwarded;
+        forwarding::pass_request(&mut head, client, trusts_client).map_err(|_| Refusal::Loop)?;
+        head.version = Version::HTTP_11;
+        Ok(Question { request: Box::new(Request::from_parts(head, body)), progress })
+    }
+
+    /// Asks a server.
+    async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
+        let Question { request, progress } = question;
+        let (reply, lease) = self.upstream.send(request, &progress).await?;
+        let patience = self.site.settings.upstream_timeout;
+        let (mut parts, incoming) = reply.into_parts();
+        if parts.headers.contains_key(TRANSFER_ENCODING) {
+            // It says less than the chunks do (RFC 9112, 6.3), and would cut them.
+            parts.headers.remove(CONTENT_LENGTH);
+        }
+        forwarding::pass_reply(&mut parts);
         parts.version = Version::HTTP_11;
-        Ok(Question { request: Request::from_parts(parts, body), progress })
+        Ok(Response::from_parts(parts, Source::Server(Download::new(incoming, patience, lease))))
     }
 }
 

@@ -25,8 +25,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// Lines that are added to a request.
+const ADDED: usize = 5;
+
 /// Fields for the next hop only. `Proxy-Authenticate` and its like are about a proxy that we are not.
-const HOP_BY_HOP: [HeaderName; 9] = [
+static HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -64,6 +67,7 @@ pub fn pass_request(parts: &mut request::Parts, client: SocketAddr, trusts_clien
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
+    headers.reserve(ADDED);
     add_via(headers, parts.version);
     if !trusts_client {
         // Many programs build links out of what stands first, and a cache would hand those to others.
@@ -83,6 +87,9 @@ pub fn pass_reply(parts: &mut response::Parts) {
 
 /// Removes what is meant for the next hop only. `Host` and `Content-Length` are never that, whatever `Connection` says.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     for name in named_by_connection(headers).iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
@@ -104,36 +111,52 @@ fn hops(headers: &HeaderMap) -> usize {
 
 fn add_via(headers: &mut HeaderMap, version: Version) {
     let via = if version == Version::HTTP_10 { "1.0 pegloom" } else { "1.1 pegloom" };
-    append(headers, header::VIA, via.as_bytes());
+    append(headers, header::VIA, HeaderValue::from_static(via));
 }
 
 fn add_forwarded(headers: &mut HeaderMap, client: IpAddr) {
-    let host = headers.get(header::HOST).filter(|host| !host.is_empty()).cloned();
-    let host = host.as_ref().and_then(|host| host.to_str().ok());
-    append(headers, header::FORWARDED, forwarded(client, host).as_bytes());
-    append(headers, FORWARDED_FOR, client.to_string().as_bytes());
-    append(headers, FORWARDED_PROTO, b"http");
+    let host = headers.get(header::HOST).filter(|host| !host.is_empty() && host.to_str().is_ok()).cloned();
+    let address = client.to_string();
+    let forwarded = forwarded(client, &address, host.as_ref().and_then(|host| host.to_str().ok()));
+    // Neither an address nor a host has anything that a value may not have.
+    if let (Ok(forwarded), Ok(address)) = (forwarded.try_into(), address.try_into()) {
+        append(headers, header::FORWARDED, forwarded);
+        append(headers, FORWARDED_FOR, address);
+    }
+    append(headers, FORWARDED_PROTO, HeaderValue::from_static("http"));
     if let Some(host) = host {
-        append(headers, FORWARDED_HOST, host.as_bytes());
+        append(headers, FORWARDED_HOST, host);
     }
 }
 
 /// One element of `Forwarded`: what is no token is quoted.
-fn forwarded(client: IpAddr, host: Option<&str>) -> String {
-    let node = match client {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
-    };
-    let host = host.map_or_else(String::new, |host| format!(";host={}", quoted(host)));
-    format!("for={node}{host};proto=http")
+fn forwarded(client: IpAddr, address: &str, host: Option<&str>) -> String {
+    // It is written for every request: what `format!` would cost shows.
+    let mut element = String::with_capacity(64);
+    let node = if client.is_ipv4() { ["for=", address, ""] } else { ["for=\"[", address, "]\""] };
+    element.extend(node);
+    if let Some(host) = host {
+        element.push_str(";host=");
+        push_quoted(&mut element, host);
+    }
+    element.push_str(";proto=http");
+    element
 }
 
-fn quoted(text: &str) -> String {
+fn push_quoted(element: &mut String, text: &str) {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if text.bytes().all(is_token) {
-        return text.to_owned();
+        element.push_str(text);
+        return;
     }
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    element.push('"');
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '"') {
+            element.push('\\');
+        }
+        element.push(letter);
+    }
+    element.push('"');
 }
 
 /// Of a target that is a URI the host is the request's (RFC 9112 §3.2.2), and a server is told the path.
@@ -147,19 +170,17 @@ fn take_host_from_target(parts: &mut request::Parts) {
 }
 
 /// Puts an element at the end of a list, which becomes one line: many programs read the first line only.
-fn append(headers: &mut HeaderMap, name: HeaderName, element: &[u8]) {
-    let lines: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
-    let list = lines
-        .into_iter()
-        .filter(|line| !line.is_empty())
-        .chain([element])
-        .collect::<Vec<_>>()
-        .join(&b", "[..]);
-    // Made of values that were valid, and of what we write.
-    let Ok(list) = HeaderValue::from_bytes(&list) else { return };
+fn append(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
     match headers.entry(name) {
-        Entry::Occupied(mut lines) => _ = lines.insert(list),
-        Entry::Vacant(none) => _ = none.insert(list),
+        Entry::Vacant(none) => _ = none.insert(element),
+        Entry::Occupied(mut lines) => {
+            let list = lines.iter().chain([&element]).map(HeaderValue::as_bytes).filter(|it| !it.is_empty());
+            let list = list.collect::<Vec<_>>().join(&b", "[..]);
+            // Made of values that were valid, it is one.
+            if let Ok(list) = HeaderValue::from_bytes(&list) {
+                lines.insert(list);
+            }
+        }
     }
 }
 

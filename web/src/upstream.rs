@@ -72,7 +72,7 @@ impl Lease {
 enum Attempt {
     Replied(Response<Incoming>, Connection),
     /// The server has seen nothing of it.
-    Unsent(Request<Outgoing>),
+    Unsent(Box<Request<Outgoing>>),
     /// The connection ended without a reply: something of it may have been acted on.
     Lost,
     /// What came is no reply.
@@ -101,17 +101,17 @@ impl<S: Servers> Upstream<S> {
     /// The reply of the next server that gives one.
     pub(crate) async fn send(
         &self,
-        mut request: Request<Outgoing>,
+        mut request: Box<Request<Outgoing>>,
         progress: &Rc<Progress>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let place = self.place().await?;
         let (mut tried, mut losses) = (Vec::new(), 0);
+        let spare = spare(&request);
         loop {
             let turn = Turn::begin(&self.site, &tried).ok_or(Refusal::NoServer)?;
             let server = turn.server();
             self.counters.server(server).requests.bump();
-            let spare = spare(&request);
-            let refusal = match self.attempt(server, request, progress).await {
+            let refusal = match self.attempt(server, request, spare.as_deref(), progress).await {
                 Attempt::Replied(reply, connection) => {
                     turn.begun();
                     return Ok((reply, self.lease(connection, turn, progress, place)));
@@ -121,7 +121,7 @@ impl<S: Servers> Upstream<S> {
                 Attempt::Lost if losses == MOST_LOSSES => Err(Refusal::NoServer),
                 Attempt::Lost => {
                     losses += 1;
-                    spare.ok_or(Refusal::NoServer)
+                    once_more(spare.as_deref()).ok_or(Refusal::NoServer)
                 }
                 Attempt::Garbage => Err(Refusal::NoServer),
                 Attempt::Silent => Err(Refusal::Silent),
@@ -159,18 +159,23 @@ impl<S: Servers> Upstream<S> {
         }
     }
 
-    async fn attempt(&self, server: ServerIndex, request: Request<Outgoing>, progress: &Progress) -> Attempt {
-        let mut request = request;
+    async fn attempt(
+        &self,
+        server: ServerIndex,
+        mut request: Box<Request<Outgoing>>,
+        spare: Option<&Request<Outgoing>>,
+        progress: &Progress,
+    ) -> Attempt {
         while let Some(connection) = self.pools[usize::from(server.0)].take() {
-            let spare = spare(&request);
-            // A server may close an idle connection while a request is on its way to it.
-            match (self.over(connection, request, progress).await, spare) {
-                (Attempt::Unsent(unsent), _) => request = unsent,
-                (Attempt::Lost, Some(spare)) => {
+            match self.over(connection, request, progress).await {
+                Attempt::Unsent(unsent) => request = unsent,
+                Attempt::Lost => {
+                    // A server may close an idle connection while a request is on its way to it.
+                    let Some(spare) = once_more(spare) else { return Attempt::Lost };
                     request = spare;
                     break;
                 }
-                (other, _) => return other,
+                other => return other,
             }
         }
         match self.connect(server).await {
@@ -197,7 +202,7 @@ impl<S: Servers> Upstream<S> {
     async fn over(
         &self,
         mut connection: Connection,
-        request: Request<Outgoing>,
+        request: Box<Request<Outgoing>>,
         progress: &Progress,
     ) -> Attempt {
         // What is left of the last request may still be on its way to a server that does not read.
@@ -209,7 +214,7 @@ impl<S: Servers> Upstream<S> {
                 return Attempt::Unsent(request);
             }
         }
-        let reply = connection.requests.try_send_request(request);
+        let reply = connection.requests.try_send_request(*request);
         let reply = select! {
             biased;
             reply = reply => reply,
@@ -227,7 +232,7 @@ impl<S: Servers> Upstream<S> {
             return Attempt::Refused(refusal);
         }
         if let Some(unsent) = failed.take_message() {
-            return Attempt::Unsent(unsent);
+            return Attempt::Unsent(Box::new(unsent));
         }
         if failed.error().is_parse() { Attempt::Garbage } else { Attempt::Lost }
     }
@@ -254,13 +259,18 @@ fn is_understood(reply: &Response<Incoming>) -> bool {
 }
 
 /// The request once more, if it may be sent twice: it changes nothing, and has no body.
-fn spare(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+fn spare(request: &Request<Outgoing>) -> Option<Box<Request<Outgoing>>> {
     let may_be_repeated = request.method().is_idempotent() && request.body().is_empty();
     may_be_repeated.then(|| {
-        let mut spare = Request::new(Outgoing::Empty);
+        let mut spare = Box::new(Request::new(Outgoing::Empty));
         spare.method_mut().clone_from(request.method());
         spare.uri_mut().clone_from(request.uri());
         spare.headers_mut().clone_from(request.headers());
         spare
     })
+}
+
+/// A copy of a spare request, for who has no use for the first any more.
+fn once_more(spare: Option<&Request<Outgoing>>) -> Option<Box<Request<Outgoing>>> {
+    self::spare(spare?)
 }

@@ -3,7 +3,7 @@
 use crate::args::Case;
 use crate::destination::Destination;
 use crate::load::Shape;
-use crate::peers::Peer;
+use crate::peers::{Peer, Replies};
 use crate::report::Limit::{self, AtMost};
 use crate::run::Run;
 
@@ -28,6 +28,10 @@ pub(super) enum Work {
     /// Sessions of one line each, so many at once.
     Churn(Shape),
     Datagrams(Shape),
+    /// Requests of HTTP, a reply at a time on each connection.
+    Requests(Shape, Replies),
+    /// The same, where what counts is how long the replies are.
+    Bodies(Shape, Replies),
     /// Sessions that say one line and then nothing.
     Rest,
 }
@@ -44,6 +48,8 @@ const USUAL: Shape = Shape { connections: 64, in_flight: 1, size: 100 };
 const PIPELINED: Shape = Shape { in_flight: 16, ..USUAL };
 const BULK: Shape = Shape { connections: 8, in_flight: 4, size: 65_536 };
 const SOURCES: Shape = Shape { connections: 8, in_flight: 1, size: 100 };
+const SHORT: Shape = Shape { connections: 64, in_flight: 1, size: 1024 };
+const LONG: Shape = Shape { connections: 8, in_flight: 1, size: 50_000_000 };
 const LONE: Shape = Shape { connections: 1, in_flight: 1, size: 100 };
 
 const UP: Setup = Setup {
@@ -107,6 +113,31 @@ impl Case {
             Self::UdpControl => {
                 Setup { name: "udp control", ours: Peer::Copier, limit: None, ..Self::UdpThree.setup() }
             }
+            Self::HttpHit => Setup {
+                name: "http, hit in memory",
+                work: Work::Requests(SHORT, Replies::Kept),
+                beside: Peer::Nginx,
+                limit: Some(AtMost(1.1)),
+                ..UP
+            },
+            Self::HttpMiss => Setup {
+                name: "http, from the server",
+                work: Work::Requests(SHORT, Replies::Passed),
+                limit: Some(AtMost(1.6)),
+                ..UP
+            },
+            Self::HttpBody => Setup {
+                name: "http, 50 MB",
+                work: Work::Bodies(LONG, Replies::Passed),
+                beside: Peer::Nginx,
+                limit: Some(AtMost(1.5)),
+                ..UP
+            },
+            Self::HttpBodyBuffered => Setup {
+                name: "http, 50 MB, buffered",
+                work: Work::Bodies(LONG, Replies::Buffered),
+                ..Self::HttpBody.setup()
+            },
             Self::Idle => Setup {
                 name: "idle 1->1",
                 work: Work::Rest,
@@ -132,14 +163,8 @@ impl Work {
             Self::Bulk(_) => "MB",
             Self::Churn(_) | Self::Rest => "session",
             Self::Datagrams(_) => "datagram",
-        }
-    }
-
-    /// What it is sent to.
-    pub(super) fn destination(self) -> Destination {
-        match self {
-            Self::Foo(_) => Destination::Answers,
-            _ => Destination::Echoes,
+            Self::Requests(..) => "request",
+            Self::Bodies(..) => "GB",
         }
     }
 
@@ -147,7 +172,18 @@ impl Work {
     pub(super) fn scale(self, shape: Shape) -> f64 {
         match self {
             Self::Bulk(_) => shape.size as f64 / 1e6,
+            // Their bytes are counted.
+            Self::Bodies(..) => 1e-9,
             _ => 1.0,
+        }
+    }
+
+    /// What the work is done to.
+    pub(super) fn destination(self, shape: Shape) -> Destination {
+        match self {
+            Self::Foo(_) => Destination::Answers,
+            Self::Requests(..) | Self::Bodies(..) => Destination::Serves(shape.size),
+            _ => Destination::Echoes,
         }
     }
 
@@ -157,7 +193,9 @@ impl Work {
             | Self::Foo(shape)
             | Self::Bulk(shape)
             | Self::Churn(shape)
-            | Self::Datagrams(shape) => Some(shape),
+            | Self::Datagrams(shape)
+            | Self::Requests(shape, _)
+            | Self::Bodies(shape, _) => Some(shape),
             Self::Rest => None,
         }
     }

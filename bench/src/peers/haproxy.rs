@@ -1,4 +1,4 @@
-//! HAProxy in TCP mode, as plain as it gets: no logs, no checks, no limits that are reached. Its settings go in by
+//! HAProxy in TCP mode, or of HTTP, as plain as it gets: no logs, no checks, no limits that are reached. Its settings go in by
 //! stdin, so there is no file to leave behind.
 
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Running, locate, ports};
+use super::{Protocol, Running, locate, ports};
 use crate::process::{self, Process, Talks};
 
 pub(crate) struct Haproxy {
@@ -32,12 +32,12 @@ impl Haproxy {
         format!("HAProxy {}, nbthread {}", self.version, self.threads)
     }
 
-    pub(crate) fn start(&self, forward: SocketAddr) -> Result<Running> {
-        ports::with_free_port("haproxy", |address| self.try_start(address, forward))
+    pub(crate) fn start(&self, protocol: Protocol, forward: SocketAddr) -> Result<Running> {
+        ports::with_free_port("haproxy", |address| self.try_start(protocol, address, forward))
     }
 
-    fn try_start(&self, address: SocketAddr, forward: SocketAddr) -> Result<Running> {
-        let settings = settings(self.threads, address, forward);
+    fn try_start(&self, protocol: Protocol, address: SocketAddr, forward: SocketAddr) -> Result<Running> {
+        let settings = settings(self.threads, protocol, address, forward);
         let mut command = process::foreign(&self.program);
         command.args(["-db", "-f", "/dev/stdin"]);
         let mut process = Process::start("haproxy", &mut command, Talks::OnStderr)?;
@@ -49,10 +49,11 @@ impl Haproxy {
     }
 }
 
-fn settings(threads: u32, listen: SocketAddr, forward: SocketAddr) -> String {
+fn settings(threads: u32, protocol: Protocol, listen: SocketAddr, forward: SocketAddr) -> String {
+    let mode = if matches!(protocol, Protocol::Http(_)) { "http" } else { "tcp" };
     format!(
         "global\n    nbthread {threads}\n\
-         defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n\
+         defaults\n    mode {mode}\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n\
          listen bench\n    bind {listen}\n    server echo {forward}\n"
     )
 }

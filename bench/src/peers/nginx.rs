@@ -1,5 +1,5 @@
-//! nginx with its stream module, in one process and with the buffers it has by default. What it wants to write goes to
-//! a folder of its own, which goes when it goes.
+//! nginx in one process and with the buffers it has by default: its stream module, or `http` with one server. What it
+//! wants to write goes to a folder of its own, which goes when it goes.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::{Running, locate, ports};
+use super::{Protocol, Replies, Running, locate, ports};
 use crate::process::{self, Process, Talks};
 
 const MODULE: &str = "ngx_stream_module.so";
@@ -37,16 +37,16 @@ impl Nginx {
 
     /// Its version and how it is run, for whoever reads the numbers.
     pub(crate) fn describe(&self) -> String {
-        format!("nginx {}, stream, one process", self.version)
+        format!("nginx {}, one process", self.version)
     }
 
-    pub(crate) fn start(&self, forward: SocketAddr) -> Result<Running> {
-        ports::with_free_port("nginx", |address| self.try_start(address, forward))
+    pub(crate) fn start(&self, protocol: Protocol, forward: SocketAddr) -> Result<Running> {
+        ports::with_free_port("nginx", |address| self.try_start(protocol, address, forward))
     }
 
-    fn try_start(&self, address: SocketAddr, forward: SocketAddr) -> Result<Running> {
+    fn try_start(&self, protocol: Protocol, address: SocketAddr, forward: SocketAddr) -> Result<Running> {
         let folder = tempfile::tempdir().context("cannot make a folder for nginx")?;
-        let settings = self.settings(folder.path(), address, forward);
+        let settings = self.settings(folder.path(), protocol, address, forward);
         let file = folder.path().join("nginx.conf");
         fs::write(&file, &settings).with_context(|| format!("cannot write {}", file.display()))?;
         let mut process = self.run(&folder, &file)?;
@@ -60,19 +60,51 @@ impl Nginx {
         Process::start("nginx", &mut command, Talks::OnStderr)
     }
 
-    fn settings(&self, folder: &Path, listen: SocketAddr, forward: SocketAddr) -> String {
-        let module = self
-            .module
-            .as_deref()
-            .map_or_else(String::new, |module| format!("load_module {};\n", module.display()));
+    fn settings(&self, folder: &Path, protocol: Protocol, listen: SocketAddr, forward: SocketAddr) -> String {
+        let (module, service) = match protocol {
+            Protocol::Http(replies) => (String::new(), http(folder, replies, listen, forward)),
+            _ => (self.load_module(), stream(listen, forward)),
+        };
         // A master would leave its worker behind if it were killed with the bench.
         format!(
             "{module}daemon off;\nmaster_process off;\npid {}/nginx.pid;\nerror_log stderr warn;\n\
-             events {{ worker_connections 16384; }}\n\
-             stream {{\n    server {{ listen {listen}; proxy_pass {forward}; tcp_nodelay on; }}\n}}\n",
+             events {{ worker_connections 16384; }}\n{service}",
             folder.display()
         )
     }
+
+    fn load_module(&self) -> String {
+        let module = self.module.as_deref().map(Path::display);
+        module.map_or_else(String::new, |module| format!("load_module {module};\n"))
+    }
+}
+
+fn stream(listen: SocketAddr, forward: SocketAddr) -> String {
+    format!("stream {{\n    server {{ listen {listen}; proxy_pass {forward}; tcp_nodelay on; }}\n}}\n")
+}
+
+/// As Debian has it, without a log; a connection to the server is kept, and nothing is ended after so many requests.
+fn http(folder: &Path, replies: Replies, listen: SocketAddr, forward: SocketAddr) -> String {
+    let folder = folder.display();
+    let (zone, handling) = match replies {
+        Replies::Kept => (
+            format!("    proxy_cache_path {folder}/cache keys_zone=bench:16m inactive=1h;\n"),
+            "proxy_cache bench; proxy_cache_valid 1h;",
+        ),
+        Replies::Passed => (String::new(), "proxy_buffering off;"),
+        // What it does not collect on disk is waited for.
+        Replies::Buffered => (String::new(), "proxy_buffering on; proxy_max_temp_file_size 0;"),
+    };
+    let endless = u32::MAX / 2;
+    format!(
+        "http {{\n    access_log off; sendfile on; tcp_nopush on; keepalive_requests {endless};\n{zone}    \
+         upstream server {{ server {forward}; keepalive 64; keepalive_requests {endless}; }}\n    \
+         server {{\n        listen {listen};\n        location / {{\n            \
+         proxy_pass http://server; proxy_http_version 1.1; proxy_set_header Connection \"\";\n            \
+         {handling}\n        }}\n    }}\n    \
+         client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;\n    \
+         uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;\n}}\n"
+    )
 }
 
 fn version(said: &str) -> String {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Front, Protocol, Running};
+use super::{Front, Protocol, Replies, Running};
 use crate::process::{self, Process, Talks};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:0";
@@ -92,6 +92,7 @@ fn arguments(node: &str, front: &Front, more: &[&str]) -> Vec<String> {
 fn route(front: &Front) -> Vec<String> {
     let mut flags = vec!["--listen".to_owned(), listen(front.protocol).to_owned()];
     flags.extend(codec(front.protocol).iter().flat_map(|codec| ["--codec", codec].map(str::to_owned)));
+    flags.extend(ttl(front.protocol).iter().flat_map(|ttl| ["--ttl", ttl].map(str::to_owned)));
     flags.extend(front.forward.iter().flat_map(|address| ["--forward".to_owned(), address.to_string()]));
     flags
 }
@@ -100,6 +101,7 @@ fn listen(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Lines | Protocol::Foo | Protocol::Bytes => ANY_PORT,
         Protocol::Datagrams => "udp://127.0.0.1:0",
+        Protocol::Http(_) => "http://127.0.0.1:0",
     }
 }
 
@@ -108,7 +110,16 @@ fn codec(protocol: Protocol) -> Option<&'static str> {
         Protocol::Lines => Some("lines"),
         Protocol::Foo => Some("foo"),
         Protocol::Bytes => Some("raw"),
-        Protocol::Datagrams => None,
+        Protocol::Datagrams | Protocol::Http(_) => None,
+    }
+}
+
+/// For how long replies are kept that do not say it themselves.
+fn ttl(protocol: Protocol) -> Option<&'static str> {
+    match protocol {
+        Protocol::Http(Replies::Kept) => Some("1h"),
+        Protocol::Http(_) => Some("0s"),
+        _ => None,
     }
 }
 
@@ -210,6 +221,14 @@ mod tests {
     fn datagrams_need_no_codec() {
         let line = command_line(&arguments("up", &front(Protocol::Datagrams), &[]));
         assert!(line.starts_with("pegloom up --listen udp://127.0.0.1:0 --forward 127.0.0.1:1"), "{line}");
+    }
+
+    #[test]
+    fn nothing_is_kept_unless_it_is_the_work() {
+        let line = |replies| command_line(&arguments("up", &front(Protocol::Http(replies)), &[]));
+        let (kept, passed) = (line(Replies::Kept), line(Replies::Passed));
+        assert!(kept.starts_with("pegloom up --listen http://127.0.0.1:0 --ttl 1h --forward"), "{kept}");
+        assert!(passed.starts_with("pegloom up --listen http://127.0.0.1:0 --ttl 0s --forward"), "{passed}");
     }
 
     #[test]

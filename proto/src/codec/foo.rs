@@ -32,8 +32,8 @@ impl Kind {
         }
     }
 
-    fn of(word: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    fn of(word: [u8; 3]) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind.word() == word)
     }
 
     /// The one that begins so; no two begin alike.
@@ -61,11 +61,11 @@ impl<'a> Message<'a> {
     /// The type and the number, and what stands behind them.
     fn head(line: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let (word, rest) = line.split_at_checked(3)?;
-        let kind = Kind::of(word)?;
+        let (word, rest) = line.split_first_chunk()?;
+        let kind = Kind::of(*word)?;
         let (&blank, rest) = rest.split_first()?;
-        let (seq, data) = rest.split_at(rest.iter().position(|&byte| is_blank(byte)).unwrap_or(rest.len()));
-        (is_blank(blank) && is_integer(seq)).then_some((Self { kind, seq }, data))
+        let (seq, data) = rest.split_at(integer_len(rest)?);
+        is_blank(blank).then_some((Self { kind, seq }, data))
     }
 
     /// The same for equal numbers, however they are written.
@@ -87,9 +87,12 @@ const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-fn is_integer(seq: &[u8]) -> bool {
-    let (_, digits) = split_sign(seq);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+/// How many bytes are an integer, if there is one up to white space or the end.
+fn integer_len(bytes: &[u8]) -> Option<usize> {
+    let (sign, rest) = split_sign(bytes);
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    let is_over = rest.get(digits).is_none_or(|&byte| is_blank(byte));
+    (digits > 0 && is_over).then_some(usize::from(sign.is_some()) + digits)
 }
 
 fn split_sign(seq: &[u8]) -> (Option<u8>, &[u8]) {
@@ -107,13 +110,25 @@ pub struct Reader {
 
 impl Reader {
     /// Tells of each line that ends in `bytes` what it is; `None`, if it is no message.
-    pub fn read(&mut self, bytes: &[u8], mut on_line: impl FnMut(Option<Kind>)) {
+    pub fn read(&mut self, bytes: &[u8], on_line: impl FnMut(Option<Kind>)) {
+        self.read_lines(bytes, memchr::memchr_iter(b'\n', bytes).map(|at| at + 1), on_line);
+    }
+
+    /// The same where somebody has found the lines: each ends just before one of these offsets.
+    pub fn read_lines(
+        &mut self,
+        bytes: &[u8],
+        ends: impl IntoIterator<Item = usize>,
+        mut on_line: impl FnMut(Option<Kind>),
+    ) {
+        // One look at all that was read costs less than one at each line, and nearly always is enough.
+        let is_text = is_ascii(bytes);
         let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', bytes) {
-            let line = &bytes[from..end];
-            from = end + 1;
+        for end in ends {
+            let line = &bytes[from..end - 1];
+            from = end;
             on_line(match self.line {
-                Line::Start => Message::parse(line).map(|message| message.kind),
+                Line::Start => whole(line, is_text),
                 _ => self.end(line),
             });
         }
@@ -130,6 +145,21 @@ impl Reader {
     fn end(&mut self, last: &[u8]) -> Option<Kind> {
         std::mem::take(&mut self.line).feed(last).kind()
     }
+}
+
+/// What a line is that came in one piece; `is_text`, if it is known to be UTF-8.
+fn whole(line: &[u8], is_text: bool) -> Option<Kind> {
+    let (message, data) = Message::head(line)?;
+    (is_text || std::str::from_utf8(data).is_ok()).then_some(message.kind)
+}
+
+/// `bytes.is_ascii()`, without its look at each of the last 63 bytes.
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let Some(last) = bytes.last_chunk() else { return bytes.is_ascii() };
+    let (words, _) = bytes.as_chunks();
+    let bits = words.iter().fold(u64::from_ne_bytes(*last), |bits, word| bits | u64::from_ne_bytes(*word));
+    bits & HIGH == 0
 }
 
 /// How far a line has come.
@@ -320,6 +350,20 @@ mod tests {
             assert_eq!(Message::parse(line).map(|message| message.kind), kind, "{text}");
             assert_foo_agrees(line, &[]);
             assert_foo_agrees(line, &[1; 64]);
+        }
+    }
+
+    /// Fails if a byte at some place is not looked at, and no UTF-8 passes for a message.
+    #[test]
+    fn text_is_told_from_other_bytes_wherever_those_are() {
+        for len in 0..80 {
+            let mut bytes = vec![0x7f; len];
+            assert!(is_ascii(&bytes));
+            for at in 0..len {
+                bytes[at] = 0x80;
+                assert!(!is_ascii(&bytes), "{at} of {len}");
+                bytes[at] = 0x7f;
+            }
         }
     }
 

@@ -19,6 +19,9 @@ use crate::id::Epoch;
 pub const TARGET_BATCH: usize = 256 * 1024;
 /// No batch is longer, in bytes; ZeroMQ drops a connection that sends one.
 pub const MAX_BATCH: usize = 1024 * 1024;
+/// Behind a payload of so many bytes there is often another: room is made for a whole batch of them. Were it made for one
+/// after the other, what is there already would be copied each time.
+const LONG_PAYLOAD: usize = 16 * 1024;
 const MAX_FRAMES: usize = 65_536;
 const HEADER: usize = 5 + 3 * 9;
 
@@ -121,10 +124,20 @@ impl BatchWriter {
         if self.bytes.is_empty() {
             self.bytes.resize(HEADER, 0);
         }
+        if let Frame::Data { payload, .. } = frame {
+            self.make_room(payload.len());
+        }
         frame
             .serialize(&mut rmp_serde::Serializer::new(&mut self.bytes))
             .expect("a Vec takes every write, and a frame has no value MessagePack lacks");
         self.frames += 1;
+    }
+
+    fn make_room(&mut self, payload: usize) {
+        let has_room = self.bytes.capacity() - self.bytes.len() >= payload;
+        if payload >= LONG_PAYLOAD && !has_room {
+            self.bytes.reserve(self.room() + payload);
+        }
     }
 
     /// Fills in the numbers and hands the batch over; the writer is empty again.

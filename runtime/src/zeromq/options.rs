@@ -49,6 +49,8 @@ pub(super) fn dealer(socket: &Socket, identity: &[u8]) -> Result<()> {
 
 pub(super) fn publisher(socket: &Socket) -> Result<()> {
     everywhere(socket)?;
+    // Nothing waits for a listener that has gone: whoever comes next would hear it in a rush, long after it was so.
+    socket.set_immediate(true)?;
     socket.set_sndhwm(PUBLISH_QUEUE)?;
     socket.set_linger(millis(PUBLISHER_LINGER))
 }

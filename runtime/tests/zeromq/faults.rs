@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::TcpStream, sync::mpsc, thread};
 
-use runtime::zeromq::{Context, Dealer, Error, MAX_BATCH, PeerId, Router, SendError};
+use runtime::zeromq::{Context, Dealer, Error, MAX_BATCH, PeerId, Publisher, Router, SendError, Subscriber};
 
 use crate::support::{ANYWHERE, DEADLINE, answered, greet, linked, on_one_thread, once_connected, received};
 
@@ -59,6 +59,37 @@ fn a_batch_without_a_connection_is_refused() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let dealer = Dealer::connect(&context, &format!("tcp://{closed}"), b"id").unwrap();
         assert_eq!(dealer.try_send(b"batch".to_vec()), Err(SendError::Unreachable));
+    });
+}
+
+// Leave out `immediate` of the publisher: the first that is heard was said to nobody.
+#[test]
+fn what_is_published_while_nobody_listens_is_not_heard_later() {
+    on_one_thread(async {
+        let listener = Subscriber::bind(&Context::new(), ANYWHERE, &[b"report"]).unwrap();
+        let endpoint = listener.endpoint().to_owned();
+        let publisher = Publisher::connect(&Context::new(), &endpoint).unwrap();
+        let say = |number: u64| publisher.try_send(b"report", &number.to_le_bytes()).unwrap();
+        while listener.try_receive().is_none() {
+            say(0);
+            tokio::task::yield_now().await;
+        }
+        drop(listener);
+        (1..=u64::from(MANY)).for_each(say);
+        let listener = loop {
+            match Subscriber::bind(&Context::new(), &endpoint, &[b"report"]) {
+                Ok(listener) => break listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let heard = loop {
+            say(u64::from(MANY) + 1);
+            match listener.try_receive() {
+                Some(received) => break received.unwrap().1,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(*heard, (u64::from(MANY) + 1).to_le_bytes());
     });
 }
 

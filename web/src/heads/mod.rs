@@ -29,6 +29,7 @@ const MAX_BUFFER: usize = 2 * MAX_HEAD;
 /// hyper with the limits that [`Watched`] knows of. Timers are the caller's to add.
 pub fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
+    // `MAX_HEADERS` is hyper's own; when it is told a number, it allocates room for so many with every request.
+    builder.max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
     builder
 }

@@ -3,9 +3,12 @@
 //! Only what passes between source and primary is looked at, so a secondary changes no number here. Nothing is held for it.
 
 use super::{Session, Shell, Turn};
-use crate::codec::{
-    Codec,
-    foo::{Kind, Reader, Speaker},
+use crate::{
+    codec::{
+        Codec,
+        foo::{Kind, Reader, Speaker},
+    },
+    ingress::core::RouteState,
 };
 
 /// Where the lines of both directions stand.
@@ -25,11 +28,20 @@ impl Readers {
 }
 
 impl Session {
-    /// Counts the messages that end in what the source said, or was given of the primary's.
-    pub(super) fn count_messages(&mut self, speaker: Speaker, bytes: &[u8], turn: &mut Turn<'_, impl Shell>) {
+    /// Counts the messages that end in what the source said, where its frames end.
+    pub(super) fn count_requests(&mut self, bytes: &[u8], turn: &mut Turn<'_, impl Shell>) {
+        let RouteState { settings, counters, .. } = &mut turn.core.routes[self.route.0 as usize];
+        if settings.codec == Codec::Foo {
+            let ends = turn.core.ends.iter().map(|&end| end as usize);
+            self.readers.source.read_lines(bytes, ends, |line| counters.foo.count(Speaker::Source, line));
+        }
+    }
+
+    /// Counts the messages that end in what the source was given of the primary's.
+    pub(super) fn count_replies(&mut self, bytes: &[u8], turn: &mut Turn<'_, impl Shell>) {
         let route = turn.core.route(self.route);
         if route.settings.codec == Codec::Foo {
-            self.readers.of(speaker).read(bytes, |line| route.counters.foo.count(speaker, line));
+            self.readers.primary.read(bytes, |line| route.counters.foo.count(Speaker::Primary, line));
         }
     }
 

@@ -25,7 +25,6 @@ impl Session {
         self.active_at = turn.now;
         self.source.spoke_last = true;
         self.note_asked(turn);
-        self.count_messages(Speaker::Source, &bytes, turn);
         // With `raw`, one side's speaking ends the other's burst.
         if self.primary.lane.replies.is_mid_frame() && self.ends_by_silence(turn) {
             self.end_reply(DestinationIndex::PRIMARY, turn);
@@ -56,6 +55,8 @@ impl Session {
         let ends = &mut turn.core.ends;
         ends.clear();
         self.framer.scan(&bytes, ends);
+        self.count_requests(&bytes, turn);
+        let ends = &turn.core.ends;
         let RouteState { settings, counters, .. } = &mut turn.core.routes[self.route.0 as usize];
         if before + bytes.len() as u64 > settings.max_frame.into() {
             counters.oversized += longer_than(settings.max_frame, before, ends);
@@ -243,7 +244,7 @@ impl Session {
             return self.send_to_source(payload, &[payload.len() as u32], from, turn);
         }
         if from == From::Primary {
-            self.count_messages(Speaker::Primary, payload, turn);
+            self.count_replies(payload, turn);
         }
         self.source.queued += payload.len() as u64;
         let taken = if self.source.backlog.is_empty() { turn.shell.write(self.id, payload) } else { 0 };

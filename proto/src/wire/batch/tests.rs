@@ -259,3 +259,27 @@ proptest! {
         prop_assert_eq!(&Batch::decode(&batch).unwrap().frames[0], &frame);
     }
 }
+
+/// Fails without `make_room`, or if it makes room for one payload only.
+#[test]
+fn room_for_a_batch_of_long_payloads_is_made_once() {
+    let payload = vec![0; 60_000];
+    let frame = Frame::Data {
+        session: SESSION,
+        attempt: ATTEMPT,
+        position: 64,
+        written: 1,
+        starts: true,
+        ends: false,
+        cuts: Cuts::default(),
+        payload: &payload,
+    };
+    let mut writer = BatchWriter::default();
+    writer.write(&frame);
+    let made = writer.bytes.capacity();
+    while !writer.is_full() {
+        writer.write(&frame);
+    }
+    assert!(writer.bytes.len() > TARGET_BATCH);
+    assert_eq!(writer.bytes.capacity(), made);
+}
