@@ -118,7 +118,9 @@ fn what_ends_connections_does_not_end_them_all(shape: Shape) {
             thread::spawn(move || Client::connect(address).get("/well").status)
         })
         .collect();
-    waiting.into_iter().for_each(|client| assert_eq!(client.join().unwrap(), 200));
+    for client in waiting {
+        assert_eq!(client.join().unwrap(), 200);
+    }
 
     assert_eq!(Client::connect(fabric.address()).get("/poison").status, 502);
 
