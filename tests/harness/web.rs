@@ -90,6 +90,11 @@ impl WebServer {
         self.destination.start();
     }
 
+    /// The heads of the requests it got so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.log.lock().unwrap().clone()
+    }
+
     /// How many requests it got so far.
     pub(crate) fn count(&self) -> usize {
         self.log.lock().unwrap().len()
