@@ -45,7 +45,7 @@ mod tests {
         let text = format!(
             "[[route]]\nlisten = 'http://:80'\nmode = 'replicate'\ndestinations = [{destinations}]\n{keys}"
         );
-        super::super::in_words(&Settings::from_toml("f", &text).unwrap().routes[0])
+        super::super::in_words(&Settings::from_toml("f", &text).unwrap().routes[0], None)
     }
 
     #[test]
