@@ -180,8 +180,15 @@ fn sets_a_cookie_for_one(headers: &HeaderMap) -> bool {
     headers.contains_key(SET_COOKIE) && !says(headers, "public") && !says(headers, "s-maxage")
 }
 
+/// What is said where we say something ourselves is another thing to the server than to the cache: which client asks, for one.
 fn varies_without_end(headers: &HeaderMap) -> bool {
-    vary(headers).any(|name| name == "*")
+    vary(headers).any(|name| name == "*" || is_added_on_the_way(name))
+}
+
+fn is_added_on_the_way(name: &str) -> bool {
+    const LIST: &str = "x-forwarded-";
+    let is_listed = name.get(..LIST.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(LIST));
+    is_listed || ["forwarded", "via"].iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
 /// What is stale at once and cannot be revalidated would never be used.

@@ -1,5 +1,7 @@
 //! RFC 9111 for a shared cache, as a table: a reply, a later request, and what the cache makes of it.
 
+use web::cache::Unkept;
+
 use crate::site::{MIB, Site, at, bytes, get, reply, request, settings, word};
 
 /// The first request, the reply to it, the second request, how many seconds later, and what is found for it.
@@ -202,6 +204,19 @@ fn a_client_may_ask_for_better_or_worse() {
             ),
         ],
     );
+}
+
+/// Fails if what is added on the way counts as the client's: the server chose by it, and later requests do not show it.
+#[test]
+fn what_differs_by_what_is_added_on_the_way_is_not_kept() {
+    for name in
+        ["X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "Forwarded", "via", "accept, Via"]
+    {
+        let site = Site::open(settings(60));
+        let said = reply(200, &["cache-control: max-age=9", &format!("vary: {name}")]);
+        assert!(!site.fetch(&get("/a"), &said, b"one client's", at(0)), "{name}");
+        assert_eq!(site.cache.counters().unkept(Unkept::Forbidden), 1, "{name}");
+    }
 }
 
 /// Fails if `Selection::matches` looks at the first line only, or not at what is absent.
