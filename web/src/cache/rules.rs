@@ -3,14 +3,16 @@
 //! `http-cache-semantics` knows the rules. It reads directives in lower case only, and compares hosts and `Vary` as text: so it is
 //! given a view with the caching headers alone, and resources and variants are told apart here. Where the RFC leaves
 //! a choice, the safe side is taken: a reply that sets a cookie is kept only if the server says `public` or `s-maxage`, and what
-//! was kept answers a request with `Authorization` only if the server said that it may.
+//! was kept answers a request with `Authorization` only if the server said that it may. A reply that says nothing, to a request
+//! with a cookie, may be for one client, and is not kept.
 
 use std::time::{Duration, SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{
-        AGE, AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, SET_COOKIE, VARY,
+        AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, DATE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, SET_COOKIE,
+        VARY,
     },
     response,
 };
@@ -67,7 +69,8 @@ pub(crate) fn judge(
     now: SystemTime,
 ) -> Result<Freshness, Unkept> {
     let policy = policy(&asked(request), &view(reply, ttl), now);
-    if !policy.is_storable() || sets_a_cookie_for_one(&reply.headers) || varies_without_end(&reply.headers) {
+    let is_for_one = sets_a_cookie_for_one(&reply.headers) || may_be_for_one(request, reply);
+    if !policy.is_storable() || is_for_one || varies_without_end(&reply.headers) {
         return Err(Unkept::Forbidden);
     }
     let freshness = freshness(&policy, &reply.headers, now);
@@ -178,6 +181,12 @@ fn freshness(policy: &CachePolicy, headers: &HeaderMap, now: SystemTime) -> Fres
 /// Cookies are for one client, unless the server says that they are not.
 fn sets_a_cookie_for_one(headers: &HeaderMap) -> bool {
     headers.contains_key(SET_COOKIE) && !says(headers, "public") && !says(headers, "s-maxage")
+}
+
+/// Who says who he is may be given a page of his own, and a server that says nothing does not say that it is not.
+fn may_be_for_one(request: &HeaderMap, reply: &response::Parts) -> bool {
+    let is_named = request.contains_key(COOKIE) || request.contains_key(AUTHORIZATION);
+    is_named && says_nothing(reply) && !says(&reply.headers, "public")
 }
 
 /// What is said where we say something ourselves is another thing to the server than to the cache: which client asks, for one.

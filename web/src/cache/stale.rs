@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::{
     HeaderMap, HeaderName, Response, StatusCode,
     header::{
-        AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
+        AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
         IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
     },
     request, response,
@@ -111,7 +111,10 @@ impl Stale {
         if let Some(age) = reply.headers.get(AGE) {
             parts.headers.insert(AGE, age.clone());
         }
-        let judged = rules::judge(request, &parts, self.cache.0.settings.ttl, now);
+        // What is kept was not made for this client, and the server says that it holds for him too.
+        let mut asked = request.clone();
+        asked.remove(COOKIE);
+        let judged = rules::judge(&asked, &parts, self.cache.0.settings.ttl, now);
         parts.headers.remove(AGE);
         let freshness = judged.unwrap_or(rules::Freshness { received: now, ..entry.freshness });
         let renewed = std::sync::Arc::new(entry.renewed(parts.headers, freshness));

@@ -62,6 +62,17 @@ fn the_client_s_own_condition_is_looked_at_when_the_entry_is_fresh_again() {
     assert_eq!(answer.status(), 304);
 }
 
+/// Fails if a 304 to one with a cookie makes what everyone got his own, and drops it.
+#[test]
+fn what_everyone_was_given_is_renewed_for_everyone() {
+    let site = site(&["etag: \"1\""]);
+    let asked = request("GET", "/a", &["cookie: session=alice"]);
+    let lead = site.cache.alone(&asked);
+    stale(&site, &asked, at(70)).freshen(&lead, &asked, &reply(304, &[]), at(70)).unwrap();
+
+    assert_eq!(site.hit(&get("/a"), at(80)).body, "body");
+}
+
 #[test]
 fn a_304_about_something_else_is_no_answer() {
     let site = site(&["cache-control: max-age=1", "etag: \"1\""]);

@@ -219,6 +219,26 @@ fn what_differs_by_what_is_added_on_the_way_is_not_kept() {
     }
 }
 
+/// Fails if the ttl is given to what may be for one client, or if that stays without a word of the server's.
+#[test]
+fn the_ttl_is_not_for_replies_that_may_be_for_one_client() {
+    const ALICE: &[&str] = &["cookie: session=alice"];
+    check(
+        60,
+        &[
+            Case(ALICE, 200, &[], &[], 0, "missing"),
+            Case(ALICE, 404, &[], &[], 0, "missing"),
+            Case(ALICE, 200, &["etag: \"1\""], &["cache-control: max-stale"], 0, "missing"),
+            Case(ALICE, 200, &["cache-control: stale-if-error=60", "etag: \"1\""], &[], 0, "missing"),
+            Case(ALICE, 200, &["cache-control: max-age=9"], &[], 0, "fresh"),
+            Case(ALICE, 200, &["cache-control: public"], &[], 0, "fresh"),
+            Case(ALICE, 200, &["expires: Wed, 15 Nov 2023 22:13:30 GMT"], &[], 0, "fresh"),
+            Case(&["authorization: x"], 200, &["cache-control: must-revalidate"], &[], 0, "missing"),
+            Case(&[], 200, &[], ALICE, 0, "fresh"),
+        ],
+    );
+}
+
 /// Fails if `Selection::matches` looks at the first line only, or not at what is absent.
 #[test]
 fn variants_are_for_who_asks_alike() {
