@@ -20,7 +20,7 @@ use http_cache_semantics::{BeforeRequest, CacheOptions, CachePolicy};
 
 use super::{
     counters::Unkept,
-    directives::{plain, says, seconds},
+    directives::{self, plain, says, seconds},
 };
 
 /// Statuses that may be kept though nothing says for how long (RFC 9110, 15.1); not 206, which is a part.
@@ -70,7 +70,8 @@ pub(crate) fn judge(
 ) -> Result<Freshness, Unkept> {
     let policy = policy(&asked(request), &view(reply, ttl), now);
     let is_for_one = sets_a_cookie_for_one(&reply.headers) || may_be_for_one(request, reply);
-    if !policy.is_storable() || is_for_one || varies_without_end(&reply.headers) {
+    let is_readable = directives::are_readable(&reply.headers) && is_vary_readable(&reply.headers);
+    if !policy.is_storable() || is_for_one || !is_readable || varies_without_end(&reply.headers) {
         return Err(Unkept::Forbidden);
     }
     let freshness = freshness(&policy, &reply.headers, now);
@@ -210,6 +211,12 @@ fn is_of_use(freshness: &Freshness, headers: &HeaderMap) -> bool {
 fn vary(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// Whether all that `Vary` says are names.
+fn is_vary_readable(headers: &HeaderMap) -> bool {
+    let are_lines = headers.get_all(VARY).iter().all(|line| line.to_str().is_ok());
+    are_lines && vary(headers).all(|name| HeaderName::try_from(name).is_ok())
 }
 
 /// What of a request decided which variant it was given: the names in `Vary`, and what the request said there.

@@ -239,6 +239,22 @@ fn the_ttl_is_not_for_replies_that_may_be_for_one_client() {
     );
 }
 
+/// Fails if a line that cannot be read is taken for one that is not there.
+#[test]
+fn a_reply_that_says_what_nobody_can_read_is_not_kept() {
+    check(
+        60,
+        &[
+            Case(&[], 200, &["cache-control: private, x=é"], &[], 0, "missing"),
+            Case(&[], 200, &["cache-control: max-age=9", "cache-control: é"], &[], 0, "missing"),
+            Case(&[], 200, &["vary: cookie, é"], &[], 0, "missing"),
+            Case(&[], 200, &["vary: accept-language cookie"], &[], 0, "missing"),
+            Case(&[], 200, &["vary: accept,, cookie,"], &[], 0, "fresh"),
+            Case(&[], 200, &["x: é"], &[], 0, "fresh"),
+        ],
+    );
+}
+
 /// Fails if `Selection::matches` looks at the first line only, or not at what is absent.
 #[test]
 fn variants_are_for_who_asks_alike() {
