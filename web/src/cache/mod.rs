@@ -38,7 +38,7 @@ use http::{
     HeaderMap, HeaderName, Method,
     header::{
         AUTHORIZATION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
-        RANGE,
+        RANGE, TRANSFER_ENCODING,
     },
     request, response,
 };
@@ -328,8 +328,11 @@ fn may_follow(request: &request::Parts) -> bool {
         && OWN.iter().all(|name| !request.headers.contains_key(name))
 }
 
-/// What `Content-Length` says, if it is there; two that differ say nothing good.
+/// What `Content-Length` says, if it is there; two that differ say nothing good, nor does one beside another way to find the end.
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Unkept> {
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Err(Unkept::Truncated);
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(|length| {
         length.to_str().ok().and_then(|length| length.trim().parse().ok()).ok_or(Unkept::Truncated)
     });

@@ -199,15 +199,17 @@ fn what_does_not_end_as_it_should_is_not_kept() {
     site.fetch(&get("/short"), &announced, b"123456789", at(0));
     site.fetch(&get("/long"), &announced, b"12345678901", at(0));
     site.fetch(&get("/twice"), &reply(200, &["content-length: 3", "content-length: 4"]), b"1234", at(0));
+    let both = reply(200, &["content-length: 4", "transfer-encoding: chunked"]);
+    site.fetch(&get("/both"), &both, b"1234", at(0));
     let mut broken = site.admit(&get("/broken"), &reply(200, &[]), at(0)).unwrap();
     broken.push(b"1234");
     drop(broken);
 
-    for target in ["/short", "/long", "/twice", "/broken"] {
+    for target in ["/short", "/long", "/twice", "/both", "/broken"] {
         assert_eq!(word(&site.look(&get(target), at(0))), "missing", "{target}");
     }
     let counters = site.cache.counters();
-    assert_eq!((counters.unkept(Unkept::Truncated), counters.unkept(Unkept::Left)), (3, 1));
+    assert_eq!((counters.unkept(Unkept::Truncated), counters.unkept(Unkept::Left)), (4, 1));
     assert_eq!((counters.of(Count::Stored), counters.memory_bytes), (0, 0));
 }
 
