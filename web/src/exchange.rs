@@ -157,7 +157,7 @@ impl<S: Servers> Exchange<S> {
         };
         let fetching = Fetching { why, is_collapsed: false };
         if answer.status() != StatusCode::NOT_MODIFIED {
-            return Ok(self.keep(cache, lead, answer, fetching));
+            return Ok(self.keep(cache, lead, answer, fetching, Some(&stale)));
         }
         let (reply, _) = answer.into_parts();
         match stale.freshen(&lead, &self.head, &reply, now()) {
@@ -182,13 +182,24 @@ impl<S: Servers> Exchange<S> {
         fetching: Fetching,
     ) -> Result<Answer, Refusal> {
         let answer = self.ask(question).await?;
-        Ok(self.keep(cache, lead, answer, fetching))
+        Ok(self.keep(cache, lead, answer, fetching, None))
     }
 
-    fn keep(&self, cache: &Cache, lead: Lead, answer: Answer, fetching: Fetching) -> Answer {
+    /// Keeps what a server says if that may be kept: something new, or what replaces what is `stale`.
+    fn keep(
+        &self,
+        cache: &Cache,
+        lead: Lead,
+        answer: Answer,
+        fetching: Fetching,
+        stale: Option<&Stale>,
+    ) -> Answer {
         let (mut reply, source) = answer.into_parts();
         cache.invalidate(&self.head, &reply);
-        let filling = cache.admit(lead, &self.head, &reply, now());
+        let filling = match stale {
+            Some(stale) => stale.admit(lead, &self.head, &reply, now()),
+            None => cache.admit(lead, &self.head, &reply, now()),
+        };
         let what = Forwarded {
             is_stored: filling.is_some(),
             is_collapsed: fetching.is_collapsed,

@@ -259,6 +259,17 @@ impl Cache {
         }
     }
 
+    /// Drops one entry, if it is still kept.
+    fn drop_one(&self, entry: &Entry) {
+        let _guard = self.changing();
+        if self.0.memory.holds(entry) {
+            self.0.memory.drop_same(entry);
+        }
+        if let Some(disk) = &self.0.disk {
+            disk.drop_one(entry);
+        }
+    }
+
     /// Drops all variants of a key, and what is being fetched for it; says how many entries there were.
     fn drop_all(&self, key: &str) -> u64 {
         let _guard = self.changing();

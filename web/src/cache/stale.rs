@@ -19,6 +19,7 @@ use super::{
     counters::{Count, Unkept},
     directives::seconds,
     entry::{Held, lasting},
+    filling::Filling,
     rules,
     status::{Forward, Forwarded, forwarded},
 };
@@ -96,6 +97,22 @@ impl Stale {
         Some(answer(request, &held, now, Some(forwarded(self.why, what)), self.cache.0.disk.as_ref()))
     }
 
+    /// Takes in the head of a reply that is not a 304, as `Cache::admit` does. If that may not be kept, what the server no longer
+    /// has goes, unless all it says is that it failed.
+    pub fn admit(
+        &self,
+        lead: Lead,
+        request: &request::Parts,
+        reply: &response::Parts,
+        now: SystemTime,
+    ) -> Option<Filling> {
+        let filling = self.cache.admit(lead, request, reply, now);
+        if filling.is_none() && !reply.status.is_server_error() {
+            self.cache.drop_one(&self.held.entry);
+        }
+        filling
+    }
+
     /// Whether a 304 with these headers is about this entry.
     fn is_meant(&self, reply: &HeaderMap) -> bool {
         let weak = |headers: &HeaderMap| {
@@ -117,7 +134,7 @@ impl Stale {
         let judged = rules::judge(&asked, &parts, self.cache.0.settings.ttl, now);
         parts.headers.remove(AGE);
         let freshness = judged.unwrap_or(rules::Freshness { received: now, ..entry.freshness });
-        let renewed = std::sync::Arc::new(entry.renewed(parts.headers, freshness));
+        let renewed = std::sync::Arc::new(entry.renewed(request, parts.headers, freshness));
         match judged {
             Ok(_) => self.cache.renew(&renewed, lead),
             Err(reason) => self.forget(lead, reason),

@@ -62,6 +62,61 @@ fn the_client_s_own_condition_is_looked_at_when_the_entry_is_fresh_again() {
     assert_eq!(answer.status(), 304);
 }
 
+/// Fails if what the server no longer has goes on being served while it is asked, or when it is down.
+#[test]
+fn what_is_replaced_by_what_is_not_kept_goes_unless_the_server_failed() {
+    let cases: [(&str, u16, &[&str], &str); 6] = [
+        ("GET", 200, &["cache-control: no-store"], "missing"),
+        ("GET", 404, &["cache-control: no-store"], "missing"),
+        ("GET", 302, &[], "missing"),
+        ("HEAD", 200, &[], "missing"),
+        ("GET", 503, &[], "stale"),
+        ("GET", 500, &["cache-control: no-store"], "stale"),
+    ];
+    for (method, status, headers, found) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Some((folder.path().to_owned(), 64 * MIB));
+        let site = Site::open(web::cache::Settings { disk, ..settings(60) });
+        let said = reply(200, &["cache-control: max-age=1, stale-if-error=60", "vary: accept"]);
+        let other = request("GET", "/a", &["accept: other"]);
+        site.fetch(&other, &said, b"other", at(0));
+        site.fetch(&get("/a"), &said, b"body", at(0));
+        let asked = request(method, "/a", &[]);
+        let lead = site.cache.alone(&asked);
+        let filling = stale(&site, &asked, at(5)).admit(lead, &asked, &reply(status, headers), at(5));
+
+        assert!(filling.is_none());
+        assert_eq!(word(&site.look(&get("/a"), at(5))), found, "{method} {status} {headers:?}");
+        assert_eq!(word(&site.look(&other, at(5))), "stale", "another variant stays");
+    }
+}
+
+/// Fails if the entry goes on being for whom it was for, or stays beside itself for others.
+#[test]
+fn a_304_that_names_other_variants_makes_it_one() {
+    for disk in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = disk.then(|| (folder.path().to_owned(), 64 * MIB));
+        let site = Site::open(web::cache::Settings { disk, ..settings(60) });
+        for (target, length) in [("/short", 4), ("/long", 600_000)] {
+            let (german, english) = (
+                request("GET", target, &["accept-language: de"]),
+                request("GET", target, &["accept-language: en"]),
+            );
+            let said = reply(200, &["cache-control: max-age=1", "etag: \"1\""]);
+            site.fetch(&german, &said, &bytes(1, length), at(0));
+            let lead = site.cache.alone(&german);
+            let said = reply(304, &["cache-control: max-age=10", "vary: accept-language"]);
+            stale(&site, &german, at(5)).freshen(&lead, &german, &said, at(5)).unwrap();
+            site.settle();
+
+            assert_eq!(word(&site.look(&english, at(6))), "missing", "{target}");
+            assert!(site.hit(&german, at(6)).body == bytes(1, length));
+            assert_eq!(site.cache.counters().of(Count::Damaged), 0);
+        }
+    }
+}
+
 /// Fails if a 304 to one with a cookie makes what everyone got his own, and drops it.
 #[test]
 fn what_everyone_was_given_is_renewed_for_everyone() {

@@ -83,6 +83,11 @@ impl Index {
         self.resources.get(key).is_some_and(|variants| variants.iter().any(|place| place.id == id))
     }
 
+    /// Whether this very entry is there, for the same requests.
+    pub(crate) fn finds(&self, place: &Place) -> bool {
+        self.same(&place.key, &place.selection) == Some(place.id)
+    }
+
     /// The entry that is for the same requests.
     pub(crate) fn same(&self, key: &Key, selection: &Selection) -> Option<u64> {
         self.resources.get(key)?.iter().find(|place| place.selection == *selection).map(|place| place.id)
@@ -96,7 +101,7 @@ impl Index {
     /// Adds a place; says which it replaces.
     pub(crate) fn add(&mut self, place: Arc<Place>) -> Vec<Arc<Place>> {
         let variants = self.resources.entry(place.key.clone()).or_default();
-        let is_same = |known: &Arc<Place>| known.selection == place.selection;
+        let is_same = |known: &Arc<Place>| known.selection == place.selection || known.id == place.id;
         let mut gone: Vec<_> = variants.extract_if(.., |known| is_same(known)).collect();
         if variants.len() >= VARIANTS {
             gone.push(variants.remove(0));

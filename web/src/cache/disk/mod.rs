@@ -245,8 +245,8 @@ impl Disk {
     /// Puts a place into the index, and drops what it replaces and what has to make room.
     fn enter(&self, mut place: Place) -> Arc<Place> {
         let mut index = self.index();
-        // An entry that is said to hold goes on being found while its head is written anew.
-        *place.is_ready.get_mut() |= index.holds(&place.key, place.id);
+        // An entry that is said to hold goes on being found while its head is written anew, unless that says for whom it is.
+        *place.is_ready.get_mut() |= index.finds(&place);
         let place = Arc::new(place);
         // Room first: where all others were asked for, the newcomer would be the first to go.
         let evicted = index.shrink(self.0.limit.saturating_sub(place.bytes));
@@ -262,8 +262,8 @@ impl Disk {
     /// What is no longer right because of `entry`, which there is no room for.
     fn replaced(&self, entry: &Entry) -> Vec<Arc<Place>> {
         let mut index = self.index();
-        let old = index.same(&entry.key, &entry.selection);
-        old.and_then(|id| index.remove(&entry.key, id)).into_iter().collect()
+        let old = index.same(&entry.key, &entry.selection).into_iter().chain([entry.id]);
+        old.filter_map(|id| index.remove(&entry.key, id)).collect()
     }
 
     fn write(&self, entry: &Entry, place: &Arc<Place>) {
@@ -321,6 +321,12 @@ impl Disk {
     /// Bytes that were being written are counted with their entry now, or are no more.
     fn release(&self, bytes: u64) {
         self.index().bytes -= bytes;
+    }
+
+    /// Drops one entry, if it is there.
+    pub(crate) fn drop_one(&self, entry: &Entry) {
+        let place = self.index().remove(&entry.key, entry.id);
+        self.remove(place.into_iter().collect());
     }
 
     /// Drops all variants of `key`; says how many there were.
