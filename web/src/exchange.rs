@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, rc::Rc, time::SystemTime};
 
-use http::{Request, Response, StatusCode, Version, request};
+use http::{Method, Request, Response, StatusCode, Version, request};
 use hyper::body::{Body as _, Incoming};
 use runtime::clock;
 use tokio::task::spawn_local;
@@ -122,24 +122,28 @@ impl<S: Servers> Exchange<S> {
     async fn revalidate(self, cache: &Cache, stale: Stale) -> Result<Answer, Refusal> {
         if stale.may_be_served_meanwhile(now()) {
             let answer = stale.answer(&self.head, now()).map(Source::Kept);
-            if let Claim::Lead(lead) = cache.claim(&self.head, now()) {
+            if let Claim::Lead(lead) = stale.claim(&self.head, now()) {
                 spawn_local(self.renew_meanwhile(cache.clone(), stale, lead));
             }
             return Ok(answer);
         }
-        let lead = match cache.claim(&self.head, now()) {
-            Claim::Lead(lead) => lead,
-            Claim::Follow(follower) => {
-                let outcome = follower.wait(self.front.site.settings.cache_wait).await;
-                if outcome == Outcome::Stored
-                    && let Found::Fresh(answer) = self.find(cache).await
-                {
-                    return Ok(answer.map(Source::Kept));
+        for _ in 0..PATIENCE {
+            let follower = match stale.claim(&self.head, now()) {
+                Claim::Lead(lead) => return self.ask_about(cache, stale, lead).await,
+                Claim::Follow(follower) => follower,
+            };
+            match follower.wait(self.front.site.settings.cache_wait).await {
+                Outcome::Stored => {
+                    if let Found::Fresh(answer) = self.find(cache).await {
+                        return Ok(answer.map(Source::Kept));
+                    }
+                    break;
                 }
-                cache.alone(&self.head)
+                Outcome::NotStorable | Outcome::TimedOut => break,
+                Outcome::Failed => {}
             }
-        };
-        self.ask_about(cache, stale, lead).await
+        }
+        self.ask_about(cache, stale, cache.alone(&self.head)).await
     }
 
     /// Asks a server whether what is stale still holds.
@@ -166,8 +170,9 @@ impl<S: Servers> Exchange<S> {
         }
     }
 
-    /// The same while the client already has its answer; whatever comes of it.
-    async fn renew_meanwhile(self, cache: Cache, stale: Stale, lead: Lead) {
+    /// The same while the client already has its answer; whatever comes of it. A new reply can be kept only if it is to a GET.
+    async fn renew_meanwhile(mut self, cache: Cache, stale: Stale, lead: Lead) {
+        self.head.method = Method::GET;
         if let Ok(answer) = self.ask_about(&cache, stale, lead).await {
             answer.into_body().finish().await;
         }

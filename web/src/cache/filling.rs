@@ -224,6 +224,13 @@ impl<B: Body<Data = Bytes>> Tee<B> {
     }
 }
 
+impl<B> Tee<B> {
+    /// Whether what passes still may become an entry.
+    pub fn is_filling(&self) -> bool {
+        self.filling.as_ref().is_some_and(Filling::is_open)
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for Tee<B> {
     type Data = Bytes;
     type Error = B::Error;

@@ -116,13 +116,16 @@ impl Cache {
     /// The right to ask a server for what `request` asks, or somebody to wait for who does. Who comes when the reply has just been
     /// kept waits for nothing and looks again.
     pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
-        let key = match Key::of(request) {
-            Some(key) if may_follow(request) => key,
-            key => return Claim::Lead(self.0.claims.alone(key)),
-        };
+        match Key::of(request) {
+            Some(key) if may_follow(request) => self.claim_key(key, &request.headers, now),
+            key => Claim::Lead(self.0.claims.alone(key)),
+        }
+    }
+
+    fn claim_key(&self, key: Key, headers: &HeaderMap, now: SystemTime) -> Claim {
         let claim = match self.0.claims.claim(key.clone()) {
             // Between looking and leading, the one who led may have kept the reply.
-            Claim::Lead(lead) if self.has_answer(&key, &request.headers, now) => lead.give_way(),
+            Claim::Lead(lead) if self.has_answer(&key, headers, now) => lead.give_way(),
             claim => claim,
         };
         if matches!(claim, Claim::Follow(_)) {
@@ -149,7 +152,9 @@ impl Cache {
             Ok((entry, expected)) => Some(Filling::new(self.clone(), lead, entry, expected)),
             Err(reason) => {
                 self.0.tallies.unkept(reason);
-                lead.decide(Outcome::NotStorable);
+                // What is said to a HEAD tells those who GET nothing.
+                let is_told = reason != Unkept::Method;
+                lead.decide(if is_told { Outcome::NotStorable } else { Outcome::Failed });
                 None
             }
         }

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use http::{
     HeaderMap, HeaderName, Response, StatusCode,
     header::{
-        AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
-        IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+        AGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, ETAG, IF_MATCH,
+        IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
     },
     request, response,
 };
@@ -15,7 +15,7 @@ use super::{
     Cache,
     answer::answer,
     body::Body,
-    claims::{Lead, Outcome},
+    claims::{Claim, Lead, Outcome},
     counters::{Count, Unkept},
     directives::seconds,
     entry::{Held, lasting},
@@ -57,6 +57,15 @@ impl Stale {
             Some(staleness) => staleness < freshness.if_error.max(allowed),
             None => !freshness.is_strict,
         }
+    }
+
+    /// The right to ask about it, or somebody to wait for who does. Conditions and ranges of clients keep nobody apart: they are not
+    /// passed on, and each is answered by his own.
+    pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
+        if request.headers.contains_key(AUTHORIZATION) {
+            return Claim::Lead(self.cache.alone(request));
+        }
+        self.cache.claim_key(self.held.entry.key.clone(), &request.headers, now)
     }
 
     /// Makes a request, which was the client's, ask whether the entry still holds. What the client has is not asked about: his

@@ -1,8 +1,9 @@
 //! What becomes of entries: asked about, changed, purged; and of replies that are not what they should be.
 
+use http_body_util::BodyExt;
 use web::cache::{Claim, Count, Forward, Found, NoUrl, Outcome, Stale, Unkept};
 
-use crate::site::{MIB, Site, at, bytes, get, reply, request, settings, word};
+use crate::site::{MIB, Site, at, bytes, futures, get, reply, request, settings, word};
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -283,6 +284,25 @@ fn what_is_longer_than_an_entry_may_be_is_given_up_on_the_way() {
     assert_eq!(site.cache.counters().unkept(Unkept::TooLarge), 2);
 }
 
+/// Fails if who reads for the cache alone is not told that nothing is kept any more.
+#[test]
+fn a_body_says_whether_it_is_still_being_kept() {
+    let site = Site::open(web::cache::Settings { max_entry_bytes: 100_000, ..settings(60) });
+    for (length, read) in [(90_000, 90_000), (400_000, 120_027)] {
+        let (asked, body) = (get(&format!("/{length}")), bytes(1, length));
+        let filling = site.admit(&asked, &reply(200, &[]), at(0)).unwrap();
+        let mut tee = filling.beside(http_body_util::StreamBody::new(futures(&body)));
+        let mut count = 0;
+        while tee.is_filling()
+            && let Some(frame) = site.runtime.block_on(tee.frame())
+        {
+            count += frame.unwrap().data_ref().unwrap().len();
+        }
+        assert_eq!(count, read);
+    }
+    assert_eq!(site.hit(&get("/90000"), at(1)).body.len(), 90_000);
+}
+
 /// Fails if who waits is not told as soon as it is known.
 #[test]
 fn who_waits_hears_what_came_of_it() {
@@ -319,6 +339,46 @@ fn who_comes_just_after_the_reply_does_not_ask_again() {
         assert!(matches!(site.cache.claim(&wants_better, at(0)), Claim::Lead(_)));
         assert!(matches!(site.cache.claim(&get(target), at(60)), Claim::Lead(_)));
     }
+}
+
+/// Fails if who has a copy of his own, or wants a part, asks beside all others about what is stale.
+#[test]
+fn what_is_stale_is_asked_about_once_whatever_each_has() {
+    let site = site(&["cache-control: max-age=1, public", "etag: \"1\""]);
+    let headers: [&[&str]; 3] = [&["if-none-match: \"1\""], &["range: bytes=1-2"], &[]];
+    let mut all: Vec<_> = headers.iter().map(|headers| request("GET", "/a", headers)).collect();
+    all.push(request("HEAD", "/a", &[]));
+    let first = stale(&site, &all[0], at(5));
+    let Claim::Lead(lead) = first.claim(&all[0], at(5)) else { panic!("nobody leads yet") };
+    let followers = all.iter().map(|asked| match stale(&site, asked, at(5)).claim(asked, at(5)) {
+        Claim::Follow(follower) => follower,
+        Claim::Lead(_) => panic!("{asked:?} asks too"),
+    });
+    let followers: Vec<_> = followers.collect();
+    let known = request("GET", "/a", &["authorization: x"]);
+    assert!(matches!(stale(&site, &known, at(5)).claim(&known, at(5)), Claim::Lead(_)), "for one alone");
+    first.freshen(&lead, &all[0], &reply(304, &["cache-control: max-age=10"]), at(5)).unwrap();
+
+    for (follower, status) in followers.into_iter().zip([304, 206, 200, 200]) {
+        assert_eq!(site.runtime.block_on(follower.wait(LONG)), Outcome::Stored, "{status}");
+    }
+    let statuses = all.iter().map(|asked| site.hit(asked, at(6)).status.as_u16());
+    assert!(statuses.eq([304, 206, 200, 200]));
+}
+
+/// Fails if those who GET are told by a HEAD that nothing can be kept: each would ask for himself.
+#[test]
+fn a_new_reply_to_a_head_leaves_it_to_the_next_to_ask() {
+    let site = site(&["cache-control: max-age=1", "etag: \"1\""]);
+    let asked = request("HEAD", "/a", &[]);
+    let first = stale(&site, &asked, at(5));
+    let Claim::Lead(lead) = first.claim(&asked, at(5)) else { panic!("nobody leads yet") };
+    let Claim::Follow(follower) = stale(&site, &get("/a"), at(5)).claim(&get("/a"), at(5)) else {
+        panic!("it leads")
+    };
+    assert!(first.admit(lead, &asked, &reply(200, &["cache-control: max-age=10"]), at(5)).is_none());
+
+    assert_eq!(site.runtime.block_on(follower.wait(LONG)), Outcome::Failed);
 }
 
 /// Fails if a reply that is for one client is waited for by another.
