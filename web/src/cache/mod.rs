@@ -241,10 +241,10 @@ impl Cache {
         }
     }
 
-    /// What was read from disk is in memory from now on, if it is short and still kept.
+    /// What was read from disk is in memory from now on, if it is short and still kept: not what a 304 has renewed since.
     fn promote(&self, held: &Held) {
         let _guard = self.changing();
-        let is_kept = self.0.disk.as_ref().is_some_and(|disk| disk.holds(&held.entry));
+        let is_kept = self.0.disk.as_ref().is_some_and(|disk| disk.holds_as_it_is(&held.entry));
         if is_kept && matches!(held.entry.content, Content::Memory(_)) {
             self.0.memory.keep(held.entry.clone());
         }

@@ -203,6 +203,23 @@ fn a_body_on_its_way_counts_and_leaves_nothing_when_it_breaks() {
     assert!(files(folder.path(), "body").is_empty());
 }
 
+/// Fails if what was read before a 304 takes the place of what is kept since.
+#[test]
+fn a_slow_read_does_not_undo_a_304() {
+    let folder = folder();
+    let site = Site::open(on_disk(folder.path()));
+    let said = reply(200, &["cache-control: max-age=1", "etag: \"1\""]);
+    site.fetch(&get("/a"), &said, b"body", at(0));
+    let site = reopen(site, on_disk(folder.path()));
+    let Found::OnDisk(slow) = site.cache.lookup(&get("/a"), at(5)) else { panic!("not on disk") };
+    let Found::Stale(stale) = site.look(&get("/a"), at(5)) else { panic!("not stale") };
+    let lead = site.cache.alone(&get("/a"));
+    stale.freshen(&lead, &get("/a"), &reply(304, &["cache-control: max-age=100"]), at(5)).unwrap();
+    site.runtime.block_on(slow.load(&get("/a"), at(5)));
+
+    assert_eq!(site.hit(&get("/a"), at(50)).body, "body");
+}
+
 /// The answer, if there is one that is whole.
 fn whole(site: &Site, target: &str) -> Option<Answer> {
     match site.look(&get(target), at(1)) {

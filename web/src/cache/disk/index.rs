@@ -83,6 +83,12 @@ impl Index {
         self.resources.get(key).is_some_and(|variants| variants.iter().any(|place| place.id == id))
     }
 
+    /// Whether this very entry is there, and was not renewed since.
+    pub(crate) fn holds_as_it_is(&self, entry: &Entry) -> bool {
+        let variants = self.resources.get(&entry.key);
+        variants.into_iter().flatten().any(|place| place.id == entry.id && place.freshness == entry.freshness)
+    }
+
     /// Whether this very entry is there, for the same requests.
     pub(crate) fn finds(&self, place: &Place) -> bool {
         self.same(&place.key, &place.selection) == Some(place.id)

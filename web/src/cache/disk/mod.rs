@@ -168,6 +168,11 @@ impl Disk {
         self.index().holds(&entry.key, entry.id)
     }
 
+    /// Whether this very entry is kept, and was not renewed since it was read.
+    pub(crate) fn holds_as_it_is(&self, entry: &Entry) -> bool {
+        self.index().holds_as_it_is(entry)
+    }
+
     /// Reads an entry; none if it is damaged, and then it is dropped.
     pub(crate) fn load(&self, place: &Arc<Place>) -> JoinHandle<Option<Held>> {
         let (disk, place) = (self.clone(), place.clone());
