@@ -220,6 +220,58 @@ fn a_slow_read_does_not_undo_a_304() {
     assert_eq!(site.hit(&get("/a"), at(50)).body, "body");
 }
 
+/// Puts something in the place of a file that cannot be read, though nothing is wrong with what was there.
+fn hide(path: &Path) -> PathBuf {
+    let aside = path.with_extension("aside");
+    fs::rename(path, &aside).unwrap();
+    std::os::unix::fs::symlink(path, path).unwrap();
+    aside
+}
+
+/// Fails if any error at reading is taken for damage.
+#[test]
+fn what_cannot_be_read_just_now_is_a_miss_and_stays() {
+    let folder = folder();
+    let site = Site::open(Settings { memory_bytes: 0, ..on_disk(folder.path()) });
+    site.fetch(&get("/a"), &reply(200, &[]), &bytes(1, 600_000), at(0));
+    for kind in ["head", "body"] {
+        let path = files(folder.path(), kind).pop().unwrap();
+        let aside = hide(&path);
+        assert_eq!(word(&site.look(&get("/a"), at(1))), "missing", "{kind}");
+        fs::rename(&aside, &path).unwrap();
+        assert!(site.hit(&get("/a"), at(1)).body == bytes(1, 600_000), "{kind}");
+    }
+    assert_eq!(site.cache.counters().of(Count::Damaged), 0);
+}
+
+/// Fails if it is removed at the start, or comes back though a purge may have been about it.
+#[test]
+fn what_cannot_be_read_at_the_start_is_there_at_the_next_but_for_a_purge() {
+    for (is_purged, found) in [(false, "fresh"), (true, "missing")] {
+        let folder = folder();
+        let site = Site::open(on_disk(folder.path()));
+        site.fetch(&get("/a"), &reply(200, &[]), &bytes(1, 600_000), at(0));
+        site.settle();
+        drop(site);
+        let head = files(folder.path(), "head").pop().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let aside = outside.path().join("aside");
+        fs::copy(&head, &aside).unwrap();
+        fs::remove_file(hide(&head)).unwrap();
+        let site = Site::open(on_disk(folder.path()));
+        assert_eq!(word(&site.look(&get("/a"), at(1))), "missing");
+        assert_eq!(site.cache.counters().of(Count::Damaged), 0);
+        if is_purged {
+            assert_eq!(site.runtime.block_on(site.cache.purge("http://h/a")), Ok(false));
+        }
+        if fs::symlink_metadata(&head).is_ok() {
+            fs::rename(&aside, &head).unwrap();
+        }
+        let site = reopen(site, on_disk(folder.path()));
+        assert_eq!(word(&site.look(&get("/a"), at(1))), found);
+    }
+}
+
 /// The answer, if there is one that is whole.
 fn whole(site: &Site, target: &str) -> Option<Answer> {
     match site.look(&get(target), at(1)) {

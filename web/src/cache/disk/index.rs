@@ -62,6 +62,8 @@ pub(crate) struct Index {
     resources: BTreeMap<Key, Vec<Arc<Place>>>,
     order: VecDeque<Arc<Place>>,
     count: usize,
+    /// Entries that could not be read at the start, though nothing says that they are damaged.
+    pub unread: Vec<u64>,
     /// Of all places, and of what is being written without a place.
     pub bytes: u64,
 }

@@ -11,7 +11,7 @@ mod writing;
 use std::{
     collections::HashMap,
     fs::File,
-    io,
+    io, mem,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::writing::Writing;
 use self::{
-    files::Files,
+    files::{Files, Scan},
     index::{Index, Place},
 };
 use super::{
@@ -98,7 +98,7 @@ impl Disk {
 
     /// Fills the index from the files. Of two entries for the same requests, which a kill may leave, the newer counts.
     fn recall(&self) -> io::Result<()> {
-        let (mut found, damaged) = self.0.files.scan()?;
+        let Scan { entries: mut found, damaged, unread } = self.0.files.scan()?;
         self.0.tallies.add(Count::Damaged, damaged);
         found.sort_by_key(|(entry, _)| entry.freshness.received);
         let mut gone = Vec::new();
@@ -108,10 +108,14 @@ impl Disk {
             gone.extend(index.add(Arc::new(Place::of(&entry, bytes, is_long, true))));
         }
         gone.extend(index.shrink(self.0.limit));
-        let (entries, bytes) = (index.count(), index.bytes);
+        let (entries, bytes, unread_heads) = (index.count(), index.bytes, unread.len());
+        index.unread = unread;
         drop(index);
         self.remove(gone);
         let directory = self.0.files.directory().display();
+        if unread_heads > 0 {
+            warn!(%directory, unread_heads, "some of the cache's files cannot be read; leaving them");
+        }
         info!(%directory, entries, bytes, damaged, "opened the cache's directory");
         Ok(())
     }
@@ -173,27 +177,28 @@ impl Disk {
         self.index().holds_as_it_is(entry)
     }
 
-    /// Reads an entry; none if it is damaged, and then it is dropped.
+    /// Reads an entry; none if it cannot be read. If it is damaged, it is dropped.
     pub(crate) fn load(&self, place: &Arc<Place>) -> JoinHandle<Option<Held>> {
         let (disk, place) = (self.clone(), place.clone());
         self.threads().spawn_blocking(move || {
-            let held = disk.0.files.load(place.id, &place.used).ok();
             // Names of files are no proof: what is inside says whose it is.
-            let held =
-                held.filter(|held| held.entry.key == place.key && held.entry.selection == place.selection);
-            if held.is_none() && !place.is_dropped.load(Relaxed) {
+            let is_meant =
+                |held: &Held| held.entry.key == place.key && held.entry.selection == place.selection;
+            let held = disk.0.files.load(place.id, &place.used);
+            let held = held.and_then(|held| if is_meant(&held) { Ok(held) } else { Err(files::damaged()) });
+            if held.as_ref().is_err_and(files::is_damage) && !place.is_dropped.load(Relaxed) {
                 disk.give_up(&place.key, place.id);
             }
-            held
+            held.ok()
         })
     }
 
-    /// Reads a segment of a long body; an error if it is damaged, and then the entry is dropped.
+    /// Reads a segment of a long body. If it is damaged, the entry is dropped.
     pub(crate) fn read(&self, held: &Held, index: usize) -> JoinHandle<io::Result<Bytes>> {
         let (disk, held) = (self.clone(), held.clone());
         self.threads().spawn_blocking(move || {
             let segment = files::read_segment(&held, index);
-            if segment.is_err() {
+            if segment.as_ref().is_err_and(files::is_damage) {
                 disk.give_up(&held.entry.key, held.entry.id);
             }
             segment
@@ -328,6 +333,13 @@ impl Disk {
         self.index().bytes -= bytes;
     }
 
+    /// What could not be read may be what is dropped.
+    fn remove_unread(&self, unread: Vec<u64>) {
+        if !unread.is_empty() {
+            self.job(move |disk| unread.iter().for_each(|id| disk.0.files.remove(*id, true)));
+        }
+    }
+
     /// Drops one entry, if it is there.
     pub(crate) fn drop_one(&self, entry: &Entry) {
         let place = self.index().remove(&entry.key, entry.id);
@@ -336,15 +348,21 @@ impl Disk {
 
     /// Drops all variants of `key`; says how many there were.
     pub(crate) fn drop_all(&self, key: &str) -> usize {
-        let gone = self.index().remove_all(key);
+        let mut index = self.index();
+        let (gone, unread) = (index.remove_all(key), mem::take(&mut index.unread));
+        drop(index);
         let count = gone.len();
         self.remove(gone);
+        self.remove_unread(unread);
         count
     }
 
     /// Drops everything whose key begins with `prefix`; says which keys, with how many variants.
     pub(crate) fn drop_beginning_with(&self, prefix: &str) -> HashMap<Key, usize> {
-        let keys = self.index().beginning_with(prefix);
+        let mut index = self.index();
+        let (keys, unread) = (index.beginning_with(prefix), mem::take(&mut index.unread));
+        drop(index);
+        self.remove_unread(unread);
         keys.into_iter().map(|key| (key.clone(), self.drop_all(key.as_str()))).collect()
     }
 }
