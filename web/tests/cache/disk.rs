@@ -203,6 +203,35 @@ fn a_body_on_its_way_counts_and_leaves_nothing_when_it_breaks() {
     assert!(files(folder.path(), "body").is_empty());
 }
 
+/// Fails if bodies on their way push everything else out, and then go on.
+#[test]
+fn bodies_on_their_way_have_half_of_the_room_together() {
+    let folder = folder();
+    let disk = Some((folder.path().to_owned(), 4 * MIB));
+    let site = Site::open(Settings { disk, ..settings(600) });
+    site.fetch(&get("/kept"), &reply(200, &[]), &bytes(9, 600_000), at(0));
+    let targets = ["/a", "/b", "/c", "/d"].map(get);
+    let mut fillings = targets.each_ref().map(|asked| site.admit(asked, &reply(200, &[]), at(0)).unwrap());
+    for part in bytes(1, 1_800_000).chunks(100_000) {
+        for filling in &mut fillings {
+            site.runtime.block_on(std::future::poll_fn(|cx| filling.poll_ready(cx)));
+            filling.push(part);
+        }
+        let bytes = site.cache.counters().disk_bytes;
+        assert!(bytes <= 3 * MIB, "{bytes}");
+    }
+    let counters = site.cache.counters();
+    let open = fillings.iter().filter(|filling| filling.is_open()).count() as u64;
+    assert_eq!((counters.unkept(Unkept::Busy), counters.unkept(Unkept::Disk)), (4 - open, 0));
+    assert_eq!(counters.of(Count::EvictedFromDisk), 0);
+    drop(fillings);
+    site.settle();
+
+    assert!(site.hit(&get("/kept"), at(1)).body == bytes(9, 600_000));
+    site.fetch(&get("/a"), &reply(200, &[]), &bytes(1, 1_800_000), at(0));
+    assert!(site.hit(&get("/a"), at(1)).body == bytes(1, 1_800_000), "there is room again");
+}
+
 /// Fails if what was read before a 304 takes the place of what is kept since.
 #[test]
 fn a_slow_read_does_not_undo_a_304() {

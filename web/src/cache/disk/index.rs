@@ -66,6 +66,8 @@ pub(crate) struct Index {
     pub unread: Vec<u64>,
     /// Of all places, and of what is being written without a place.
     pub bytes: u64,
+    /// Of what is being written without a place.
+    pub coming: u64,
 }
 
 impl Index {

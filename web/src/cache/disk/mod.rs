@@ -318,19 +318,26 @@ impl Disk {
         }
     }
 
-    /// Counts bytes that are being written, and makes room for them.
-    fn reserve(&self, bytes: u64) {
+    /// Counts bytes that are being written, and makes room for them. False if bodies on their way would have more than half of it.
+    fn reserve(&self, bytes: u64) -> bool {
         let mut index = self.index();
+        if index.coming + bytes > self.0.limit / 2 {
+            return false;
+        }
+        index.coming += bytes;
         index.bytes += bytes;
         let evicted = index.shrink(self.0.limit);
         drop(index);
         self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
         self.remove(evicted);
+        true
     }
 
     /// Bytes that were being written are counted with their entry now, or are no more.
     fn release(&self, bytes: u64) {
-        self.index().bytes -= bytes;
+        let mut index = self.index();
+        index.coming -= bytes;
+        index.bytes -= bytes;
     }
 
     /// What could not be read may be what is dropped.
