@@ -178,6 +178,10 @@ fn keep_long(disk: Disk, writing: Writing, rest: Vec<Bytes>, mut entry: Entry, l
     writing.finish(rest, move |written| {
         let kept = written.and_then(|sums| {
             entry.content = Content::File(sums.into());
+            if lead.is_overtaken() {
+                disk.discard_now(entry.id);
+                return Err(Unkept::Overtaken);
+            }
             disk.write_now(&entry).map_err(|_| Unkept::Disk)
         });
         match kept {

@@ -200,13 +200,14 @@ impl Cache {
         self.0.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an entry that is whole.
+    /// Keeps an entry that is whole. A long one comes from a thread that may wait for the disk.
     fn keep(&self, entry: &Arc<Entry>, lead: &Lead) {
         let guard = self.changing();
         if lead.is_overtaken() {
             drop(guard);
+            // Before the job is done that wrote it: who purges waits for that.
             if let (Content::File(_), Some(disk)) = (&entry.content, &self.0.disk) {
-                disk.discard(entry.id);
+                disk.discard_now(entry.id);
             }
             self.0.tallies.unkept(Unkept::Overtaken);
             return lead.decide(Outcome::NotStorable);
@@ -289,7 +290,7 @@ impl Cache {
         let key = url.parse().ok().and_then(|url| Key::of_url(&url)).ok_or(NoUrl)?;
         let count = self.drop_all(key.as_str());
         self.0.tallies.add(Count::Purged, count);
-        self.settle().await;
+        self.settle_once().await;
         Ok(count > 0)
     }
 
@@ -299,7 +300,7 @@ impl Cache {
         let prefix = key::spell_prefix(prefix).ok_or(NoUrl)?;
         let count = self.drop_beginning_with(&prefix);
         self.0.tallies.add(Count::Purged, count);
-        self.settle().await;
+        self.settle_once().await;
         Ok(count)
     }
 
@@ -316,6 +317,13 @@ impl Cache {
 
     /// Waits until the disk has what is kept, and has no more what is dropped: before a process ends.
     pub async fn settle(&self) {
+        // What is kept at its end begins to remove what it replaces.
+        self.settle_once().await;
+        self.settle_once().await;
+    }
+
+    /// Waits for what has been begun by now.
+    async fn settle_once(&self) {
         if let Some(disk) = &self.0.disk {
             disk.settle().await;
         }

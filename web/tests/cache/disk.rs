@@ -232,6 +232,30 @@ fn bodies_on_their_way_have_half_of_the_room_together() {
     assert!(site.hit(&get("/a"), at(1)).body == bytes(1, 1_800_000), "there is room again");
 }
 
+/// Fails if the head of a body that a purge overtook is written first, and removed later.
+#[test]
+fn what_a_purge_overtook_never_gets_a_head() {
+    let folder = folder();
+    let site = Site::open(on_disk(folder.path()));
+    let mut filling = site.admit(&get("/a"), &reply(200, &[]), at(0)).unwrap();
+    for part in bytes(1, 900_000).chunks(300_000) {
+        site.runtime.block_on(std::future::poll_fn(|cx| filling.poll_ready(cx)));
+        filling.push(part);
+    }
+    site.runtime.block_on(std::future::poll_fn(|cx| filling.poll_ready(cx)));
+    assert_eq!(site.runtime.block_on(site.cache.purge("http://h/a")), Ok(false));
+    // Where no file can be made, who tries to write the head says so.
+    let body = files(folder.path(), "body").pop().unwrap();
+    let shelf = body.parent().unwrap();
+    fs::rename(shelf, folder.path().join("aside")).unwrap();
+    fs::write(shelf, b"").unwrap();
+    filling.finish();
+    site.settle();
+
+    let counters = site.cache.counters();
+    assert_eq!((counters.unkept(Unkept::Overtaken), counters.unkept(Unkept::Disk)), (1, 0));
+}
+
 /// Fails if what was read before a 304 takes the place of what is kept since.
 #[test]
 fn a_slow_read_does_not_undo_a_304() {

@@ -5,6 +5,7 @@
 
 mod files;
 mod index;
+mod jobs;
 mod record;
 mod writing;
 
@@ -23,7 +24,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::watch,
     task::JoinHandle,
 };
 use tracing::{info, warn};
@@ -32,6 +32,7 @@ pub(crate) use self::writing::Writing;
 use self::{
     files::{Files, Scan},
     index::{Index, Place},
+    jobs::Jobs,
 };
 use super::{
     counters::{Count, Tallies, Unkept},
@@ -57,8 +58,8 @@ struct Inner {
     tallies: Arc<Tallies>,
     /// Bytes of short entries that are not written yet.
     pending: AtomicU64,
-    /// Jobs that change files and are not done.
-    jobs: Arc<watch::Sender<usize>>,
+    /// Those that change files.
+    jobs: Jobs,
     is_failing: AtomicBool,
     /// Taken when the cache is closed.
     threads: Option<Runtime>,
@@ -87,7 +88,7 @@ impl Disk {
             index: Mutex::default(),
             tallies,
             pending: AtomicU64::new(0),
-            jobs: Arc::new(watch::Sender::new(0)),
+            jobs: Jobs::default(),
             is_failing: AtomicBool::new(false),
             threads: Some(threads),
             _lock: lock,
@@ -134,20 +135,18 @@ impl Disk {
 
     /// Runs something that changes files; `settle` waits for it.
     fn job(&self, work: impl FnOnce(&Self) + Send + 'static) {
-        self.0.jobs.send_modify(|jobs| *jobs += 1);
-        let (disk, jobs) = (self.clone(), self.0.jobs.clone());
+        let (disk, job) = (self.clone(), self.0.jobs.begin());
         self.threads().spawn_blocking(move || {
             work(&disk);
             // First, so that who has waited and closes the cache has closed it.
             drop(disk);
-            jobs.send_modify(|jobs| *jobs -= 1);
+            drop(job);
         });
     }
 
-    /// Waits until everything that was begun is on disk, or gone from it.
+    /// Waits until everything that has been begun by now is on disk, or gone from it.
     pub(crate) async fn settle(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.0.jobs.subscribe().wait_for(|jobs| *jobs == 0).await;
+        self.0.jobs.settle().await;
     }
 
     /// Bytes that are taken.
@@ -214,9 +213,9 @@ impl Disk {
         }
     }
 
-    /// Removes the file of a long body that is not to be kept after all.
-    pub(crate) fn discard(&self, id: u64) {
-        self.job(move |disk| disk.0.files.remove(id, true));
+    /// Removes the files of a long entry that is not to be kept after all. Waits: not for shards.
+    pub(crate) fn discard_now(&self, id: u64) {
+        self.0.files.remove(id, true);
     }
 
     /// Writes the head of a long entry, whose body is in its file. Waits: not for shards.
@@ -224,7 +223,7 @@ impl Disk {
         let written = self.0.files.write_head(entry);
         self.tell(written.as_ref().err());
         if written.is_err() {
-            self.discard(entry.id);
+            self.discard_now(entry.id);
         }
         written.map(drop)
     }
