@@ -117,15 +117,15 @@ impl Cache {
     /// kept waits for nothing and looks again.
     pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
         match Key::of(request) {
-            Some(key) if may_follow(request) => self.claim_key(key, &request.headers, now),
+            Some(key) if may_follow(request) => self.claim_key(&key, &request.headers, now),
             key => Claim::Lead(self.0.claims.alone(key)),
         }
     }
 
-    fn claim_key(&self, key: Key, headers: &HeaderMap, now: SystemTime) -> Claim {
+    fn claim_key(&self, key: &Key, headers: &HeaderMap, now: SystemTime) -> Claim {
         let claim = match self.0.claims.claim(key.clone()) {
             // Between looking and leading, the one who led may have kept the reply.
-            Claim::Lead(lead) if self.has_answer(&key, headers, now) => lead.give_way(),
+            Claim::Lead(lead) if self.has_answer(key, headers, now) => lead.give_way(),
             claim => claim,
         };
         if matches!(claim, Claim::Follow(_)) {

@@ -65,7 +65,7 @@ impl Stale {
         if request.headers.contains_key(AUTHORIZATION) {
             return Claim::Lead(self.cache.alone(request));
         }
-        self.cache.claim_key(self.held.entry.key.clone(), &request.headers, now)
+        self.cache.claim_key(&self.held.entry.key, &request.headers, now)
     }
 
     /// Makes a request, which was the client's, ask whether the entry still holds. What the client has is not asked about: his
