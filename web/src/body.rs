@@ -341,9 +341,11 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Reads it to its end, for nobody.
+    /// Reads it for the cache alone: as long as it is being kept.
     pub(crate) async fn finish(mut self) {
-        while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await {}
+        while matches!(&self, Self::Filling(_, tee) if tee.is_filling())
+            && let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await
+        {}
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, rc::Rc, time::SystemTime};
 
 use http::{
-    Request, Response, StatusCode, Version,
+    Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request,
 };
@@ -148,24 +148,28 @@ impl<S: Servers> Exchange<S> {
     async fn revalidate(self, cache: &Cache, stale: Stale) -> Result<Answer, Refusal> {
         if stale.may_be_served_meanwhile(now()) {
             let answer = stale.answer(&self.head, now()).map(Source::Kept);
-            if let Claim::Lead(lead) = cache.claim(&self.head, now()) {
+            if let Claim::Lead(lead) = stale.claim(&self.head, now()) {
                 spawn_local(self.renew_meanwhile(cache.clone(), stale, lead));
             }
             return Ok(answer);
         }
-        let lead = match cache.claim(&self.head, now()) {
-            Claim::Lead(lead) => lead,
-            Claim::Follow(follower) => {
-                let outcome = follower.wait(self.front.site.settings.cache_wait).await;
-                if outcome == Outcome::Stored
-                    && let Found::Fresh(answer) = self.find(cache).await
-                {
-                    return Ok(answer.map(Source::Kept));
+        for _ in 0..PATIENCE {
+            let follower = match stale.claim(&self.head, now()) {
+                Claim::Lead(lead) => return self.ask_about(cache, stale, lead).await,
+                Claim::Follow(follower) => follower,
+            };
+            match follower.wait(self.front.site.settings.cache_wait).await {
+                Outcome::Stored => {
+                    if let Found::Fresh(answer) = self.find(cache).await {
+                        return Ok(answer.map(Source::Kept));
+                    }
+                    break;
                 }
-                cache.alone(&self.head)
+                Outcome::NotStorable | Outcome::TimedOut => break,
+                Outcome::Failed => {}
             }
-        };
-        self.ask_about(cache, stale, lead).await
+        }
+        self.ask_about(cache, stale, cache.alone(&self.head)).await
     }
 
     /// Asks a server whether what is stale still holds.
@@ -183,7 +187,7 @@ impl<S: Servers> Exchange<S> {
         };
         let fetching = Fetching { why, is_collapsed: false };
         if answer.status() != StatusCode::NOT_MODIFIED {
-            return Ok(self.keep(cache, lead, answer, fetching));
+            return Ok(self.keep(cache, lead, answer, fetching, Some(&stale)));
         }
         let (reply, _) = answer.into_parts();
         match stale.freshen(&lead, &self.head, &reply, now()) {
@@ -192,8 +196,9 @@ impl<S: Servers> Exchange<S> {
         }
     }
 
-    /// The same while the client already has its answer; whatever comes of it.
-    async fn renew_meanwhile(self, cache: Cache, stale: Stale, lead: Lead) {
+    /// The same while the client already has its answer; whatever comes of it. A new reply can be kept only if it is to a GET.
+    async fn renew_meanwhile(mut self, cache: Cache, stale: Stale, lead: Lead) {
+        self.head.method = Method::GET;
         if let Ok(answer) = self.ask_about(&cache, stale, lead).await {
             answer.into_body().finish().await;
         }
@@ -208,13 +213,24 @@ impl<S: Servers> Exchange<S> {
         fetching: Fetching,
     ) -> Result<Answer, Refusal> {
         let answer = self.ask(question).await?;
-        Ok(self.keep(cache, lead, answer, fetching))
+        Ok(self.keep(cache, lead, answer, fetching, None))
     }
 
-    fn keep(&self, cache: &Cache, lead: Lead, answer: Answer, fetching: Fetching) -> Answer {
+    /// Keeps what a server says if that may be kept: something new, or what replaces what is `stale`.
+    fn keep(
+        &self,
+        cache: &Cache,
+        lead: Lead,
+        answer: Answer,
+        fetching: Fetching,
+        stale: Option<&Stale>,
+    ) -> Answer {
         let (mut reply, source) = answer.into_parts();
         cache.invalidate(&self.head, &reply);
-        let filling = cache.admit(lead, &self.head, &reply, now());
+        let filling = match stale {
+            Some(stale) => stale.admit(lead, &self.head, &reply, now()),
+            None => cache.admit(lead, &self.head, &reply, now()),
+        };
         let what = Forwarded {
             is_stored: filling.is_some(),
             is_collapsed: fetching.is_collapsed,

@@ -17,6 +17,11 @@ pub(crate) fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
     value(headers, name)?.trim_matches('"').parse().ok().map(Duration::from_secs)
 }
 
+/// Whether nothing is said that `says` would not see: whoever wrote it meant something.
+pub(crate) fn are_readable(headers: &HeaderMap) -> bool {
+    headers.get_all(CACHE_CONTROL).iter().all(|line| line.to_str().is_ok())
+}
+
 fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     all(headers).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }

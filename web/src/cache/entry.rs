@@ -83,12 +83,12 @@ impl Entry {
         }
     }
 
-    /// The same reply, as the server has just said it still holds.
-    pub(crate) fn renewed(&self, headers: HeaderMap, freshness: Freshness) -> Self {
+    /// The same reply, as the server has just said to who asks with the headers `request` that it still holds.
+    pub(crate) fn renewed(&self, request: &HeaderMap, headers: HeaderMap, freshness: Freshness) -> Self {
         Self {
             key: self.key.clone(),
             id: self.id,
-            selection: self.selection.clone(),
+            selection: Selection::of(request, &headers),
             status: self.status,
             headers,
             freshness,

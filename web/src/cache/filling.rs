@@ -78,8 +78,9 @@ impl Filling {
                     let is_written = ready!(writing.poll_ready(cx)).is_ok();
                     let segment = cut(&mut open.gathered);
                     let length = segment.len() as u64;
-                    if !is_written || !writing.append(segment) {
-                        self.give_up(Unkept::Disk);
+                    let appended = if is_written { writing.append(segment) } else { Err(Unkept::Disk) };
+                    if let Err(reason) = appended {
+                        self.give_up(reason);
                         break;
                     }
                     open.held -= length;
@@ -182,13 +183,18 @@ fn keep_long(disk: Disk, writing: Writing, rest: Vec<Bytes>, mut entry: Entry, l
     writing.finish(rest, move |written| {
         let kept = written.and_then(|sums| {
             entry.content = Content::File(sums.into());
-            disk.write_now(&entry)
+            if lead.is_overtaken() {
+                disk.discard_now(entry.id);
+                return Err(Unkept::Overtaken);
+            }
+            disk.write_now(&entry).map_err(|_| Unkept::Disk)
         });
-        if kept.is_ok() {
-            cache.keep(&Arc::new(entry), &lead);
-        } else {
-            cache.0.tallies.unkept(Unkept::Disk);
-            lead.decide(Outcome::NotStorable);
+        match kept {
+            Ok(()) => cache.keep(&Arc::new(entry), &lead),
+            Err(reason) => {
+                cache.0.tallies.unkept(reason);
+                lead.decide(Outcome::NotStorable);
+            }
         }
     });
 }
@@ -226,6 +232,13 @@ impl<B: Body<Data = Bytes>> Tee<B> {
             Some(Err(_)) => {}
             None => filling.finish(),
         }
+    }
+}
+
+impl<B> Tee<B> {
+    /// Whether what passes still may become an entry.
+    pub fn is_filling(&self) -> bool {
+        self.filling.as_ref().is_some_and(Filling::is_open)
     }
 }
 

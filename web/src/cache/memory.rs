@@ -11,7 +11,6 @@ use super::{
     counters::{Count, Tallies},
     entry::Entry,
     key::Key,
-    rules::Selection,
 };
 
 /// Variants of one resource; with more, the oldest goes.
@@ -99,7 +98,7 @@ impl Memory {
     /// Keeps `entry` instead of what was kept for the same requests. One caller at a time.
     pub(crate) fn keep(&self, entry: Arc<Entry>) {
         let key = entry.key.clone();
-        let mut variants = self.others(&key, &entry.selection);
+        let mut variants = self.others(&entry);
         variants.push(entry);
         self.trim(&mut variants);
         self.insert(&key, variants);
@@ -116,7 +115,7 @@ impl Memory {
 
     /// Drops what is kept for the same requests as `entry`. One caller at a time.
     pub(crate) fn drop_same(&self, entry: &Entry) {
-        let others = self.others(&entry.key, &entry.selection);
+        let others = self.others(entry);
         if self.map.remove(&entry.key).is_some() && !others.is_empty() {
             self.insert(&entry.key, others);
         }
@@ -130,11 +129,11 @@ impl Memory {
         self.tallies.add(Count::EvictedFromMemory, evicted);
     }
 
-    /// The variants of `key` for other requests, the oldest first.
-    fn others(&self, key: &Key, selection: &Selection) -> Vec<Arc<Entry>> {
-        let variants = self.map.peek(key);
+    /// The variants for other requests than `entry`, the oldest first; not this entry as it was before the server said more.
+    fn others(&self, entry: &Entry) -> Vec<Arc<Entry>> {
+        let variants = self.map.peek(&entry.key);
         let variants = variants.iter().flat_map(|variants| variants.entries.iter());
-        variants.filter(|entry| entry.selection != *selection).cloned().collect()
+        variants.filter(|kept| kept.selection != entry.selection && kept.id != entry.id).cloned().collect()
     }
 
     /// Drops all variants of `key`; says how many there were.

@@ -38,7 +38,7 @@ use http::{
     HeaderMap, HeaderName, Method,
     header::{
         AUTHORIZATION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
-        RANGE,
+        RANGE, TRANSFER_ENCODING,
     },
     request, response,
 };
@@ -116,13 +116,16 @@ impl Cache {
     /// The right to ask a server for what `request` asks, or somebody to wait for who does. Who comes when the reply has just been
     /// kept waits for nothing and looks again.
     pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
-        let key = match Key::of(request) {
-            Some(key) if may_follow(request) => key,
-            key => return Claim::Lead(self.0.claims.alone(key)),
-        };
+        match Key::of(request) {
+            Some(key) if may_follow(request) => self.claim_key(&key, &request.headers, now),
+            key => Claim::Lead(self.0.claims.alone(key)),
+        }
+    }
+
+    fn claim_key(&self, key: &Key, headers: &HeaderMap, now: SystemTime) -> Claim {
         let claim = match self.0.claims.claim(key.clone()) {
             // Between looking and leading, the one who led may have kept the reply.
-            Claim::Lead(lead) if self.has_answer(&key, &request.headers, now) => lead.give_way(),
+            Claim::Lead(lead) if self.has_answer(key, headers, now) => lead.give_way(),
             claim => claim,
         };
         if matches!(claim, Claim::Follow(_)) {
@@ -149,7 +152,9 @@ impl Cache {
             Ok((entry, expected)) => Some(Filling::new(self.clone(), lead, entry, expected)),
             Err(reason) => {
                 self.0.tallies.unkept(reason);
-                lead.decide(Outcome::NotStorable);
+                // What is said to a HEAD tells those who GET nothing.
+                let is_told = reason != Unkept::Method;
+                lead.decide(if is_told { Outcome::NotStorable } else { Outcome::Failed });
                 None
             }
         }
@@ -195,13 +200,14 @@ impl Cache {
         self.0.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an entry that is whole.
+    /// Keeps an entry that is whole. A long one comes from a thread that may wait for the disk.
     fn keep(&self, entry: &Arc<Entry>, lead: &Lead) {
         let guard = self.changing();
         if lead.is_overtaken() {
             drop(guard);
+            // Before the job is done that wrote it: who purges waits for that.
             if let (Content::File(_), Some(disk)) = (&entry.content, &self.0.disk) {
-                disk.discard(entry.id);
+                disk.discard_now(entry.id);
             }
             self.0.tallies.unkept(Unkept::Overtaken);
             return lead.decide(Outcome::NotStorable);
@@ -236,10 +242,10 @@ impl Cache {
         }
     }
 
-    /// What was read from disk is in memory from now on, if it is short and still kept.
+    /// What was read from disk is in memory from now on, if it is short and still kept: not what a 304 has renewed since.
     fn promote(&self, held: &Held) {
         let _guard = self.changing();
-        let is_kept = self.0.disk.as_ref().is_some_and(|disk| disk.holds(&held.entry));
+        let is_kept = self.0.disk.as_ref().is_some_and(|disk| disk.holds_as_it_is(&held.entry));
         if is_kept && matches!(held.entry.content, Content::Memory(_)) {
             self.0.memory.keep(held.entry.clone());
         }
@@ -259,6 +265,17 @@ impl Cache {
         }
     }
 
+    /// Drops one entry, if it is still kept.
+    fn drop_one(&self, entry: &Entry) {
+        let _guard = self.changing();
+        if self.0.memory.holds(entry) {
+            self.0.memory.drop_same(entry);
+        }
+        if let Some(disk) = &self.0.disk {
+            disk.drop_one(entry);
+        }
+    }
+
     /// Drops all variants of a key, and what is being fetched for it; says how many entries there were.
     fn drop_all(&self, key: &str) -> u64 {
         let _guard = self.changing();
@@ -273,7 +290,7 @@ impl Cache {
         let key = url.parse().ok().and_then(|url| Key::of_url(&url)).ok_or(NoUrl)?;
         let count = self.drop_all(key.as_str());
         self.0.tallies.add(Count::Purged, count);
-        self.settle().await;
+        self.settle_once().await;
         Ok(count > 0)
     }
 
@@ -283,7 +300,7 @@ impl Cache {
         let prefix = key::spell_prefix(prefix).ok_or(NoUrl)?;
         let count = self.drop_beginning_with(&prefix);
         self.0.tallies.add(Count::Purged, count);
-        self.settle().await;
+        self.settle_once().await;
         Ok(count)
     }
 
@@ -300,6 +317,13 @@ impl Cache {
 
     /// Waits until the disk has what is kept, and has no more what is dropped: before a process ends.
     pub async fn settle(&self) {
+        // What is kept at its end begins to remove what it replaces.
+        self.settle_once().await;
+        self.settle_once().await;
+    }
+
+    /// Waits for what has been begun by now.
+    async fn settle_once(&self) {
         if let Some(disk) = &self.0.disk {
             disk.settle().await;
         }
@@ -328,8 +352,11 @@ fn may_follow(request: &request::Parts) -> bool {
         && OWN.iter().all(|name| !request.headers.contains_key(name))
 }
 
-/// What `Content-Length` says, if it is there; two that differ say nothing good.
+/// What `Content-Length` says, if it is there; two that differ say nothing good, nor does one beside another way to find the end.
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Unkept> {
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Err(Unkept::Truncated);
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(|length| {
         length.to_str().ok().and_then(|length| length.trim().parse().ok()).ok_or(Unkept::Truncated)
     });

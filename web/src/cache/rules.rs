@@ -3,14 +3,16 @@
 //! `http-cache-semantics` knows the rules. It reads directives in lower case only, and compares hosts and `Vary` as text: so it is
 //! given a view with the caching headers alone, and resources and variants are told apart here. Where the RFC leaves
 //! a choice, the safe side is taken: a reply that sets a cookie is kept only if the server says `public` or `s-maxage`, and what
-//! was kept answers a request with `Authorization` only if the server said that it may.
+//! was kept answers a request with `Authorization` only if the server said that it may. A reply that says nothing, to a request
+//! with a cookie, may be for one client, and is not kept.
 
 use std::time::{Duration, SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{
-        AGE, AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, SET_COOKIE, VARY,
+        AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, DATE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, SET_COOKIE,
+        VARY,
     },
     response,
 };
@@ -18,7 +20,7 @@ use http_cache_semantics::{BeforeRequest, CacheOptions, CachePolicy};
 
 use super::{
     counters::Unkept,
-    directives::{plain, says, seconds},
+    directives::{self, plain, says, seconds},
 };
 
 /// Statuses that may be kept though nothing says for how long (RFC 9110, 15.1); not 206, which is a part.
@@ -67,7 +69,9 @@ pub(crate) fn judge(
     now: SystemTime,
 ) -> Result<Freshness, Unkept> {
     let policy = policy(&asked(request), &view(reply, ttl), now);
-    if !policy.is_storable() || sets_a_cookie_for_one(&reply.headers) || varies_without_end(&reply.headers) {
+    let is_for_one = sets_a_cookie_for_one(&reply.headers) || may_be_for_one(request, reply);
+    let is_readable = directives::are_readable(&reply.headers) && is_vary_readable(&reply.headers);
+    if !policy.is_storable() || is_for_one || !is_readable || varies_without_end(&reply.headers) {
         return Err(Unkept::Forbidden);
     }
     let freshness = freshness(&policy, &reply.headers, now);
@@ -180,8 +184,21 @@ fn sets_a_cookie_for_one(headers: &HeaderMap) -> bool {
     headers.contains_key(SET_COOKIE) && !says(headers, "public") && !says(headers, "s-maxage")
 }
 
+/// Who says who he is may be given a page of his own, and a server that says nothing does not say that it is not.
+fn may_be_for_one(request: &HeaderMap, reply: &response::Parts) -> bool {
+    let is_named = request.contains_key(COOKIE) || request.contains_key(AUTHORIZATION);
+    is_named && says_nothing(reply) && !says(&reply.headers, "public")
+}
+
+/// What is said where we say something ourselves is another thing to the server than to the cache: which client asks, for one.
 fn varies_without_end(headers: &HeaderMap) -> bool {
-    vary(headers).any(|name| name == "*")
+    vary(headers).any(|name| name == "*" || is_added_on_the_way(name))
+}
+
+fn is_added_on_the_way(name: &str) -> bool {
+    const LIST: &str = "x-forwarded-";
+    let is_listed = name.get(..LIST.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(LIST));
+    is_listed || ["forwarded", "via"].iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
 /// What is stale at once and cannot be revalidated would never be used.
@@ -194,6 +211,12 @@ fn is_of_use(freshness: &Freshness, headers: &HeaderMap) -> bool {
 fn vary(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// Whether all that `Vary` says are names.
+fn is_vary_readable(headers: &HeaderMap) -> bool {
+    let are_lines = headers.get_all(VARY).iter().all(|line| line.to_str().is_ok());
+    are_lines && vary(headers).all(|name| HeaderName::try_from(name).is_ok())
 }
 
 /// What of a request decided which variant it was given: the names in `Vary`, and what the request said there.

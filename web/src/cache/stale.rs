@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use http::{
     HeaderMap, HeaderName, Response, StatusCode,
     header::{
-        AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
-        IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+        AGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, ETAG, IF_MATCH,
+        IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
     },
     request, response,
 };
@@ -15,10 +15,11 @@ use super::{
     Cache,
     answer::answer,
     body::Body,
-    claims::{Lead, Outcome},
+    claims::{Claim, Lead, Outcome},
     counters::{Count, Unkept},
     directives::seconds,
     entry::{Held, lasting},
+    filling::Filling,
     rules,
     status::{Forward, Forwarded, forwarded},
 };
@@ -56,6 +57,15 @@ impl Stale {
             Some(staleness) => staleness < freshness.if_error.max(allowed),
             None => !freshness.is_strict,
         }
+    }
+
+    /// The right to ask about it, or somebody to wait for who does. Conditions and ranges of clients keep nobody apart: they are not
+    /// passed on, and each is answered by his own.
+    pub fn claim(&self, request: &request::Parts, now: SystemTime) -> Claim {
+        if request.headers.contains_key(AUTHORIZATION) {
+            return Claim::Lead(self.cache.alone(request));
+        }
+        self.cache.claim_key(&self.held.entry.key, &request.headers, now)
     }
 
     /// Makes a request, which was the client's, ask whether the entry still holds. What the client has is not asked about: his
@@ -96,6 +106,22 @@ impl Stale {
         Some(answer(request, &held, now, Some(forwarded(self.why, what)), self.cache.0.disk.as_ref()))
     }
 
+    /// Takes in the head of a reply that is not a 304, as `Cache::admit` does. If that may not be kept, what the server no longer
+    /// has goes, unless all it says is that it failed.
+    pub fn admit(
+        &self,
+        lead: Lead,
+        request: &request::Parts,
+        reply: &response::Parts,
+        now: SystemTime,
+    ) -> Option<Filling> {
+        let filling = self.cache.admit(lead, request, reply, now);
+        if filling.is_none() && !reply.status.is_server_error() {
+            self.cache.drop_one(&self.held.entry);
+        }
+        filling
+    }
+
     /// Whether a 304 with these headers is about this entry.
     fn is_meant(&self, reply: &HeaderMap) -> bool {
         let weak = |headers: &HeaderMap| {
@@ -111,10 +137,13 @@ impl Stale {
         if let Some(age) = reply.headers.get(AGE) {
             parts.headers.insert(AGE, age.clone());
         }
-        let judged = rules::judge(request, &parts, self.cache.0.settings.ttl, now);
+        // What is kept was not made for this client, and the server says that it holds for him too.
+        let mut asked = request.clone();
+        asked.remove(COOKIE);
+        let judged = rules::judge(&asked, &parts, self.cache.0.settings.ttl, now);
         parts.headers.remove(AGE);
         let freshness = judged.unwrap_or(rules::Freshness { received: now, ..entry.freshness });
-        let renewed = std::sync::Arc::new(entry.renewed(parts.headers, freshness));
+        let renewed = std::sync::Arc::new(entry.renewed(request, parts.headers, freshness));
         match judged {
             Ok(_) => self.cache.renew(&renewed, lead),
             Err(reason) => self.forget(lead, reason),

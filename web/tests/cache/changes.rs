@@ -1,8 +1,9 @@
 //! What becomes of entries: asked about, changed, purged; and of replies that are not what they should be.
 
+use http_body_util::BodyExt;
 use web::cache::{Claim, Count, Forward, Found, NoUrl, Outcome, Stale, Unkept};
 
-use crate::site::{MIB, Site, at, bytes, get, reply, request, settings, word};
+use crate::site::{MIB, Site, at, bytes, futures, get, reply, request, settings, word};
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -60,6 +61,72 @@ fn the_client_s_own_condition_is_looked_at_when_the_entry_is_fresh_again() {
     let answer = stale(&site, &asked, at(5)).freshen(&lead, &asked, &reply(304, &[]), at(5)).unwrap();
 
     assert_eq!(answer.status(), 304);
+}
+
+/// Fails if what the server no longer has goes on being served while it is asked, or when it is down.
+#[test]
+fn what_is_replaced_by_what_is_not_kept_goes_unless_the_server_failed() {
+    let cases: [(&str, u16, &[&str], &str); 6] = [
+        ("GET", 200, &["cache-control: no-store"], "missing"),
+        ("GET", 404, &["cache-control: no-store"], "missing"),
+        ("GET", 302, &[], "missing"),
+        ("HEAD", 200, &[], "missing"),
+        ("GET", 503, &[], "stale"),
+        ("GET", 500, &["cache-control: no-store"], "stale"),
+    ];
+    for (method, status, headers, found) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Some((folder.path().to_owned(), 64 * MIB));
+        let site = Site::open(web::cache::Settings { disk, ..settings(60) });
+        let said = reply(200, &["cache-control: max-age=1, stale-if-error=60", "vary: accept"]);
+        let other = request("GET", "/a", &["accept: other"]);
+        site.fetch(&other, &said, b"other", at(0));
+        site.fetch(&get("/a"), &said, b"body", at(0));
+        let asked = request(method, "/a", &[]);
+        let lead = site.cache.alone(&asked);
+        let filling = stale(&site, &asked, at(5)).admit(lead, &asked, &reply(status, headers), at(5));
+
+        assert!(filling.is_none());
+        assert_eq!(word(&site.look(&get("/a"), at(5))), found, "{method} {status} {headers:?}");
+        assert_eq!(word(&site.look(&other, at(5))), "stale", "another variant stays");
+    }
+}
+
+/// Fails if the entry goes on being for whom it was for, or stays beside itself for others.
+#[test]
+fn a_304_that_names_other_variants_makes_it_one() {
+    for disk in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = disk.then(|| (folder.path().to_owned(), 64 * MIB));
+        let site = Site::open(web::cache::Settings { disk, ..settings(60) });
+        for (target, length) in [("/short", 4), ("/long", 600_000)] {
+            let (german, english) = (
+                request("GET", target, &["accept-language: de"]),
+                request("GET", target, &["accept-language: en"]),
+            );
+            let said = reply(200, &["cache-control: max-age=1", "etag: \"1\""]);
+            site.fetch(&german, &said, &bytes(1, length), at(0));
+            let lead = site.cache.alone(&german);
+            let said = reply(304, &["cache-control: max-age=10", "vary: accept-language"]);
+            stale(&site, &german, at(5)).freshen(&lead, &german, &said, at(5)).unwrap();
+            site.settle();
+
+            assert_eq!(word(&site.look(&english, at(6))), "missing", "{target}");
+            assert!(site.hit(&german, at(6)).body == bytes(1, length));
+            assert_eq!(site.cache.counters().of(Count::Damaged), 0);
+        }
+    }
+}
+
+/// Fails if a 304 to one with a cookie makes what everyone got his own, and drops it.
+#[test]
+fn what_everyone_was_given_is_renewed_for_everyone() {
+    let site = site(&["etag: \"1\""]);
+    let asked = request("GET", "/a", &["cookie: session=alice"]);
+    let lead = site.cache.alone(&asked);
+    stale(&site, &asked, at(70)).freshen(&lead, &asked, &reply(304, &[]), at(70)).unwrap();
+
+    assert_eq!(site.hit(&get("/a"), at(80)).body, "body");
 }
 
 #[test]
@@ -188,15 +255,17 @@ fn what_does_not_end_as_it_should_is_not_kept() {
     site.fetch(&get("/short"), &announced, b"123456789", at(0));
     site.fetch(&get("/long"), &announced, b"12345678901", at(0));
     site.fetch(&get("/twice"), &reply(200, &["content-length: 3", "content-length: 4"]), b"1234", at(0));
+    let both = reply(200, &["content-length: 4", "transfer-encoding: chunked"]);
+    site.fetch(&get("/both"), &both, b"1234", at(0));
     let mut broken = site.admit(&get("/broken"), &reply(200, &[]), at(0)).unwrap();
     broken.push(b"1234");
     drop(broken);
 
-    for target in ["/short", "/long", "/twice", "/broken"] {
+    for target in ["/short", "/long", "/twice", "/both", "/broken"] {
         assert_eq!(word(&site.look(&get(target), at(0))), "missing", "{target}");
     }
     let counters = site.cache.counters();
-    assert_eq!((counters.unkept(Unkept::Truncated), counters.unkept(Unkept::Left)), (3, 1));
+    assert_eq!((counters.unkept(Unkept::Truncated), counters.unkept(Unkept::Left)), (4, 1));
     assert_eq!((counters.of(Count::Stored), counters.memory_bytes), (0, 0));
 }
 
@@ -213,6 +282,25 @@ fn what_is_longer_than_an_entry_may_be_is_given_up_on_the_way() {
     assert!(!filling.is_open());
     assert_eq!(site.cache.counters().memory_bytes, 0);
     assert_eq!(site.cache.counters().unkept(Unkept::TooLarge), 2);
+}
+
+/// Fails if who reads for the cache alone is not told that nothing is kept any more.
+#[test]
+fn a_body_says_whether_it_is_still_being_kept() {
+    let site = Site::open(web::cache::Settings { max_entry_bytes: 100_000, ..settings(60) });
+    for (length, read) in [(90_000, 90_000), (400_000, 120_027)] {
+        let (asked, body) = (get(&format!("/{length}")), bytes(1, length));
+        let filling = site.admit(&asked, &reply(200, &[]), at(0)).unwrap();
+        let mut tee = filling.beside(http_body_util::StreamBody::new(futures(&body)));
+        let mut count = 0;
+        while tee.is_filling()
+            && let Some(frame) = site.runtime.block_on(tee.frame())
+        {
+            count += frame.unwrap().data_ref().unwrap().len();
+        }
+        assert_eq!(count, read);
+    }
+    assert_eq!(site.hit(&get("/90000"), at(1)).body.len(), 90_000);
 }
 
 /// Fails if who waits is not told as soon as it is known.
@@ -251,6 +339,46 @@ fn who_comes_just_after_the_reply_does_not_ask_again() {
         assert!(matches!(site.cache.claim(&wants_better, at(0)), Claim::Lead(_)));
         assert!(matches!(site.cache.claim(&get(target), at(60)), Claim::Lead(_)));
     }
+}
+
+/// Fails if who has a copy of his own, or wants a part, asks beside all others about what is stale.
+#[test]
+fn what_is_stale_is_asked_about_once_whatever_each_has() {
+    let site = site(&["cache-control: max-age=1, public", "etag: \"1\""]);
+    let headers: [&[&str]; 3] = [&["if-none-match: \"1\""], &["range: bytes=1-2"], &[]];
+    let mut all: Vec<_> = headers.iter().map(|headers| request("GET", "/a", headers)).collect();
+    all.push(request("HEAD", "/a", &[]));
+    let first = stale(&site, &all[0], at(5));
+    let Claim::Lead(lead) = first.claim(&all[0], at(5)) else { panic!("nobody leads yet") };
+    let followers = all.iter().map(|asked| match stale(&site, asked, at(5)).claim(asked, at(5)) {
+        Claim::Follow(follower) => follower,
+        Claim::Lead(_) => panic!("{asked:?} asks too"),
+    });
+    let followers: Vec<_> = followers.collect();
+    let known = request("GET", "/a", &["authorization: x"]);
+    assert!(matches!(stale(&site, &known, at(5)).claim(&known, at(5)), Claim::Lead(_)), "for one alone");
+    first.freshen(&lead, &all[0], &reply(304, &["cache-control: max-age=10"]), at(5)).unwrap();
+
+    for (follower, status) in followers.into_iter().zip([304, 206, 200, 200]) {
+        assert_eq!(site.runtime.block_on(follower.wait(LONG)), Outcome::Stored, "{status}");
+    }
+    let statuses = all.iter().map(|asked| site.hit(asked, at(6)).status.as_u16());
+    assert!(statuses.eq([304, 206, 200, 200]));
+}
+
+/// Fails if those who GET are told by a HEAD that nothing can be kept: each would ask for himself.
+#[test]
+fn a_new_reply_to_a_head_leaves_it_to_the_next_to_ask() {
+    let site = site(&["cache-control: max-age=1", "etag: \"1\""]);
+    let asked = request("HEAD", "/a", &[]);
+    let first = stale(&site, &asked, at(5));
+    let Claim::Lead(lead) = first.claim(&asked, at(5)) else { panic!("nobody leads yet") };
+    let Claim::Follow(follower) = stale(&site, &get("/a"), at(5)).claim(&get("/a"), at(5)) else {
+        panic!("it leads")
+    };
+    assert!(first.admit(lead, &asked, &reply(200, &["cache-control: max-age=10"]), at(5)).is_none());
+
+    assert_eq!(site.runtime.block_on(follower.wait(LONG)), Outcome::Failed);
 }
 
 /// Fails if a reply that is for one client is waited for by another.

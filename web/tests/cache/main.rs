@@ -6,6 +6,7 @@ mod answers;
 mod changes;
 mod collapsing;
 mod crowd;
+mod damage;
 mod disk;
 mod kill;
 mod rules;

@@ -1,5 +1,7 @@
 //! RFC 9111 for a shared cache, as a table: a reply, a later request, and what the cache makes of it.
 
+use web::cache::Unkept;
+
 use crate::site::{MIB, Site, at, bytes, get, reply, request, settings, word};
 
 /// The first request, the reply to it, the second request, how many seconds later, and what is found for it.
@@ -200,6 +202,55 @@ fn a_client_may_ask_for_better_or_worse() {
                 0,
                 "stale",
             ),
+        ],
+    );
+}
+
+/// Fails if what is added on the way counts as the client's: the server chose by it, and later requests do not show it.
+#[test]
+fn what_differs_by_what_is_added_on_the_way_is_not_kept() {
+    for name in
+        ["X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "Forwarded", "via", "accept, Via"]
+    {
+        let site = Site::open(settings(60));
+        let said = reply(200, &["cache-control: max-age=9", &format!("vary: {name}")]);
+        assert!(!site.fetch(&get("/a"), &said, b"one client's", at(0)), "{name}");
+        assert_eq!(site.cache.counters().unkept(Unkept::Forbidden), 1, "{name}");
+    }
+}
+
+/// Fails if the ttl is given to what may be for one client, or if that stays without a word of the server's.
+#[test]
+fn the_ttl_is_not_for_replies_that_may_be_for_one_client() {
+    const ALICE: &[&str] = &["cookie: session=alice"];
+    check(
+        60,
+        &[
+            Case(ALICE, 200, &[], &[], 0, "missing"),
+            Case(ALICE, 404, &[], &[], 0, "missing"),
+            Case(ALICE, 200, &["etag: \"1\""], &["cache-control: max-stale"], 0, "missing"),
+            Case(ALICE, 200, &["cache-control: stale-if-error=60", "etag: \"1\""], &[], 0, "missing"),
+            Case(ALICE, 200, &["cache-control: max-age=9"], &[], 0, "fresh"),
+            Case(ALICE, 200, &["cache-control: public"], &[], 0, "fresh"),
+            Case(ALICE, 200, &["expires: Wed, 15 Nov 2023 22:13:30 GMT"], &[], 0, "fresh"),
+            Case(&["authorization: x"], 200, &["cache-control: must-revalidate"], &[], 0, "missing"),
+            Case(&[], 200, &[], ALICE, 0, "fresh"),
+        ],
+    );
+}
+
+/// Fails if a line that cannot be read is taken for one that is not there.
+#[test]
+fn a_reply_that_says_what_nobody_can_read_is_not_kept() {
+    check(
+        60,
+        &[
+            Case(&[], 200, &["cache-control: private, x=é"], &[], 0, "missing"),
+            Case(&[], 200, &["cache-control: max-age=9", "cache-control: é"], &[], 0, "missing"),
+            Case(&[], 200, &["vary: cookie, é"], &[], 0, "missing"),
+            Case(&[], 200, &["vary: accept-language cookie"], &[], 0, "missing"),
+            Case(&[], 200, &["vary: accept,, cookie,"], &[], 0, "fresh"),
+            Case(&[], 200, &["x: é"], &[], 0, "fresh"),
         ],
     );
 }

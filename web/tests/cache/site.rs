@@ -161,7 +161,7 @@ impl Site {
 }
 
 /// A body in frames of a size that fits nothing else.
-fn futures(
+pub(crate) fn futures(
     body: &[u8],
 ) -> impl futures_util::Stream<Item = Result<http_body::Frame<Bytes>, std::convert::Infallible>> + Unpin {
     let frames: Vec<_> =

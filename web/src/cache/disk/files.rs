@@ -108,65 +108,92 @@ impl Files {
         }
     }
 
-    /// Every entry there is, and what it takes; what is no entry, or not whole, is removed and counted.
-    pub(crate) fn scan(&self) -> io::Result<(Vec<(Entry, u64)>, u64)> {
-        let (mut entries, mut damaged) = (Vec::new(), 0);
+    /// Every entry there is; what is no entry, or not whole, is removed.
+    pub(crate) fn scan(&self) -> io::Result<Scan> {
+        let mut scan = Scan::default();
         for shelf in fs::read_dir(&self.directory)?.flatten().filter(|shelf| shelf.path().is_dir()) {
             let mut paths: Vec<_> = fs::read_dir(shelf.path())?.flatten().map(|file| file.path()).collect();
             // Heads before bodies: a body goes with a head that is found damaged.
             paths.sort_by(|one, other| other.extension().cmp(&one.extension()));
             for path in paths {
                 match self.look(&path) {
-                    Look::Entry(found) => entries.push(*found),
+                    Look::Entry(found) => scan.entries.push(*found),
+                    Look::Unread(id) => scan.unread.push(id),
                     Look::Body => {}
                     Look::Nothing => {
-                        damaged += u64::from(path.extension() == Some(OsStr::new("head")));
+                        scan.damaged += u64::from(path.extension() == Some(OsStr::new("head")));
                         let _ = fs::remove_file(&path);
                     }
                 }
             }
         }
-        Ok((entries, damaged))
+        Ok(scan)
     }
 
     fn look(&self, path: &Path) -> Look {
         let id = path.file_stem().and_then(OsStr::to_str).filter(|stem| stem.len() == 16);
         let Some(id) = id.and_then(|stem| u64::from_str_radix(stem, 16).ok()) else { return Look::Nothing };
         match path.extension().and_then(OsStr::to_str) {
-            Some("head") if self.path(id, "head") == *path => {
-                self.look_at_head(id, path).map_or(Look::Nothing, |found| Look::Entry(Box::new(found)))
-            }
-            Some("body") if self.path(id, "head").exists() => Look::Body,
+            Some("head") if self.path(id, "head") == *path => match self.look_at_head(id, path) {
+                Ok(found) => Look::Entry(Box::new(found)),
+                Err(error) if is_damage(&error) => Look::Nothing,
+                Err(_) => Look::Unread(id),
+            },
+            // A head that cannot be read is there all the same.
+            Some("body") if self.path(id, "head").symlink_metadata().is_ok() => Look::Body,
             _ => Look::Nothing,
         }
     }
 
-    fn look_at_head(&self, id: u64, path: &Path) -> Option<(Entry, u64)> {
-        let file = File::open(path).ok()?;
-        let length = file.metadata().ok()?.len();
+    fn look_at_head(&self, id: u64, path: &Path) -> io::Result<(Entry, u64)> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
         let mut begin = vec![0; length.min(BLOCK) as usize];
-        file.read_exact_at(&mut begin, 0).ok()?;
-        let head = PREFACE + record::head_length(&begin)?;
+        file.read_exact_at(&mut begin, 0)?;
+        let head = PREFACE + record::head_length(&begin).ok_or_else(damaged)?;
         if head > begin.len() {
             begin = vec![0; length.min(head as u64) as usize];
-            file.read_exact_at(&mut begin, 0).ok()?;
+            file.read_exact_at(&mut begin, 0)?;
         }
-        let entry = record::decode_head(id, &begin)?;
+        let entry = record::decode_head(id, &begin).ok_or_else(damaged)?;
         let is_long = matches!(entry.content, Content::File(_));
         let rest = if is_long { 0 } else { entry.length };
-        let is_whole = length == head as u64 + rest && (!is_long || self.open_body(id, entry.length).is_ok());
+        if length != head as u64 + rest {
+            return Err(damaged());
+        }
+        if is_long {
+            self.open_body(id, entry.length)?;
+        }
         let bytes = blocks(length) + if is_long { blocks(entry.length) } else { 0 };
-        is_whole.then_some((entry, bytes))
+        Ok((entry, bytes))
     }
+}
+
+/// What is in a directory when it is opened.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// With what each takes.
+    pub entries: Vec<(Entry, u64)>,
+    /// Heads that were removed.
+    pub damaged: u64,
+    /// Heads that are left, because it is the reading that failed.
+    pub unread: Vec<u64>,
 }
 
 enum Look {
     Entry(Box<(Entry, u64)>),
+    Unread(u64),
     Body,
     Nothing,
 }
 
-fn damaged() -> io::Error {
+/// Whether an error at reading says that the files are not what was written. Others pass: too many open files, too little memory.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
+}
+
+pub(crate) fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a kept entry is damaged")
 }
 

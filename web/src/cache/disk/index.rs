@@ -62,8 +62,12 @@ pub(crate) struct Index {
     resources: BTreeMap<Key, Vec<Arc<Place>>>,
     order: VecDeque<Arc<Place>>,
     count: usize,
+    /// Entries that could not be read at the start, though nothing says that they are damaged.
+    pub unread: Vec<u64>,
     /// Of all places, and of what is being written without a place.
     pub bytes: u64,
+    /// Of what is being written without a place.
+    pub coming: u64,
 }
 
 impl Index {
@@ -83,6 +87,17 @@ impl Index {
         self.resources.get(key).is_some_and(|variants| variants.iter().any(|place| place.id == id))
     }
 
+    /// Whether this very entry is there, and was not renewed since.
+    pub(crate) fn holds_as_it_is(&self, entry: &Entry) -> bool {
+        let variants = self.resources.get(&entry.key);
+        variants.into_iter().flatten().any(|place| place.id == entry.id && place.freshness == entry.freshness)
+    }
+
+    /// Whether this very entry is there, for the same requests.
+    pub(crate) fn finds(&self, place: &Place) -> bool {
+        self.same(&place.key, &place.selection) == Some(place.id)
+    }
+
     /// The entry that is for the same requests.
     pub(crate) fn same(&self, key: &Key, selection: &Selection) -> Option<u64> {
         self.resources.get(key)?.iter().find(|place| place.selection == *selection).map(|place| place.id)
@@ -96,7 +111,7 @@ impl Index {
     /// Adds a place; says which it replaces.
     pub(crate) fn add(&mut self, place: Arc<Place>) -> Vec<Arc<Place>> {
         let variants = self.resources.entry(place.key.clone()).or_default();
-        let is_same = |known: &Arc<Place>| known.selection == place.selection;
+        let is_same = |known: &Arc<Place>| known.selection == place.selection || known.id == place.id;
         let mut gone: Vec<_> = variants.extract_if(.., |known| is_same(known)).collect();
         if variants.len() >= VARIANTS {
             gone.push(variants.remove(0));

@@ -5,13 +5,14 @@
 
 mod files;
 mod index;
+mod jobs;
 mod record;
 mod writing;
 
 use std::{
     collections::HashMap,
     fs::File,
-    io,
+    io, mem,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,15 +24,15 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::watch,
     task::JoinHandle,
 };
 use tracing::{info, warn};
 
 pub(crate) use self::writing::Writing;
 use self::{
-    files::Files,
+    files::{Files, Scan},
     index::{Index, Place},
+    jobs::Jobs,
 };
 use super::{
     counters::{Count, Tallies, Unkept},
@@ -57,8 +58,8 @@ struct Inner {
     tallies: Arc<Tallies>,
     /// Bytes of short entries that are not written yet.
     pending: AtomicU64,
-    /// Jobs that change files and are not done.
-    jobs: Arc<watch::Sender<usize>>,
+    /// Those that change files.
+    jobs: Jobs,
     is_failing: AtomicBool,
     /// Taken when the cache is closed.
     threads: Option<Runtime>,
@@ -87,7 +88,7 @@ impl Disk {
             index: Mutex::default(),
             tallies,
             pending: AtomicU64::new(0),
-            jobs: Arc::new(watch::Sender::new(0)),
+            jobs: Jobs::default(),
             is_failing: AtomicBool::new(false),
             threads: Some(threads),
             _lock: lock,
@@ -98,7 +99,7 @@ impl Disk {
 
     /// Fills the index from the files. Of two entries for the same requests, which a kill may leave, the newer counts.
     fn recall(&self) -> io::Result<()> {
-        let (mut found, damaged) = self.0.files.scan()?;
+        let Scan { entries: mut found, damaged, unread } = self.0.files.scan()?;
         self.0.tallies.add(Count::Damaged, damaged);
         found.sort_by_key(|(entry, _)| entry.freshness.received);
         let mut gone = Vec::new();
@@ -108,10 +109,14 @@ impl Disk {
             gone.extend(index.add(Arc::new(Place::of(&entry, bytes, is_long, true))));
         }
         gone.extend(index.shrink(self.0.limit));
-        let (entries, bytes) = (index.count(), index.bytes);
+        let (entries, bytes, unread_heads) = (index.count(), index.bytes, unread.len());
+        index.unread = unread;
         drop(index);
         self.remove(gone);
         let directory = self.0.files.directory().display();
+        if unread_heads > 0 {
+            warn!(%directory, unread_heads, "some of the cache's files cannot be read; leaving them");
+        }
         info!(%directory, entries, bytes, damaged, "opened the cache's directory");
         Ok(())
     }
@@ -130,20 +135,18 @@ impl Disk {
 
     /// Runs something that changes files; `settle` waits for it.
     fn job(&self, work: impl FnOnce(&Self) + Send + 'static) {
-        self.0.jobs.send_modify(|jobs| *jobs += 1);
-        let (disk, jobs) = (self.clone(), self.0.jobs.clone());
+        let (disk, job) = (self.clone(), self.0.jobs.begin());
         self.threads().spawn_blocking(move || {
             work(&disk);
             // First, so that who has waited and closes the cache has closed it.
             drop(disk);
-            jobs.send_modify(|jobs| *jobs -= 1);
+            drop(job);
         });
     }
 
-    /// Waits until everything that was begun is on disk, or gone from it.
+    /// Waits until everything that has been begun by now is on disk, or gone from it.
     pub(crate) async fn settle(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.0.jobs.subscribe().wait_for(|jobs| *jobs == 0).await;
+        self.0.jobs.settle().await;
     }
 
     /// Bytes that are taken.
@@ -168,27 +171,33 @@ impl Disk {
         self.index().holds(&entry.key, entry.id)
     }
 
-    /// Reads an entry; none if it is damaged, and then it is dropped.
+    /// Whether this very entry is kept, and was not renewed since it was read.
+    pub(crate) fn holds_as_it_is(&self, entry: &Entry) -> bool {
+        self.index().holds_as_it_is(entry)
+    }
+
+    /// Reads an entry; none if it cannot be read. If it is damaged, it is dropped.
     pub(crate) fn load(&self, place: &Arc<Place>) -> JoinHandle<Option<Held>> {
         let (disk, place) = (self.clone(), place.clone());
         self.threads().spawn_blocking(move || {
-            let held = disk.0.files.load(place.id, &place.used).ok();
             // Names of files are no proof: what is inside says whose it is.
-            let held =
-                held.filter(|held| held.entry.key == place.key && held.entry.selection == place.selection);
-            if held.is_none() && !place.is_dropped.load(Relaxed) {
+            let is_meant =
+                |held: &Held| held.entry.key == place.key && held.entry.selection == place.selection;
+            let held = disk.0.files.load(place.id, &place.used);
+            let held = held.and_then(|held| if is_meant(&held) { Ok(held) } else { Err(files::damaged()) });
+            if held.as_ref().is_err_and(files::is_damage) && !place.is_dropped.load(Relaxed) {
                 disk.give_up(&place.key, place.id);
             }
-            held
+            held.ok()
         })
     }
 
-    /// Reads a segment of a long body; an error if it is damaged, and then the entry is dropped.
+    /// Reads a segment of a long body. If it is damaged, the entry is dropped.
     pub(crate) fn read(&self, held: &Held, index: usize) -> JoinHandle<io::Result<Bytes>> {
         let (disk, held) = (self.clone(), held.clone());
         self.threads().spawn_blocking(move || {
             let segment = files::read_segment(&held, index);
-            if segment.is_err() {
+            if segment.as_ref().is_err_and(files::is_damage) {
                 disk.give_up(&held.entry.key, held.entry.id);
             }
             segment
@@ -204,9 +213,9 @@ impl Disk {
         }
     }
 
-    /// Removes the file of a long body that is not to be kept after all.
-    pub(crate) fn discard(&self, id: u64) {
-        self.job(move |disk| disk.0.files.remove(id, true));
+    /// Removes the files of a long entry that is not to be kept after all. Waits: not for shards.
+    pub(crate) fn discard_now(&self, id: u64) {
+        self.0.files.remove(id, true);
     }
 
     /// Writes the head of a long entry, whose body is in its file. Waits: not for shards.
@@ -214,7 +223,7 @@ impl Disk {
         let written = self.0.files.write_head(entry);
         self.tell(written.as_ref().err());
         if written.is_err() {
-            self.discard(entry.id);
+            self.discard_now(entry.id);
         }
         written.map(drop)
     }
@@ -245,8 +254,8 @@ impl Disk {
     /// Puts a place into the index, and drops what it replaces and what has to make room.
     fn enter(&self, mut place: Place) -> Arc<Place> {
         let mut index = self.index();
-        // An entry that is said to hold goes on being found while its head is written anew.
-        *place.is_ready.get_mut() |= index.holds(&place.key, place.id);
+        // An entry that is said to hold goes on being found while its head is written anew, unless that says for whom it is.
+        *place.is_ready.get_mut() |= index.finds(&place);
         let place = Arc::new(place);
         // Room first: where all others were asked for, the newcomer would be the first to go.
         let evicted = index.shrink(self.0.limit.saturating_sub(place.bytes));
@@ -262,8 +271,8 @@ impl Disk {
     /// What is no longer right because of `entry`, which there is no room for.
     fn replaced(&self, entry: &Entry) -> Vec<Arc<Place>> {
         let mut index = self.index();
-        let old = index.same(&entry.key, &entry.selection);
-        old.and_then(|id| index.remove(&entry.key, id)).into_iter().collect()
+        let old = index.same(&entry.key, &entry.selection).into_iter().chain([entry.id]);
+        old.filter_map(|id| index.remove(&entry.key, id)).collect()
     }
 
     fn write(&self, entry: &Entry, place: &Arc<Place>) {
@@ -308,32 +317,58 @@ impl Disk {
         }
     }
 
-    /// Counts bytes that are being written, and makes room for them.
-    fn reserve(&self, bytes: u64) {
+    /// Counts bytes that are being written, and makes room for them. False if bodies on their way would have more than half of it.
+    fn reserve(&self, bytes: u64) -> bool {
         let mut index = self.index();
+        if index.coming + bytes > self.0.limit / 2 {
+            return false;
+        }
+        index.coming += bytes;
         index.bytes += bytes;
         let evicted = index.shrink(self.0.limit);
         drop(index);
         self.0.tallies.add(Count::EvictedFromDisk, evicted.len() as u64);
         self.remove(evicted);
+        true
     }
 
     /// Bytes that were being written are counted with their entry now, or are no more.
     fn release(&self, bytes: u64) {
-        self.index().bytes -= bytes;
+        let mut index = self.index();
+        index.coming -= bytes;
+        index.bytes -= bytes;
+    }
+
+    /// What could not be read may be what is dropped.
+    fn remove_unread(&self, unread: Vec<u64>) {
+        if !unread.is_empty() {
+            self.job(move |disk| unread.iter().for_each(|id| disk.0.files.remove(*id, true)));
+        }
+    }
+
+    /// Drops one entry, if it is there.
+    pub(crate) fn drop_one(&self, entry: &Entry) {
+        let place = self.index().remove(&entry.key, entry.id);
+        self.remove(place.into_iter().collect());
     }
 
     /// Drops all variants of `key`; says how many there were.
     pub(crate) fn drop_all(&self, key: &str) -> usize {
-        let gone = self.index().remove_all(key);
+        let mut index = self.index();
+        let (gone, unread) = (index.remove_all(key), mem::take(&mut index.unread));
+        drop(index);
         let count = gone.len();
         self.remove(gone);
+        self.remove_unread(unread);
         count
     }
 
     /// Drops everything whose key begins with `prefix`; says which keys, with how many variants.
     pub(crate) fn drop_beginning_with(&self, prefix: &str) -> HashMap<Key, usize> {
-        let keys = self.index().beginning_with(prefix);
+        let mut index = self.index();
+        let (keys, unread) = (index.beginning_with(prefix), mem::take(&mut index.unread));
+        drop(index);
+        self.remove_unread(unread);
         keys.into_iter().map(|key| (key.clone(), self.drop_all(key.as_str()))).collect()
     }
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::{Disk, record::checksum};
+use crate::cache::counters::Unkept;
 
 /// A file that grows.
 #[derive(Debug, Default)]
@@ -70,28 +71,35 @@ impl Writing {
         Poll::Ready(written.map(|growing| self.state = State::Idle(growing)))
     }
 
-    /// Writes a segment. Only when ready; false if it is not, or has failed.
-    pub(crate) fn append(&mut self, segment: Bytes) -> bool {
-        let State::Idle(growing) = std::mem::replace(&mut self.state, State::Over) else { return false };
-        self.reserve(segment.len() as u64);
+    /// Writes a segment. Only when ready; says why if there is no room, or an earlier one failed.
+    pub(crate) fn append(&mut self, segment: Bytes) -> Result<(), Unkept> {
+        self.reserve(segment.len() as u64)?;
+        let State::Idle(growing) = std::mem::replace(&mut self.state, State::Over) else {
+            return Err(Unkept::Disk);
+        };
         let (disk, id) = (self.disk.clone(), self.id);
         let job = self.disk.threads().spawn_blocking(move || growing.append(&disk, id, &segment));
         self.state = State::Busy(job);
-        true
+        Ok(())
     }
 
-    fn reserve(&mut self, bytes: u64) {
+    fn reserve(&mut self, bytes: u64) -> Result<(), Unkept> {
+        if !self.disk.reserve(bytes) {
+            return Err(Unkept::Busy);
+        }
         self.reserved += bytes;
-        self.disk.reserve(bytes);
+        Ok(())
     }
 
-    /// Writes what is left, and then says what came of it, from another thread: the checksums.
+    /// Writes what is left, and then says what came of it, from another thread: the checksums. Says at once if there is no room.
     pub(crate) fn finish(
         mut self,
         rest: Vec<Bytes>,
-        then: impl FnOnce(io::Result<Vec<u64>>) + Send + 'static,
+        then: impl FnOnce(Result<Vec<u64>, Unkept>) + Send + 'static,
     ) {
-        self.reserve(rest.iter().map(|segment| segment.len() as u64).sum());
+        if let Err(reason) = self.reserve(rest.iter().map(|segment| segment.len() as u64).sum()) {
+            return then(Err(reason));
+        }
         self.disk.clone().job(move |disk| {
             let id = self.id;
             let append = |growing: Growing, segment: &Bytes| growing.append(disk, id, segment);
@@ -100,7 +108,7 @@ impl Writing {
             if grown.is_ok() {
                 self.hand_over();
             }
-            then(grown.map(|growing| growing.sums));
+            then(grown.map(|growing| growing.sums).map_err(|_| Unkept::Disk));
         });
     }
 
