@@ -8,7 +8,7 @@ use web::cache::{Cache, Claim, Count, Found, Settings};
 
 use crate::site::{MIB, at, bytes, get, reply, request, settings};
 
-const TARGETS: u64 = 12;
+const TARGETS: u64 = 40;
 
 /// What version `version` of anything is; some are longer than a segment.
 fn content(pool: &[u8], version: u64) -> &[u8] {
