@@ -4,7 +4,6 @@
 //! long a body is, and how long nothing comes.
 
 use std::{
-    cell::{Cell, RefCell},
     future::poll_fn,
     io,
     pin::Pin,
@@ -18,63 +17,17 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use proto::id::ServerIndex;
-use tokio::{sync::oneshot, task::AbortHandle, time::Sleep};
+use tokio::time::Sleep;
 
 use crate::{
     account::Account,
     answer::Refusal,
     cache::{self, Tee},
     mirror::Gathering,
+    progress::Progress,
     upstream::Lease,
     watch::Part,
 };
-
-/// What is known of a request's body while it is passed on.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// Pieces that were passed on.
-    pub(crate) pieces: Cell<u64>,
-    /// Some of it has not been read.
-    pub(crate) is_partial: Cell<bool>,
-    /// What was wrong with it.
-    pub(crate) fault: Cell<Option<Refusal>>,
-    /// What drives the connection that it is sent over.
-    connection: RefCell<Option<AbortHandle>>,
-    /// Who waits for that.
-    to_tell: RefCell<Option<oneshot::Sender<()>>>,
-}
-
-impl Progress {
-    /// The request is being sent to a server.
-    pub(crate) fn note_sent(&self, connection: &AbortHandle) {
-        self.connection.replace(Some(connection.clone()));
-        if let Some(waiting) = self.to_tell.borrow_mut().take() {
-            // Whoever waited may have left.
-            let _ = waiting.send(());
-        }
-    }
-
-    pub(crate) fn is_sent(&self) -> bool {
-        self.connection.borrow().is_some()
-    }
-
-    /// It was not sent after all, or the connection is no longer its own.
-    pub(crate) fn forget(&self) {
-        self.connection.take();
-    }
-
-    /// Resets the connection that it was sent over.
-    pub(crate) fn abort(&self) {
-        self.connection.borrow().iter().for_each(AbortHandle::abort);
-    }
-
-    /// Tells when it is being sent.
-    pub(crate) fn sent(&self) -> oneshot::Receiver<()> {
-        let (waiting, sent) = oneshot::channel();
-        self.to_tell.replace(Some(waiting));
-        sent
-    }
-}
 
 /// A body on its way to a server.
 pub(crate) enum Outgoing {

@@ -16,12 +16,13 @@ use tokio::task::spawn_local;
 
 use crate::{
     answer::Refusal,
-    body::{Download, Outgoing, Progress, Source},
+    body::{Download, Outgoing, Source},
     cache::{CACHE_STATUS, Cache, Claim, Forward, Forwarded, Found, Lead, Outcome, Stale, forwarded},
     forwarding,
     front::{Front, Servers},
     heads::{Heads, verdict},
     mirror,
+    progress::Progress,
     watch::Part,
 };
 

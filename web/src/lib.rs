@@ -6,7 +6,7 @@
 //! Reading order: `site` (what the shards of a process share), `front` (one shard), `client` (a connection),
 //! `exchange`
 //! (one request, from first to last) with `heads` (what may be understood in two ways) and `forwarding` (what of a head is
-//! passed on), `cache`, `upstream` (a request at a server) with `places`, `pool` and `turn`, `mirror` (copies for secondaries), `body`, `watch`
+//! passed on), `cache`, `upstream` (a request at a server) with `places`, `pool` and `turn`, `mirror` (copies for secondaries), `body`, `progress`, `watch`
 //! (how long a client is silent), `answer` (replies of our own), `account`, `access_log` and
 //! `counters`, `health`.
 
@@ -25,6 +25,7 @@ mod health;
 mod mirror;
 pub mod places;
 mod pool;
+mod progress;
 mod site;
 mod turn;
 mod upstream;

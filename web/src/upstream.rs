@@ -16,12 +16,13 @@ use tokio::{
 
 use crate::{
     answer::Refusal,
-    body::{Outgoing, Progress},
+    body::Outgoing,
     counters::Counters,
     front::Servers,
     mirror::{Body, Gathered, gather},
     places::Place,
     pool::{Connection, Pool},
+    progress::Progress,
     site::Site,
     turn::Turn,
 };

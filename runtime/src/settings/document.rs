@@ -115,8 +115,19 @@ mod tests {
     }
 
     fn template_http_in_full() -> String {
-        let full = template_http().replace("# cache_disk = ", "cache_disk = ");
-        full.replace("# health_interval = ", "health_interval = ")
+        const SHOWN: [&str; 8] = [
+            "cache_disk",
+            "health_interval",
+            "mirror_methods",
+            "mirror_body",
+            "mirror_copies",
+            "mirror_timeout",
+            "compare_headers",
+            "ignore_json",
+        ];
+        SHOWN.iter().fold(template_http().to_owned(), |full, key| {
+            full.replace(&format!("# {key} = "), &format!("{key} = "))
+        })
     }
 
     /// The keys that a template leaves to their defaults.

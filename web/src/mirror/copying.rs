@@ -24,8 +24,9 @@ use super::{
     telling::{self, Divergence},
 };
 use crate::{
-    body::{Outgoing, Progress},
+    body::Outgoing,
     front::{Front, Servers},
+    progress::Progress,
 };
 
 /// A request that has copies, until the primary answers it.
