@@ -3,9 +3,12 @@
 //! Owns both and lends them to each other for the length of one input (`turn`). It decides nothing: who is accepted,
 //! what is read on and what is closed, the machine says.
 
+mod streams;
+
 use std::{
     cell::{Cell, RefCell},
-    io::{self, IoSlice},
+    io,
+    net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
@@ -43,7 +46,6 @@ use crate::{
     places::Places,
     settings::machine,
     shell::Hands,
-    stream::Pipe,
     visitors::{AtDoor, Visitor, Visitors},
     web::{RouteFront, Servers},
 };
@@ -140,7 +142,10 @@ impl Shard {
             let listening = match listener {
                 Listener::Tcp(listener) => {
                     let listener = TcpListener::from_std(listener)?;
-                    tasks.spawn_local(async move { shard.accept(route, listener).await })
+                    tasks.spawn_local(async move {
+                        let admit = |stream, _| shard.admit(route, stream);
+                        shard.accept(listener, admit).await;
+                    })
                 }
                 Listener::Udp(socket) => {
                     let door = Rc::new(Door::new(socket)?);
@@ -156,7 +161,10 @@ impl Shard {
                     );
                     self.fronts.borrow_mut().push((index, Rc::clone(&front)));
                     tasks.spawn_local(Rc::clone(&front).tend());
-                    tasks.spawn_local(async move { shard.welcome(front, listener).await })
+                    tasks.spawn_local(async move {
+                        let welcome = |stream, client| front.welcome(stream, client);
+                        shard.accept(listener, welcome).await;
+                    })
                 }
             };
             self.listeners.borrow_mut().push(listening);
@@ -263,25 +271,11 @@ impl Shard {
         }
     }
 
-    async fn accept(self: Rc<Self>, route: RouteIndex, listener: TcpListener) {
+    /// Hands every connection to `admit`, with who it is of.
+    async fn accept(&self, listener: TcpListener, admit: impl Fn(TcpStream, SocketAddr)) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => self.admit(route, stream),
-                Err(error) => {
-                    self.tell_not_accepted(&error);
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Clients of a route of `http://`.
-    async fn welcome(self: Rc<Self>, front: RouteFront, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, client)) => {
-                    front.welcome(stream, client);
-                }
+                Ok((stream, from)) => admit(stream, from),
                 Err(error) => {
                     self.tell_not_accepted(&error);
                     sleep(ACCEPT_PAUSE).await;
@@ -366,40 +360,6 @@ impl Shard {
                 hands.sources.insert(session, Endpoint::open(stream, session.0, false, Rc::clone(self)));
             }
         });
-    }
-}
-
-/// What streams bring: sources that are this process.
-impl Shard {
-    /// `None`: it is turned away.
-    pub(crate) fn admit_stream(&self, route: RouteIndex, pipe: &Rc<Pipe>) -> Option<SessionId> {
-        self.turn(|machine, now, hands| {
-            let session = machine.on_source(route, now, hands)?;
-            hands.streams.insert(session, Rc::clone(pipe));
-            Some(session)
-        })
-    }
-
-    /// Takes at most `limit` bytes of them; how many.
-    pub(crate) fn on_stream_bytes(&self, session: SessionId, slices: &[IoSlice<'_>], limit: usize) -> usize {
-        let bytes = self.buffer.gather(slices, limit);
-        let length = bytes.len();
-        self.turn(|machine, now, hands| machine.on_source_bytes(session, bytes, now, hands));
-        length
-    }
-
-    pub(crate) fn on_stream_fin(&self, session: SessionId) {
-        self.turn(|machine, now, hands| machine.on_source_fin(session, now, hands));
-    }
-
-    /// It has room for what it refused.
-    pub(crate) fn on_stream_room(&self, session: SessionId) {
-        self.turn(|machine, now, hands| machine.on_source_writable(session, now, hands));
-    }
-
-    /// Nobody holds it any more.
-    pub(crate) fn on_stream_dropped(&self, session: SessionId) {
-        self.turn(|machine, now, hands| machine.on_source_reset(session, now, hands));
     }
 }
 

@@ -99,10 +99,12 @@ impl Upload {
         // Behind trailers nobody asks for more.
         let is_last = piece.as_ref().is_none_or(|piece| piece.as_ref().is_ok_and(Frame::is_trailers));
         self.progress.is_partial.set(!(is_last || self.incoming.is_end_stream()));
-        if is_last && let Some(gathering) = &mut self.gathering {
-            gathering.finish();
-        }
-        let Some(piece) = piece else { return Poll::Ready(None) };
+        let Some(piece) = piece else {
+            if let Some(gathering) = &mut self.gathering {
+                gathering.finish();
+            }
+            return Poll::Ready(None);
+        };
         let piece = piece.map_err(|error| {
             self.progress.fault.set(Some(Refusal::Malformed));
             io::Error::other(error)
