@@ -40,6 +40,9 @@ enum Command {
     /// Run the stats-node: it adds up what every node counts, and shows it
     #[command(after_help = examples::STATS_NODE)]
     StatsNode(stats_node::Args),
+    /// Chat: in a room, with one other, or in a mesh without a server
+    #[command(after_help = examples::CHAT)]
+    Chat(chat::Args),
     Top(top::Args),
     Check(check::Args),
     Init(init::Args),
@@ -54,6 +57,7 @@ impl Command {
             Self::Ingress(args) => ingress::run(&args),
             Self::Fanout(args) => fanout::run(&args),
             Self::StatsNode(args) => stats_node::run(&args),
+            Self::Chat(args) => chat::run(&args),
             Self::Top(args) => top::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Init(args) => init::run(&args),

@@ -48,3 +48,17 @@ Examples:
 
   For nodes on other machines:
     pegloom stats-node --bind tcp://10.0.0.9:7200 --http 10.0.0.9:8088";
+
+pub(crate) const CHAT: &str = "\
+Examples:
+  A room, and somebody in it:
+    pegloom chat room --port 9999 --ip all --name chatroom-server
+    pegloom chat client --port 9999 --ip localhost --name 'John Doe'
+
+  Two, with nobody between them:
+    pegloom chat p2p --name a --port 8888 --ip all --server
+    pegloom chat p2p --name b --port 8888 --ip localhost
+
+  Without a server; one known peer is enough to meet all:
+    pegloom chat mesh --name a --port 7001
+    pegloom chat mesh --name b --port 7002 --peer localhost:7001";

@@ -1,0 +1,17 @@
+//! Chat on the fabric's sockets: a room, a line between two, and a mesh without a server.
+//!
+//! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
+//! types). `wire` has what goes between processes.
+
+mod command;
+mod line;
+mod name;
+mod text;
+mod typed;
+pub mod wire;
+
+pub use command::{Args, run};
+pub use line::{How, Line, Said, Tone};
+pub use name::{BadName, Name};
+pub use text::{BadText, Text};
+pub use typed::Typed;

@@ -1,0 +1,55 @@
+//! What a person is shown, before it is known where: on a terminal, or as plain lines.
+
+use crate::{Name, Text};
+
+/// One thing to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Somebody said something.
+    Said(Said),
+    /// What the room, or this program, has to say: "You are now online. 1 online."
+    Told(String),
+    /// The same, when something did not work.
+    Warned(String),
+}
+
+/// Something said, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When, in milliseconds since 1970, by the clock of who kept it.
+    pub at: u64,
+    /// By whom, under the name of that time.
+    pub name: Name,
+    /// What.
+    pub text: Text,
+    /// To whom, and in which manner.
+    pub tone: Tone,
+    /// How it came to be shown now.
+    pub how: How,
+}
+
+/// In which manner something is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// To all.
+    Plain,
+    /// To all, about oneself: "* ann waves".
+    Action,
+    /// To this one alone.
+    Private(Name),
+}
+
+/// How something came to be shown now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// As it was said.
+    Live,
+    /// By this person, so that it is on the screen already where there is an editor.
+    Mine,
+    /// While this person was away.
+    Missed,
+    /// After lines that were said later, because it was long on its way.
+    Late,
+    /// Again, because the history was asked for.
+    Again,
+}
