@@ -6,7 +6,7 @@
 mod command;
 mod line;
 mod name;
-#[expect(dead_code, reason = "the processes that open one are on their way")]
+mod p2p;
 mod terminal;
 mod text;
 mod typed;

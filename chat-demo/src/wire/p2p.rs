@@ -102,9 +102,12 @@ mod tests {
     fn what_is_said_is_read_as_it_was() {
         let name = Name::new("ann").unwrap();
         let hello = Hello { name, session: Session(u64::MAX), of: Some(Session(1)), heard: 3 };
-        for frame in
-            [Frame::Hello(hello), say("¡hola! 🦀"), say(&"x".repeat(Text::MAX_BYTES)), Frame::Beat { heard: 2 }]
-        {
+        for frame in [
+            Frame::Hello(hello),
+            say("¡hola! 🦀"),
+            say(&"x".repeat(Text::MAX_BYTES)),
+            Frame::Beat { heard: 2 },
+        ] {
             assert_eq!(decode(&encode(&frame)).unwrap(), frame);
         }
     }
