@@ -1,8 +1,12 @@
 //! `chat p2p`: two on a line with nobody between, and a third who is told so.
 
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
 use nix::sys::signal::Signal;
+use runtime::{
+    shard::run_local,
+    zeromq::{Context, Pair},
+};
 
 use crate::harness::{Process, eventually};
 
@@ -174,18 +178,18 @@ fn a_script_says_its_lines_and_goes() {
 /// Fails if bytes that are no frames, or no ZeroMQ, harm the line or hold it.
 #[test]
 fn a_stranger_on_the_line_is_harmless_and_does_not_hold_it() {
-    use std::io::Write as _;
     let (a, port) = waiting("a", "0");
     let mut web = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     web.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-    let context = zmq::Context::new();
-    let stranger = context.socket(zmq::PAIR).unwrap();
-    stranger.set_linger(0).unwrap();
-    stranger.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
-    for garbage in [&b""[..], b"{}", b"\x92\x02\xa3bye", b"\x92\x01\xa3bye", &[0xc1; 100_000]] {
-        stranger.send(garbage, 0).unwrap();
-    }
-    stranger.send_multipart(["two", "parts"], 0).unwrap();
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let stranger = run_local(async {
+        let stranger = Pair::connect(&Context::new(), &endpoint).unwrap();
+        for garbage in [&b""[..], b"{}", b"\x92\x02\xa3bye", b"\x92\x01\xa3bye", &[0xc1; 100_000]] {
+            stranger.try_send(garbage.to_vec()).unwrap();
+        }
+        stranger
+    })
+    .unwrap();
     prints(&a, "! What came over the line is not of pegloom; it is left out.");
     drop(stranger);
     let b = eventually_called(&port);

@@ -122,6 +122,12 @@ impl End {
         self.link.next_deadline().min(self.leaves_by.unwrap_or(Instant::NEVER))
     }
 
+    /// What it does to get a connection.
+    #[cfg(test)]
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// What it is called.
     pub(crate) fn name(&self) -> &Name {
         &self.name

@@ -17,6 +17,10 @@ mod link;
 mod news;
 mod outbox;
 mod process;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use end::{Effect, End, Ending, Role};
 pub(crate) use news::News;

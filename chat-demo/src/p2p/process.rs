@@ -39,7 +39,7 @@ Whoever comes third is told that the line is taken, and ends with code 1. Who is
 const DOMAIN: &str = "line";
 /// Frames of the other end that are looked at before anything else has its turn.
 const TURN: usize = 256;
-/// As many frames are left behind at most by a connection that has ended.
+/// A connection that has ended leaves fewer frames behind: no socket of a line keeps so many.
 const LEFT_BEHIND: usize = 10_000;
 /// How many lines are kept for `/history`.
 const HISTORY: usize = 1_000;
