@@ -191,7 +191,6 @@ impl Terminal {
 
     /// Shows what is left, but waits for nobody who does not read, and gives the terminal back as it was.
     pub(crate) async fn close(mut self) {
-        telemetry::divert(None);
         self.backlog.close();
         if !self.shown.is_terminated() {
             // Whatever comes of it, it is over.
@@ -206,6 +205,7 @@ impl Drop for Terminal {
         if self.editor.is_some() {
             telemetry::divert(None);
         }
+        self.backlog.close();
     }
 }
 

@@ -34,6 +34,12 @@ use self::{
 };
 use super::{Heard, Who, backlog::Backlog, completion};
 
+/// About how many bytes are shown between two looks at what was typed.
+const MAX_PART: usize = 16 * 1024;
+
+/// Lines that may wait to be taken; beyond that Enter rings, and the line stays where it is.
+const TYPED_AHEAD: usize = 256;
+
 /// Rings, where something cannot be.
 const BELL: &str = "\x07";
 
@@ -68,7 +74,7 @@ impl Editor {
         backlog: &Arc<Backlog>,
         who: &Arc<Mutex<Who>>,
     ) -> io::Result<(Self, mpsc::Receiver<Heard>, oneshot::Receiver<()>)> {
-        let (typed, heard) = mpsc::channel(1);
+        let (typed, heard) = mpsc::channel(TYPED_AHEAD);
         let (done, shown) = oneshot::channel();
         let desk = Desk {
             buffer: Buffer::default(),
@@ -160,11 +166,24 @@ fn obey(desk: &Mutex<Desk>, keys: Vec<Key>) -> Step {
 
 fn write(desk: &Mutex<Desk>, backlog: &Backlog) {
     while let Some(words) = backlog.wait() {
-        if lock(desk).redraw(&words).is_err() {
+        if parts(&words).try_for_each(|part| lock(desk).redraw(part)).is_err() {
             backlog.close();
         }
     }
     lock(desk).close();
+}
+
+/// The words in parts that end with a line, at least one, so that whoever types waits for one part and not for all.
+fn parts(words: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(words);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let bytes = all.as_bytes();
+        let end = bytes.get(MAX_PART..).and_then(|late| late.iter().position(|byte| *byte == b'\n'));
+        let (part, left) = all.split_at(end.map_or(all.len(), |end| MAX_PART + end + 1));
+        rest = (!left.is_empty()).then_some(left);
+        Some(part)
+    })
 }
 
 fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
@@ -275,8 +294,10 @@ impl Desk {
     }
 
     fn close(&mut self) {
-        // A screen that is gone needs no erasing.
-        let _ = self.erase();
+        if raw::has_room() {
+            // A screen that is gone needs no erasing.
+            let _ = self.erase();
+        }
         self.is_closed = true;
     }
 
@@ -305,4 +326,21 @@ fn put(words: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(words.as_bytes())?;
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_much_is_shown_in_parts_that_end_with_a_line() {
+        let words: String = (0..10_000).map(|number| format!("{number} ñ\n")).collect();
+
+        let parts: Vec<_> = parts(&words).collect();
+
+        assert!(parts.len() > 5 && parts.iter().all(|part| part.ends_with('\n')));
+        assert!(parts.iter().all(|part| part.len() < MAX_PART + 16));
+        assert_eq!(parts.concat(), words);
+        assert_eq!(super::parts("").collect::<Vec<_>>(), [""]);
+    }
 }

@@ -6,7 +6,10 @@ use std::{
     sync::{Mutex, Once, PoisonError},
 };
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr},
+};
 
 /// Pastes come between brackets from now on.
 const BRACKETS: &[u8] = b"\x1b[?2004h";
@@ -28,12 +31,22 @@ pub(super) fn take() -> io::Result<()> {
     io::stdout().flush()
 }
 
-/// Gives it back as it was. Without effect if it is given back already, or gone.
+/// Gives it back as it was, without waiting for a screen that takes nothing. Without effect if it is given back already,
+/// or gone.
 pub(super) fn give_back() {
     let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-    let mut stdout = io::stdout();
-    let _ = stdout.write_all(NO_BRACKETS).and_then(|()| stdout.flush());
+    if has_room() {
+        // Not through stdout, which whoever is stuck in it has locked.
+        let _ = rustix::io::write(io::stdout(), NO_BRACKETS);
+    }
     let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+}
+
+/// Whether the screen takes anything now.
+pub(super) fn has_room() -> bool {
+    let stdout = io::stdout();
+    let mut look = [PollFd::new(&stdout, PollFlags::OUT)];
+    poll(&mut look, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 fn give_back_at_a_panic() {
