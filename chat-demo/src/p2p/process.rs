@@ -87,7 +87,7 @@ fn quiet(log: &LogArgs) -> LogArgs {
 async fn talk(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let mut line = Socket::open(args).await?;
-    let mut talk = Talk::new(args, Terminal::open(&args.name)?);
+    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color));
     talk.show(&Line::Told(line.said()));
     let ending = loop {
         talk.turn(&mut line).await?;
@@ -266,7 +266,7 @@ impl Talk {
             biased;
             signal = signals.next() => match signal {
                 Signal::Drain => self.end.on_interrupt(self.clock.now()),
-                Signal::Report => debug!(unreadable = self.end.unreadable(), "asked"),
+                Signal::Report => self.tell_counts(),
             },
             () = line.eventful(!is_behind) => {}
             typed = self.terminal.next(), if takes_texts => self.on_typed(typed),
@@ -363,6 +363,11 @@ impl Talk {
             None => "Nobody else is on the line.".to_owned(),
         };
         self.show(&Line::Told(who));
+    }
+
+    fn tell_counts(&mut self) {
+        let words = format!("Frames left out because they made no sense: {}.", self.end.unreadable());
+        self.show(&Line::Told(words));
     }
 
     fn show_history(&mut self, lines: usize) {
