@@ -28,7 +28,7 @@ const NO_LINE: u32 = 3;
 /// What an end wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Send this to the other end. If it is refused, [`End::on_unsent`] is to be told.
+    /// Send this to the other end. If it is refused nothing further is to be sent, and [`End::on_unsent`] to be told.
     Send(Frame),
     /// Close the socket.
     Close,

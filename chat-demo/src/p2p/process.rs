@@ -239,6 +239,8 @@ struct Talk {
     history: VecDeque<Said>,
     /// Whether frames are left for the next turn.
     has_more: bool,
+    /// Whether the socket has refused something: nothing further is sent over this connection.
+    is_refused: bool,
     ending: Option<Ending>,
 }
 
@@ -251,6 +253,7 @@ impl Talk {
             clock: Clock::start(),
             history: VecDeque::new(),
             has_more: false,
+            is_refused: false,
             ending: None,
         }
     }
@@ -289,7 +292,19 @@ impl Talk {
         self.has_more = listens && self.hear(line, TURN).await?;
         self.attend(line);
         self.end.on_time(self.clock.now(), listens);
-        self.carry_out(line).await
+        self.carry_out(line).await?;
+        self.look_back(line).await
+    }
+
+    /// Ends a connection that takes nothing any more, when all that came over it is heard.
+    async fn look_back(&mut self, line: &mut Socket) -> Result<(), Failure> {
+        if self.is_refused {
+            self.hear(line, LEFT_BEHIND).await?;
+            self.is_refused = false;
+            self.end.on_unsent(self.clock.now());
+            self.carry_out(line).await?;
+        }
+        Ok(())
     }
 
     fn on_event(&mut self, event: Event) {
@@ -419,9 +434,7 @@ impl Talk {
     }
 
     fn send(&mut self, line: &Socket, frame: &wire::Frame) {
-        let sent = line.pair.as_ref().is_some_and(|pair| pair.try_send(wire::encode(frame)).is_ok());
-        if !sent {
-            self.end.on_unsent(self.clock.now());
-        }
+        let takes = |pair: &Pair| pair.try_send(wire::encode(frame)).is_ok();
+        self.is_refused = self.is_refused || !line.pair.as_ref().is_some_and(takes);
     }
 }
