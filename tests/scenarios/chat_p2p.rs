@@ -1,6 +1,6 @@
 //! `chat p2p`: two on a line with nobody between, and a third who is told so.
 
-use std::{io::Write as _, path::Path};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
 use runtime::{
@@ -8,7 +8,7 @@ use runtime::{
     zeromq::{Context, Pair},
 };
 
-use crate::harness::{Process, eventually};
+use crate::harness::{Network, Process, eventually, eventually_within};
 
 fn start(args: &[&str]) -> Process {
     Process::start_to_talk_to(&[&["chat", "p2p"], args].concat(), &[], Path::new("/"))
@@ -224,4 +224,58 @@ fn what_cannot_be_waited_on_or_called_is_said_with_what_to_try() {
         let stderr = end.stderr();
         assert!(stderr[0].contains(said) && stderr[1].starts_with("  try: "), "{stderr:?}");
     }
+}
+
+/// What a cut loses is sent again later and later, and who is refused calls on for a while: so long may it take.
+const HEALING: Duration = Duration::from_secs(30);
+
+/// Two on hosts of their own, and a third host; nothing where this machine has none for us.
+fn two_hosts() -> Option<(Network, Process, Process, String, String)> {
+    let network = Network::of(&["a", "b", "c"])?;
+    let at = |host: &str, args: &[&str]| network.host(host).inside(|| start(args));
+    let a = at("a", &["--name", "a", "--port", "0", "--ip", "all", "--server"]);
+    let line = a.prints("where it waits", |line| line.starts_with("* Waiting on tcp://[::]:"));
+    let port = line.rsplit(':').next().unwrap().trim_end_matches('.').to_owned();
+    let ip = network.host("a").address().to_string();
+    let b = at("b", &["--name", "b", "--port", &port, "--ip", &ip]);
+    prints(&a, "* b is on the line.");
+    prints(&b, "* a is on the line.");
+    Some((network, a, b, ip, port))
+}
+
+/// Fails if a cut that no packet tells of goes unnoticed, or costs or repeats a text when it is healed.
+#[test]
+fn a_cut_network_is_noticed_by_both_and_what_was_said_meanwhile_arrives_once_when_it_heals() {
+    let Some((network, a, b, ..)) = two_hosts() else { return };
+    network.cut_off("b");
+    a.say("a in the dark");
+    b.say("b in the dark");
+    prints(&a, "* b is away.");
+    prints(&b, "* a is away.");
+    a.say("still dark");
+    network.heal();
+    eventually_within(HEALING, "they are back", || {
+        count(&a, "* b is back.") + count(&b, "* a is back.") >= 2
+    });
+    prints(&b, "a: still dark");
+    prints(&a, "b: b in the dark");
+    for words in ["a: a in the dark", "a: still dark"] {
+        assert_eq!(count(&b, words), 1, "{:?}", b.stdout());
+    }
+    assert_eq!(count(&a, "b: b in the dark"), 1, "{:?}", a.stdout());
+}
+
+/// Fails if a host that has vanished keeps the line from others, or is not told when it is back that it has lost it.
+#[test]
+fn a_vanished_host_frees_the_line_and_is_told_when_it_is_back_and_another_has_it() {
+    let Some((network, a, b, ip, port)) = two_hosts() else { return };
+    network.cut_off("b");
+    prints(&a, "* b is away.");
+    let c = network.host("c").inside(|| start(&["--name", "c", "--port", &port, "--ip", &ip]));
+    prints(&a, "* c is on the line.");
+    network.heal();
+    assert_eq!(b.exit_code_within(HEALING), Some(1));
+    assert!(b.stderr()[0].ends_with("the line is taken: two others are on it"), "{:?}", b.stderr());
+    c.say("hello");
+    prints(&a, "c: hello");
 }

@@ -66,7 +66,7 @@ impl Event {
 pub(super) fn watch(context: &Context, raw: &zmq::Socket) -> Result<Socket, Error> {
     static WATCHES: AtomicU64 = AtomicU64::new(0);
     let endpoint = format!("inproc://pegloom-watch-{}", WATCHES.fetch_add(1, Ordering::Relaxed));
-    raw.monitor(&endpoint, WATCHED as i32).map_err(Error::open)?;
+    raw.monitor(&endpoint, WATCHED.cast_signed()).map_err(Error::open)?;
     let mut events = context.0.socket(zmq::PAIR).map_err(Error::open)?;
     options::watch(&mut events).map_err(Error::open)?;
     events.connect(&endpoint).map_err(|source| Error::connect(&endpoint, source))?;
