@@ -200,7 +200,7 @@ fn a_stranger_on_the_line_is_harmless_and_does_not_hold_it() {
     let endpoint = format!("tcp://127.0.0.1:{port}");
     let stranger = run_local(async {
         let stranger = Pair::connect(&Context::new(), &endpoint).unwrap();
-        for garbage in [&b""[..], b"{}", b"\x92\x02\xa3bye", b"\x92\x01\xa3bye", &[0xc1; 100_000]] {
+        for garbage in [&b""[..], b"{}", b"\x92\x02\xa3bye", b"\x92\x01\xa3bye", &vec![0xc1; 100_000]] {
             stranger.try_send(garbage.to_vec()).unwrap();
         }
         stranger
