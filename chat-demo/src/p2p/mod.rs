@@ -3,7 +3,7 @@
 //! [`End`] is the machine of one end: what happens to its socket and what is typed goes in, [`Effect`]s come out. It
 //! promises that each text reaches the other end once and in order, over as many connections as that takes, as long as
 //! both processes live. It has a [`Link`](link::Link), which is one connection, and an [`Outbox`](outbox::Outbox).
-//! `process` gives it a socket and a terminal.
+//! `process` gives it a `socket` and a terminal.
 //!
 //! ```text
 //!            hello                    silence, end of the connection
@@ -19,6 +19,7 @@ mod outbox;
 mod process;
 #[cfg(test)]
 mod simulation;
+mod socket;
 #[cfg(test)]
 mod tests;
 

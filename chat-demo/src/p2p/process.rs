@@ -3,7 +3,7 @@
 //! Everything is one task. What the machine decides is carried out before the next thing is told to it, so that nothing
 //! of an old connection is taken for something of the next.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use runtime::{
     clock::{Clock, unix_millis},
@@ -11,12 +11,12 @@ use runtime::{
     shard::run_local,
     signals::{Signal, Signals},
     telemetry::{self, LogArgs, LogLevel},
-    zeromq::{self, Context, Doorkeeper, Event, Pair, Verdict},
+    zeromq::{Event, Pair, Verdict},
 };
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 use tracing::debug;
 
-use super::{Effect, End, Ending, Role};
+use super::{Effect, End, Ending, Role, socket::Socket};
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
     terminal::Terminal,
@@ -35,18 +35,12 @@ Examples:
 Whoever comes third is told that the line is taken, and ends with code 1. Who is away for a while misses nothing.
 /help tells what else can be typed; Ctrl-C, Ctrl-D or the end of the input hang up.";
 
-/// As which domain the line asks its doorkeeper.
-const DOMAIN: &str = "line";
 /// Frames of the other end that are looked at before anything else has its turn.
 const TURN: usize = 256;
 /// A connection that has ended leaves fewer frames behind: no socket of a line keeps so many.
 const LEFT_BEHIND: usize = 10_000;
 /// How many lines are kept for `/history`.
 const HISTORY: usize = 1_000;
-/// How long what was said last may take to leave this process.
-const LINGER: Duration = Duration::from_millis(300);
-/// A port that was just given up is held for a moment, and perhaps by somebody else for longer.
-const REBIND: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
 /// Talk with one other, with nobody between
 #[derive(Clone, Debug, clap::Args)]
@@ -72,6 +66,12 @@ pub(crate) struct Args {
     log: LogArgs,
 }
 
+impl Args {
+    fn role(&self) -> Role {
+        if self.server { Role::Listens } else { Role::Calls }
+    }
+}
+
 /// Runs `pegloom chat p2p`.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(&quiet(&args.log))?;
@@ -86,7 +86,7 @@ fn quiet(log: &LogArgs) -> LogArgs {
 
 async fn talk(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
-    let mut line = Socket::open(args).await?;
+    let mut line = Socket::open(&args.ip, args.port, args.role()).await?;
     let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color));
     talk.show(&Line::Told(line.said()));
     let ending = loop {
@@ -101,133 +101,6 @@ async fn talk(args: &Args) -> Result<Exit, Failure> {
     match ending {
         Ending::Left => Ok(Exit::Clean),
         Ending::Taken => Err(line.taken()),
-    }
-}
-
-/// The socket of an end, which comes and goes.
-struct Socket {
-    context: Context,
-    role: Role,
-    endpoint: String,
-    doorkeeper: Option<Doorkeeper>,
-    pair: Option<Pair>,
-}
-
-impl Socket {
-    async fn open(args: &Args) -> Result<Self, Failure> {
-        let context = Context::new();
-        let (role, endpoint) =
-            if args.server { (Role::Listens, listening(args)) } else { (Role::Calls, calling(args).await?) };
-        let mut socket = Self { context, role, endpoint, doorkeeper: None, pair: None };
-        if role == Role::Listens {
-            let doorkeeper = Doorkeeper::open(&socket.context).map_err(|error| socket.cannot(error))?;
-            socket.doorkeeper = Some(doorkeeper);
-        }
-        let pair = socket.attempt().map_err(|error| socket.cannot(error))?;
-        pair.endpoint().clone_into(&mut socket.endpoint);
-        socket.pair = Some(pair);
-        Ok(socket)
-    }
-
-    /// What it waits for, in words.
-    fn said(&self) -> String {
-        match self.role {
-            Role::Listens => format!("Waiting on {}.", self.endpoint),
-            Role::Calls => format!("Calling {}.", self.endpoint),
-        }
-    }
-
-    fn attempt(&self) -> Result<Pair, zeromq::Error> {
-        match self.role {
-            Role::Listens => Pair::bind(&self.context, &self.endpoint, DOMAIN),
-            Role::Calls => Pair::connect(&self.context, &self.endpoint),
-        }
-    }
-
-    /// Opens it again, on the port it had.
-    async fn reopen(&mut self) -> Result<(), Failure> {
-        let clock = Clock::start();
-        let until = clock.now() + REBIND.1;
-        self.pair = loop {
-            match self.attempt() {
-                Ok(pair) => break Some(pair),
-                Err(error) if clock.now() >= until => return Err(self.cannot(error)),
-                Err(_) => sleep(REBIND.0).await,
-            }
-        };
-        Ok(())
-    }
-
-    fn cannot(&self, error: zeromq::Error) -> Failure {
-        let (what, advice) = match self.role {
-            Role::Listens => {
-                ("wait", "another --port, or 0 for any free one; --ip all, or an address of this machine")
-            }
-            Role::Calls => ("call", "another --ip or --port"),
-        };
-        Failure::cannot(format!("{what} on {}", self.endpoint), error, advice)
-    }
-
-    fn taken(&self) -> Failure {
-        let what = format!("call {}", self.endpoint);
-        Failure::cannot(what, "the line is taken: two others are on it", "later, or another port")
-    }
-
-    /// Has what was said last sent.
-    fn close(&mut self) {
-        self.pair.take().into_iter().for_each(|pair| pair.close(LINGER));
-    }
-
-    /// Returns when something may be there, of what is asked for.
-    async fn eventful(&self, texts_too: bool) {
-        tokio::select! {
-            () = wait(self.pair.as_ref().map(Pair::eventful)) => {}
-            () = wait(self.pair.as_ref().map(Pair::readable)), if texts_too => {}
-            () = wait(self.doorkeeper.as_ref().map(Doorkeeper::knocked)) => {}
-        }
-    }
-}
-
-/// Waits for what is not there for ever.
-async fn wait(something: Option<impl Future<Output = ()>>) {
-    match something {
-        Some(something) => something.await,
-        None => std::future::pending().await,
-    }
-}
-
-fn listening(args: &Args) -> String {
-    let host = match args.ip.as_str() {
-        "all" => "*",
-        "localhost" => "127.0.0.1",
-        ip => ip,
-    };
-    endpoint(host, args.port)
-}
-
-/// A name that nobody knows is told now: libzmq would look for it for ever.
-async fn calling(args: &Args) -> Result<String, Failure> {
-    let host = match args.ip.as_str() {
-        "localhost" => "127.0.0.1",
-        "all" => {
-            let advice = "--server, to wait to be called on every interface, or the --ip of who waits";
-            return Err(Failure::cannot("call all", "one end calls one other", advice).as_usage());
-        }
-        ip => ip,
-    };
-    match tokio::net::lookup_host((host.trim_matches(['[', ']']), args.port)).await {
-        Ok(_) => Ok(endpoint(host, args.port)),
-        Err(error) => {
-            Err(Failure::cannot(format!("call {host}"), error, "the other's --ip as a name or an address"))
-        }
-    }
-}
-
-fn endpoint(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') {
-        format!("tcp://[{host}]:{port}")
-    } else {
-        format!("tcp://{host}:{port}")
     }
 }
 
@@ -246,9 +119,8 @@ struct Talk {
 
 impl Talk {
     fn new(args: &Args, terminal: Terminal) -> Self {
-        let role = if args.server { Role::Listens } else { Role::Calls };
         Self {
-            end: End::new(args.name.clone(), role, fastrand::Rng::new()),
+            end: End::new(args.name.clone(), args.role(), fastrand::Rng::new()),
             terminal,
             clock: Clock::start(),
             history: VecDeque::new(),
