@@ -5,6 +5,8 @@
 
 mod command;
 mod line;
+mod mesh;
+mod meshing;
 mod name;
 #[expect(dead_code, reason = "the processes that open one are on their way")]
 mod terminal;

@@ -4,7 +4,7 @@
 //! `tcp://` alike. A batch is given away with its memory, and copied only where it is short. A link that is dropped loses
 //! what it has not sent.
 
-use std::{fs, io, os::unix::fs::FileTypeExt as _};
+use std::{fs, io, net::IpAddr, os::unix::fs::FileTypeExt as _};
 
 use socket2::{Domain, SockAddr, Type};
 
@@ -43,6 +43,15 @@ impl Router {
         let peer = PeerId::new(&id);
         let batch = self.socket.last_part(&id);
         Some(peer.zip(batch.map(Batch)).ok_or(Malformed { peer }))
+    }
+
+    /// The same, and where it came from: none but over `tcp://`.
+    pub fn try_receive_from(&self) -> Option<Result<(PeerId, Option<IpAddr>, Batch), Malformed>> {
+        let received = self.try_receive()?;
+        Some(received.map(|(peer, mut batch)| {
+            let address = batch.0.gets("Peer-Address").and_then(|address| address.parse::<IpAddr>().ok());
+            (peer, address.map(|address| address.to_canonical()), batch)
+        }))
     }
 
     /// Returns when [`Self::try_receive`] may find something. For one task; may be dropped at any point.
