@@ -242,7 +242,10 @@ impl Mesh {
     fn step(&mut self, step: Step) {
         match step {
             Step::Dial(way, address, attempt) => self.effects.push(Effect::Dial(way, address, attempt)),
-            Step::Greet(way) => self.greet(way, None),
+            Step::Greet(way) => {
+                let author = self.ways.address_of(way).and_then(|address| self.peers.at(address));
+                self.greet(way, author);
+            }
             Step::HangUp(way) => self.effects.push(Effect::HangUp(way)),
         }
     }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use proto::time::Instant;
 
-use super::{delivery::Delivery, ways::WayId};
+use super::{
+    delivery::Delivery,
+    ways::{Address, WayId},
+};
 use crate::{
     Name,
     wire::mesh::{AuthorId, MAX_PEERS},
@@ -107,6 +110,12 @@ impl Peers {
 
     pub(crate) fn remove(&mut self, author: AuthorId) -> Option<Peer> {
         self.peers.remove(&author)
+    }
+
+    /// Who hears at this address: whoever was heard last, of several that say so.
+    pub(crate) fn at(&self, address: &Address) -> Option<AuthorId> {
+        let there = self.iter().filter(|(_, peer)| Address::from(peer.address) == *address);
+        there.max_by_key(|(_, peer)| peer.heard_at).map(|(author, _)| author)
     }
 
     /// The peer, made if there is room for one more.

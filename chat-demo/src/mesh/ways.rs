@@ -26,7 +26,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 /// Between greetings on a way that is not heard yet: at first, and doubling up to the most.
 const GREETING: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// The number of a way, from 1, never used twice.
+/// The number of a way: random, for a peer that tells it may take somebody for one that was at the same address before.
+/// Never 0.
 pub(crate) type WayId = u64;
 
 /// `HOST:PORT`, to connect to.
@@ -50,7 +51,6 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Ways {
     contacts: Vec<Contact>,
-    last: WayId,
     chance: fastrand::Rng,
 }
 
@@ -77,7 +77,7 @@ impl Ways {
     /// The addresses that were given, all to be tried at once.
     pub(crate) fn new(given: Vec<Address>, chance: fastrand::Rng, now: Instant) -> Self {
         let contacts = given.into_iter().map(|address| Contact::new(address, true, now)).collect();
-        Self { contacts, last: 0, chance }
+        Self { contacts, chance }
     }
 
     /// Somebody is said to be there.
@@ -111,6 +111,12 @@ impl Ways {
         contact.state.author()
     }
 
+    /// The address that this way goes to.
+    pub(crate) fn address_of(&self, way: WayId) -> Option<&Address> {
+        let contact = self.contacts.iter().find(|contact| contact.state.way() == Some(way))?;
+        Some(&contact.address)
+    }
+
     /// This way leads there.
     pub(crate) fn found(&mut self, way: WayId, author: AuthorId) {
         if let Some(contact) = self.of(way) {
@@ -136,7 +142,7 @@ impl Ways {
     /// This author is not heard any more: its addresses are tried again, or forgotten if it has left.
     pub(crate) fn lose(&mut self, author: AuthorId, has_left: bool, now: Instant) -> Vec<Step> {
         let mut steps = Vec::new();
-        let Self { contacts, chance, .. } = self;
+        let Self { contacts, chance } = self;
         contacts.retain_mut(|contact| {
             if contact.state.author() != Some(author) {
                 return true;
@@ -152,9 +158,9 @@ impl Ways {
     /// What is due.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<Step> {
         let mut steps = Vec::new();
-        let Self { contacts, last, chance } = self;
+        let Self { contacts, chance } = self;
         for contact in contacts.iter_mut() {
-            contact.expire(last, chance, now, &mut steps);
+            contact.expire(chance, now, &mut steps);
         }
         contacts.retain(|contact| !contact.is_forgotten(now));
         steps
@@ -186,11 +192,10 @@ impl Contact {
         self.state = State::Waiting { until: now + self.backoff.next(chance.u64(..)) };
     }
 
-    fn expire(&mut self, last: &mut WayId, chance: &mut fastrand::Rng, now: Instant, steps: &mut Vec<Step>) {
+    fn expire(&mut self, chance: &mut fastrand::Rng, now: Instant, steps: &mut Vec<Step>) {
         match self.state {
             State::Waiting { until } if until <= now => {
-                *last += 1;
-                let way = *last;
+                let way = chance.u64(1..);
                 steps.push(Step::Dial(way, self.address.clone(), self.attempts));
                 steps.push(Step::Greet(way));
                 self.attempts = self.attempts.wrapping_add(1);
@@ -314,8 +319,9 @@ mod tests {
         let mut ways = ways(&["a:1"]);
         let mut now = at(0);
         let first = ways.expire(now);
-        assert_eq!(first, [Step::Dial(1, "a:1".parse().unwrap(), 0), Step::Greet(1)]);
-        assert_eq!(ways.expire(ways.deadline()), [Step::Greet(1)]);
+        let way = dialled(&first)[0];
+        assert_eq!(first, [Step::Dial(way, "a:1".parse().unwrap(), 0), Step::Greet(way)]);
+        assert_eq!(ways.expire(ways.deadline()), [Step::Greet(way)]);
 
         let end = at(24 * 3600 * 1000);
         let mut dials = 0;
@@ -341,27 +347,27 @@ mod tests {
     #[test]
     fn a_way_that_leads_somewhere_is_left_alone_until_its_author_is_lost() {
         let mut ways = ways(&["a:1"]);
-        ways.expire(at(0));
-        ways.found(1, ANN);
-        assert_eq!((ways.deadline(), ways.author_of(1)), (Instant::NEVER, Some(ANN)));
+        let way = dialled(&ways.expire(at(0)))[0];
+        ways.found(way, ANN);
+        assert_eq!((ways.deadline(), ways.author_of(way)), (Instant::NEVER, Some(ANN)));
 
-        assert_eq!(ways.lose(ANN, false, at(10)), [Step::HangUp(1)]);
+        assert_eq!(ways.lose(ANN, false, at(10)), [Step::HangUp(way)]);
 
-        assert_eq!(next_dial(&mut ways, &mut at(10)), 2);
-        assert_eq!((ways.has(1), ways.has(2)), (false, true));
+        let next = next_dial(&mut ways, &mut at(10));
+        assert_eq!((ways.has(way), ways.has(next)), (false, true));
     }
 
     #[test]
     fn a_second_way_to_one_author_rests_and_one_to_oneself_ends() {
         let mut ways = ways(&["a:1", "b:1", "me:1"]);
-        ways.expire(at(0));
-        ways.found(1, ANN);
+        let made = dialled(&ways.expire(at(0)));
+        ways.found(made[0], ANN);
 
-        assert_eq!(ways.rest(2, ANN), Some(Step::HangUp(2)));
-        assert_eq!(ways.is_own(3), Some(Step::HangUp(3)));
+        assert_eq!(ways.rest(made[1], ANN), Some(Step::HangUp(made[1])));
+        assert_eq!(ways.is_own(made[2]), Some(Step::HangUp(made[2])));
         assert_eq!(ways.deadline(), Instant::NEVER);
 
-        assert_eq!(ways.lose(ANN, true, at(5)), [Step::HangUp(1)]);
+        assert_eq!(ways.lose(ANN, true, at(5)), [Step::HangUp(made[0])]);
         let again = dialled(&ways.expire(at(10_000)));
         assert_eq!(again.len(), 2, "both that were given, and not oneself");
     }
@@ -370,10 +376,10 @@ mod tests {
     fn who_has_left_is_only_called_where_its_address_was_given() {
         let mut ways = ways(&[]);
         ways.call("10.0.0.1:1".parse().unwrap(), at(0));
-        ways.expire(at(0));
-        ways.found(1, ANN);
+        let way = dialled(&ways.expire(at(0)))[0];
+        ways.found(way, ANN);
 
-        assert_eq!(ways.lose(ANN, true, at(1)), [Step::HangUp(1)]);
+        assert_eq!(ways.lose(ANN, true, at(1)), [Step::HangUp(way)]);
         assert_eq!(ways.deadline(), Instant::NEVER);
     }
 

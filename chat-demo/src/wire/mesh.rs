@@ -129,7 +129,7 @@ pub enum Tone {
 pub struct Speaker {
     /// Who.
     pub author: AuthorId,
-    /// By which of its ways, from 1.
+    /// By which of its ways: not 0.
     pub way: u64,
 }
 
