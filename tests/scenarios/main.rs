@@ -9,6 +9,7 @@
 mod harness;
 
 mod asks;
+mod chat_mesh;
 mod cluster;
 mod delivery;
 mod ending;

@@ -34,6 +34,8 @@ pub(crate) struct Delivery {
     sent: Clock,
     in_flight: VecDeque<Sent>,
     bytes: usize,
+    /// It was given all of a history in which so many had been taken.
+    settled: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl Delivery {
 
     /// A beat has told what it has. True if something that was in flight is to be sent again.
     pub(crate) fn on_clock(&mut self, clock: &Clock, now: Instant) -> bool {
+        self.settled = None;
         self.known.join(clock);
         self.sent.join(clock);
         while let Some(first) = self.in_flight.front()
@@ -76,7 +79,7 @@ impl Delivery {
         wanted: impl Fn(AuthorId) -> bool,
         now: Instant,
     ) -> Option<Vec<Run>> {
-        if self.bytes >= WINDOW {
+        if self.bytes >= WINDOW || self.settled == Some(history.taken()) {
             return None;
         }
         let is_wanted = |author| wanted(author) && self.known.has_room_for(author);
@@ -88,7 +91,11 @@ impl Delivery {
             self.in_flight.push_back(Sent { author: run.author, number: last.number, bytes, at: now });
             self.bytes += bytes;
         }
-        (!runs.is_empty()).then_some(runs)
+        if runs.is_empty() {
+            self.settled = Some(history.taken());
+            return None;
+        }
+        Some(runs)
     }
 
     #[cfg(test)]

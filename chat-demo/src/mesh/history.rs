@@ -43,6 +43,7 @@ pub(crate) struct History {
     order: BTreeMap<Place, Entry>,
     logs: BTreeMap<AuthorId, BTreeMap<u64, Stamp>>,
     bytes: usize,
+    taken: u64,
     max_texts: usize,
     max_bytes: usize,
 }
@@ -56,7 +57,7 @@ impl Default for History {
 impl History {
     fn bounded(max_texts: usize, max_bytes: usize) -> Self {
         let (clock, order, logs) = Default::default();
-        Self { clock, order, logs, bytes: 0, max_texts, max_bytes }
+        Self { clock, order, logs, bytes: 0, taken: 0, max_texts, max_bytes }
     }
 
     /// What was had so far, kept or not.
@@ -67,6 +68,11 @@ impl History {
     /// How many texts are kept.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// How many texts were taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// The last so many of the order.
@@ -84,6 +90,7 @@ impl History {
         }
         let place = Place { stamp: entry.stamp, author, number: entry.number };
         self.bytes += weight(&entry);
+        self.taken += 1;
         self.logs.entry(author).or_default().insert(entry.number, entry.stamp);
         self.order.insert(place, entry);
         while self.order.len() > self.max_texts || self.bytes > self.max_bytes {
