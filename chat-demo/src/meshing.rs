@@ -171,7 +171,8 @@ impl Member {
     async fn leave(mut self, is_told: bool) -> Exit {
         let unheard = self.end.filter(|_| !is_told).unwrap_or_default();
         if unheard > 0 {
-            self.terminal.show(&Line::Warned(format!("{unheard} texts reached nobody.")));
+            let texts = if unheard == 1 { "text" } else { "texts" };
+            self.terminal.show(&Line::Warned(format!("{unheard} {texts} reached nobody.")));
         }
         self.stdout.finish().await;
         self.terminal.close().await;

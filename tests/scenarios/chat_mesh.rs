@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Network, Process, eventually, eventually_within};
+use crate::harness::{Network, Process, Report, eventually, eventually_within};
 
 /// A network that is whole again is noticed as late as this.
 const HEALING: Duration = Duration::from_secs(30);
@@ -54,7 +54,18 @@ impl Member {
     }
 
     fn online(&self) -> u64 {
-        self.process.report().value()["online"].as_u64().unwrap()
+        self.counted("online")
+    }
+
+    /// One of the counts that it prints, between the lines of the chat.
+    #[track_caller]
+    fn counted(&self, name: &str) -> u64 {
+        let reports =
+            || self.process.stdout().into_iter().filter(|line| line.starts_with('{')).collect::<Vec<_>>();
+        let before = reports().len();
+        self.process.signal(Signal::SIGUSR1);
+        eventually("it prints its counts", || reports().len() > before);
+        Report::parse(&reports()[before]).value()[name].as_u64().unwrap()
     }
 
     /// The agreed order, as it is told now.
@@ -84,8 +95,8 @@ fn expect_all_online(members: &[&Member]) {
 #[track_caller]
 fn expect_agreement(members: &[&Member], texts: usize) -> Vec<String> {
     for member in members {
-        let kept = || member.process.report().value()["kept"].as_u64().unwrap() as usize;
-        eventually_within(HEALING, &format!("{} has all texts", member.process.name()), || kept() == texts);
+        let what = format!("{} has all texts", member.process.name());
+        eventually_within(HEALING, &what, || member.counted("kept") == texts as u64);
     }
     let history = members[0].history();
     assert_eq!(history.len(), texts);
@@ -222,7 +233,7 @@ fn who_was_heard_by_nobody_is_told_so_at_its_end() {
     ann.say("is anybody there?");
     ann.process.close_stdin();
     assert_eq!(ann.process.exit_code(), Some(2));
-    ann.expect("! 1 texts reached nobody.");
+    ann.expect("! 1 text reached nobody.");
 
     let bob = Member::start("bob", &[&ann]);
     bob.say("nor here?");

@@ -189,7 +189,8 @@ impl Mesh {
         if missing > 0 {
             self.counts.missed = self.counts.missed.saturating_add(missing);
             let name = self.peers.shown(author, name);
-            self.tell(format!("{missing} messages of {name} are no longer kept."));
+            let (messages, are) = if missing == 1 { ("message", "is") } else { ("messages", "are") };
+            self.tell(format!("{missing} {messages} of {name} {are} no longer kept."));
         }
     }
 
