@@ -6,9 +6,8 @@
 mod command;
 mod line;
 mod mesh;
-mod meshing;
 mod name;
-#[expect(dead_code, reason = "the processes that open one are on their way")]
+mod p2p;
 mod terminal;
 mod text;
 mod typed;

@@ -10,6 +10,7 @@ mod harness;
 
 mod asks;
 mod chat_mesh;
+mod chat_p2p;
 mod cluster;
 mod delivery;
 mod ending;

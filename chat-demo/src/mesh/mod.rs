@@ -5,13 +5,14 @@
 //! partition are all this one rule (`delivery`). What is heard is shown in the order in which it comes; `history` has the
 //! order that all agree on. Who is there is known by beats (`peers`), where they are by hearsay (`ways`).
 //!
-//! Here is no socket, clock, thread or log: the process (`meshing`) brings [`Input`]s and carries out [`Effect`]s.
+//! Here is no socket, clock, thread or log: `process` brings [`Input`]s and carries out [`Effect`]s.
 
 mod clock;
 mod delivery;
 mod hearing;
 mod history;
 mod peers;
+mod process;
 mod speaking;
 mod stamp;
 mod ways;
@@ -34,9 +35,9 @@ use clock::Clock;
 use history::{History, Place};
 use peers::Peers;
 use stamp::HybridClock;
-use ways::{Step, Ways};
+use ways::{Address, Step, WayId, Ways};
 
-pub(crate) use ways::{Address, WayId};
+pub(crate) use process::{Args, run};
 
 /// What a member hears of.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! ZeroMQ sockets on tokio.
 //!
-//! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports. Each is one
-//! private `Socket`, which knows when there is something to read, with the options of its kind.
+//! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports, two [`Pair`]s
+//! those of a line between two, where a [`Doorkeeper`] refuses a third. Each is one private `Socket`, which knows when
+//! there is something to read, with the options of its kind.
 //!
 //! Nothing here waits but `readable`: a send is taken or refused at once, a receive finds something or does not. No
 //! bytes from a peer can make anything here panic. What a batch means, and how much of it may be under way, is known
@@ -18,16 +19,22 @@
 
 mod error;
 mod link;
+mod monitor;
 mod options;
+mod pair;
 mod peer;
 mod report;
 mod socket;
+mod zap;
 
 pub use error::{Error, Malformed, SendError};
 pub use link::{Dealer, Router};
+pub use monitor::{Connection, Event};
 pub use options::{MAX_BATCH, PUBLISHER_LINGER};
+pub use pair::Pair;
 pub use peer::PeerId;
 pub use report::{Publisher, Subscriber};
+pub use zap::{Doorkeeper, Knock, Verdict};
 
 use std::{fmt, ops::Deref};
 

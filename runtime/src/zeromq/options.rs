@@ -36,6 +36,10 @@ const RECEIVE_QUEUE: i32 = 10_000;
 /// How many reports may wait for a subscriber that does not read. Beyond that they are lost, as reports may be; without
 /// it a listener that is stopped would eat the memory of every node.
 const PUBLISH_QUEUE: i32 = 1_000;
+/// How many messages may wait at each end of a line, and how long each may be. What people say is short, and nobody is to
+/// fill another's memory with it.
+const PAIR_QUEUE: i32 = 1_000;
+const MAX_PAIR_MESSAGE: i64 = 64 * 1024;
 
 pub(super) fn router(socket: &mut Socket) -> Result<()> {
     link(socket)?;
@@ -62,6 +66,25 @@ pub(super) fn publisher(socket: &mut Socket) -> Result<()> {
 
 pub(super) fn subscriber(socket: &mut Socket) -> Result<()> {
     link(socket)
+}
+
+/// Neither end queues without a bound, and what was meant for one who has gone is not said to the next.
+pub(super) fn pair(socket: &mut Socket) -> Result<()> {
+    everywhere(socket)?;
+    socket.set_sndhwm(PAIR_QUEUE)?;
+    socket.set_rcvhwm(PAIR_QUEUE)?;
+    socket.set_maxmsgsize(MAX_PAIR_MESSAGE)?;
+    socket.set_linger(0)
+}
+
+/// What libzmq itself says is never refused: it would wait, and with it all connections.
+pub(super) fn watch(socket: &mut Socket) -> Result<()> {
+    socket.set_rcvhwm(UNLIMITED)?;
+    socket.set_linger(0)
+}
+
+pub(super) fn linger(socket: &mut Socket, linger: Duration) -> Result<()> {
+    socket.set_linger(millis(linger))
 }
 
 fn link(socket: &mut Socket) -> Result<()> {

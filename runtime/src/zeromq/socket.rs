@@ -98,6 +98,36 @@ impl Socket {
         skipped
     }
 
+    /// All parts of the next message, for sockets whose peers are libzmq itself.
+    pub(super) fn parts(&self) -> Option<Vec<Message>> {
+        let mut parts = vec![self.first_part()?];
+        while parts.last().is_some_and(Message::get_more) {
+            parts.push(receive(self.raw.get_ref())?);
+        }
+        Some(parts)
+    }
+
+    /// Sends a message of these parts. All are taken or none.
+    pub(super) fn try_send_parts(&self, parts: &[&[u8]]) -> Result<(), SendError> {
+        let sent = parts.split_last().map_or(Ok(()), |(last, first)| {
+            let raw = self.raw.get_ref();
+            first.iter().try_for_each(|part| send_part(raw, part, DONTWAIT | SNDMORE))?;
+            send_part(raw, last, DONTWAIT)
+        });
+        self.look_again();
+        sent
+    }
+
+    /// For what is done before it is used.
+    pub(super) fn raw(&self) -> &zmq::Socket {
+        self.raw.get_ref()
+    }
+
+    /// For what is done before it is closed.
+    pub(super) fn raw_mut(&mut self) -> &mut zmq::Socket {
+        self.raw.get_mut()
+    }
+
     /// Sends the body to the peer with this id. All is taken or nothing.
     pub(super) fn try_send_to(&self, id: &[u8], body: Vec<u8>) -> Result<(), SendError> {
         let sent = self.send_first(id, DONTWAIT | SNDMORE).and_then(|()| self.send_rest(body));

@@ -6,6 +6,7 @@
 
 mod build;
 mod faults;
+mod pair;
 mod parts;
 mod readiness;
 mod support;

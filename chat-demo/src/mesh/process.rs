@@ -28,9 +28,9 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use super::{Address, Counts, Effect, Input, Mesh, Start, WayId};
 use crate::{
     Line, Name, Typed,
-    mesh::{Address, Counts, Effect, Input, Mesh, Start, WayId},
     terminal::Terminal,
     wire::mesh::{AuthorId, MAX_PEERS, Speaker, decode, encode},
 };
@@ -101,7 +101,7 @@ async fn chat(args: &Args) -> Result<Exit, Failure> {
     let context = Context::new();
     let router = listen(&context, &args.ip, args.port).await?;
     let port = port_of(router.endpoint()).unwrap_or(args.port);
-    let terminal = Terminal::open(&args.name)?;
+    let terminal = Terminal::open(&args.name)?.colored(args.log.color);
     let (author, clock) = (AuthorId(fastrand::u128(..).to_be_bytes()), Clock::start());
     let (name, peers) = (args.name.clone(), args.peers.clone());
     let start = Start { author, name, port, peers, seed: fastrand::u64(..) };

@@ -1,0 +1,440 @@
+//! `chat p2p` as a process: a socket, a terminal, and the machine between them.
+//!
+//! Everything is one task. What the machine decides is carried out before the next thing is told to it, so that nothing
+//! of an old connection is taken for something of the next.
+
+use std::{collections::VecDeque, time::Duration};
+
+use runtime::{
+    clock::{Clock, unix_millis},
+    exit::{Exit, Failure},
+    shard::run_local,
+    signals::{Signal, Signals},
+    telemetry::{self, LogArgs, LogLevel},
+    zeromq::{self, Context, Doorkeeper, Event, Pair, Verdict},
+};
+use tokio::time::{sleep, sleep_until};
+use tracing::debug;
+
+use super::{Effect, End, Ending, Role};
+use crate::{
+    How, Line, Name, Said, Text, Tone, Typed,
+    terminal::Terminal,
+    wire::p2p::{self as wire, Manner},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  On one machine, and on another:
+    pegloom chat p2p --name a --port 8888 --ip all --server
+    pegloom chat p2p --name b --port 8888 --ip 10.0.0.9
+
+  A script that says one thing and goes, when it was heard or after 2 s:
+    echo 'the backup is done' | pegloom chat p2p --name cron --port 8888
+
+Whoever comes third is told that the line is taken, and ends with code 1. Who is away for a while misses nothing.
+/help tells what else can be typed; Ctrl-C, Ctrl-D or the end of the input hang up.";
+
+/// As which domain the line asks its doorkeeper.
+const DOMAIN: &str = "line";
+/// Frames of the other end that are looked at before anything else has its turn.
+const TURN: usize = 256;
+/// A connection that has ended leaves fewer frames behind: no socket of a line keeps so many.
+const LEFT_BEHIND: usize = 10_000;
+/// How many lines are kept for `/history`.
+const HISTORY: usize = 1_000;
+/// How long what was said last may take to leave this process.
+const LINGER: Duration = Duration::from_millis(300);
+/// A port that was just given up is held for a moment, and perhaps by somebody else for longer.
+const REBIND: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
+
+/// Talk with one other, with nobody between
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What you are called; up to 32 characters
+    #[arg(long, value_parser = Name::new)]
+    name: Name,
+
+    /// The port of the line; with --server, 0 is any free one
+    #[arg(long)]
+    port: u16,
+
+    /// The other's address; with --server the one to wait on, and `all` is every interface
+    #[arg(long, value_name = "ADDRESS", default_value = "localhost")]
+    ip: String,
+
+    /// Wait to be called: one of the two does
+    #[arg(long)]
+    server: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs `pegloom chat p2p`.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&quiet(&args.log))?;
+    run_local(talk(args)).map_err(Failure::cannot_start)?
+}
+
+/// Warnings and worse, unless somebody asks for more: this is a person's screen.
+fn quiet(log: &LogArgs) -> LogArgs {
+    let is_asked_for = log.log_level.is_some() || std::env::var_os("PEGLOOM_LOG").is_some();
+    LogArgs { log_level: if is_asked_for { log.log_level } else { Some(LogLevel::Warn) }, ..log.clone() }
+}
+
+async fn talk(args: &Args) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    let mut line = Socket::open(args).await?;
+    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color));
+    talk.show(&Line::Told(line.said()));
+    let ending = loop {
+        talk.turn(&mut line).await?;
+        if let Some(ending) = talk.ending {
+            break ending;
+        }
+        talk.wait(&line, &mut signals).await;
+    };
+    talk.terminal.close().await;
+    line.close();
+    match ending {
+        Ending::Left => Ok(Exit::Clean),
+        Ending::Taken => Err(line.taken()),
+    }
+}
+
+/// The socket of an end, which comes and goes.
+struct Socket {
+    context: Context,
+    role: Role,
+    endpoint: String,
+    doorkeeper: Option<Doorkeeper>,
+    pair: Option<Pair>,
+}
+
+impl Socket {
+    async fn open(args: &Args) -> Result<Self, Failure> {
+        let context = Context::new();
+        let (role, endpoint) =
+            if args.server { (Role::Listens, listening(args)) } else { (Role::Calls, calling(args).await?) };
+        let mut socket = Self { context, role, endpoint, doorkeeper: None, pair: None };
+        if role == Role::Listens {
+            let doorkeeper = Doorkeeper::open(&socket.context).map_err(|error| socket.cannot(error))?;
+            socket.doorkeeper = Some(doorkeeper);
+        }
+        let pair = socket.attempt().map_err(|error| socket.cannot(error))?;
+        pair.endpoint().clone_into(&mut socket.endpoint);
+        socket.pair = Some(pair);
+        Ok(socket)
+    }
+
+    /// What it waits for, in words.
+    fn said(&self) -> String {
+        match self.role {
+            Role::Listens => format!("Waiting on {}.", self.endpoint),
+            Role::Calls => format!("Calling {}.", self.endpoint),
+        }
+    }
+
+    fn attempt(&self) -> Result<Pair, zeromq::Error> {
+        match self.role {
+            Role::Listens => Pair::bind(&self.context, &self.endpoint, DOMAIN),
+            Role::Calls => Pair::connect(&self.context, &self.endpoint),
+        }
+    }
+
+    /// Opens it again, on the port it had.
+    async fn reopen(&mut self) -> Result<(), Failure> {
+        let clock = Clock::start();
+        let until = clock.now() + REBIND.1;
+        self.pair = loop {
+            match self.attempt() {
+                Ok(pair) => break Some(pair),
+                Err(error) if clock.now() >= until => return Err(self.cannot(error)),
+                Err(_) => sleep(REBIND.0).await,
+            }
+        };
+        Ok(())
+    }
+
+    fn cannot(&self, error: zeromq::Error) -> Failure {
+        let (what, advice) = match self.role {
+            Role::Listens => {
+                ("wait", "another --port, or 0 for any free one; --ip all, or an address of this machine")
+            }
+            Role::Calls => ("call", "another --ip or --port"),
+        };
+        Failure::cannot(format!("{what} on {}", self.endpoint), error, advice)
+    }
+
+    fn taken(&self) -> Failure {
+        let what = format!("call {}", self.endpoint);
+        Failure::cannot(what, "the line is taken: two others are on it", "later, or another port")
+    }
+
+    /// Has what was said last sent.
+    fn close(&mut self) {
+        self.pair.take().into_iter().for_each(|pair| pair.close(LINGER));
+    }
+
+    /// Returns when something may be there, of what is asked for.
+    async fn eventful(&self, texts_too: bool) {
+        tokio::select! {
+            () = wait(self.pair.as_ref().map(Pair::eventful)) => {}
+            () = wait(self.pair.as_ref().map(Pair::readable)), if texts_too => {}
+            () = wait(self.doorkeeper.as_ref().map(Doorkeeper::knocked)) => {}
+        }
+    }
+}
+
+/// Waits for what is not there for ever.
+async fn wait(something: Option<impl Future<Output = ()>>) {
+    match something {
+        Some(something) => something.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn listening(args: &Args) -> String {
+    let host = match args.ip.as_str() {
+        "all" => "*",
+        "localhost" => "127.0.0.1",
+        ip => ip,
+    };
+    endpoint(host, args.port)
+}
+
+/// A name that nobody knows is told now: libzmq would look for it for ever.
+async fn calling(args: &Args) -> Result<String, Failure> {
+    let host = match args.ip.as_str() {
+        "localhost" => "127.0.0.1",
+        "all" => {
+            let advice = "--server, to wait to be called on every interface, or the --ip of who waits";
+            return Err(Failure::cannot("call all", "one end calls one other", advice).as_usage());
+        }
+        ip => ip,
+    };
+    match tokio::net::lookup_host((host.trim_matches(['[', ']']), args.port)).await {
+        Ok(_) => Ok(endpoint(host, args.port)),
+        Err(error) => {
+            Err(Failure::cannot(format!("call {host}"), error, "the other's --ip as a name or an address"))
+        }
+    }
+}
+
+fn endpoint(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("tcp://[{host}]:{port}")
+    } else {
+        format!("tcp://{host}:{port}")
+    }
+}
+
+/// The machine, and what it is told and shown by.
+struct Talk {
+    end: End,
+    terminal: Terminal,
+    clock: Clock,
+    history: VecDeque<Said>,
+    /// Whether frames are left for the next turn.
+    has_more: bool,
+    /// Whether the socket has refused something: nothing further is sent over this connection.
+    is_refused: bool,
+    ending: Option<Ending>,
+}
+
+impl Talk {
+    fn new(args: &Args, terminal: Terminal) -> Self {
+        let role = if args.server { Role::Listens } else { Role::Calls };
+        Self {
+            end: End::new(args.name.clone(), role, fastrand::Rng::new()),
+            terminal,
+            clock: Clock::start(),
+            history: VecDeque::new(),
+            has_more: false,
+            is_refused: false,
+            ending: None,
+        }
+    }
+
+    /// Returns when there is something for a turn; what was typed and signalled is told to the machine already.
+    async fn wait(&mut self, line: &Socket, signals: &mut Signals) {
+        if self.has_more {
+            return tokio::task::yield_now().await;
+        }
+        let deadline = self.clock.deadline(self.end.next_deadline());
+        let (takes_texts, is_behind) = (self.end.takes_texts(), self.terminal.is_behind());
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::Drain => self.end.on_interrupt(self.clock.now()),
+                Signal::Report => self.tell_counts(),
+            },
+            () = line.eventful(!is_behind) => {}
+            typed = self.terminal.next(), if takes_texts => self.on_typed(typed),
+            () = sleep_until(deadline) => {}
+        }
+    }
+
+    /// Tells the machine what has become of the socket, and does what it says.
+    async fn turn(&mut self, line: &mut Socket) -> Result<(), Failure> {
+        self.carry_out(line).await?;
+        while let Some(event) = line.pair.as_ref().and_then(Pair::try_event) {
+            if matches!(event, Event::Disconnected(_)) {
+                // What came over a connection is heard before its end is.
+                self.hear(line, LEFT_BEHIND).await?;
+            }
+            self.on_event(event);
+            self.carry_out(line).await?;
+        }
+        let listens = !self.terminal.is_behind();
+        self.has_more = listens && self.hear(line, TURN).await?;
+        self.attend(line);
+        self.end.on_time(self.clock.now(), listens);
+        self.carry_out(line).await?;
+        self.look_back(line).await
+    }
+
+    /// Ends a connection that takes nothing any more, when all that came over it is heard.
+    async fn look_back(&mut self, line: &mut Socket) -> Result<(), Failure> {
+        if self.is_refused {
+            self.hear(line, LEFT_BEHIND).await?;
+            self.is_refused = false;
+            self.end.on_unsent(self.clock.now());
+            self.carry_out(line).await?;
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: Event) {
+        debug!(?event, "line");
+        let now = self.clock.now();
+        match event {
+            Event::Connected(connection) => self.end.on_connected(connection),
+            Event::Ready => self.end.on_ready(now),
+            Event::Refused(_) => self.end.on_refused(now),
+            Event::Disconnected(connection) => self.end.on_disconnected(connection, now),
+        }
+    }
+
+    /// Hears at most so many frames; says whether there may be more.
+    async fn hear(&mut self, line: &mut Socket, most: usize) -> Result<bool, Failure> {
+        for _ in 0..most {
+            let Some(received) = line.pair.as_ref().and_then(Pair::try_receive) else { return Ok(false) };
+            match received.map(|(connection, batch)| (connection, wire::decode(&batch))) {
+                Ok((connection, Ok(frame))) => self.end.on_frame(frame, connection, self.clock.now()),
+                Ok((_, Err(error))) => {
+                    debug!(%error, "unreadable");
+                    self.end.on_unreadable();
+                }
+                Err(_) => self.end.on_unreadable(),
+            }
+            self.carry_out(line).await?;
+        }
+        Ok(true)
+    }
+
+    /// Answers whoever is at the door, when all that has become of the socket is known.
+    fn attend(&mut self, line: &Socket) {
+        let Some(doorkeeper) = &line.doorkeeper else { return };
+        while let Some(knock) = doorkeeper.try_knock() {
+            let verdict = if self.end.on_knock(self.clock.now()) {
+                Verdict::Admitted
+            } else {
+                Verdict::Refused("the line is taken")
+            };
+            debug!(address = knock.address, ?verdict, "somebody at the door");
+            // Whoever does not wait for the answer has gone.
+            let _ = doorkeeper.answer(&knock, verdict);
+        }
+    }
+
+    fn on_typed(&mut self, typed: Typed) {
+        match typed {
+            Typed::Say(text) => self.say(text, Manner::Plain),
+            Typed::Act(text) => self.say(text, Manner::Action),
+            Typed::Tell(..) => self.warn("Only two are here, and whatever you say is for the other."),
+            Typed::Rename(name) => {
+                self.show(&Line::Told(format!("You are now called {name}.")));
+                self.terminal.rename(&name);
+                self.end.on_rename(name, self.clock.now());
+            }
+            Typed::Who => self.tell_who(),
+            Typed::History(lines) => self.show_history(lines),
+            Typed::Quit => self.end.on_leave(self.clock.now()),
+        }
+    }
+
+    fn say(&mut self, text: Text, tone: Manner) {
+        self.show_said(self.end.name().clone(), text.clone(), tone, How::Mine);
+        self.end.on_text(text, tone, self.clock.now());
+    }
+
+    fn tell_who(&mut self) {
+        let who = match self.end.other() {
+            Some((name, false)) => format!("{name} is on the line."),
+            Some((name, true)) => format!("{name} is away."),
+            None => "Nobody else is on the line.".to_owned(),
+        };
+        self.show(&Line::Told(who));
+    }
+
+    fn tell_counts(&mut self) {
+        let words = format!("Frames left out because they made no sense: {}.", self.end.unreadable());
+        self.show(&Line::Told(words));
+    }
+
+    fn show_history(&mut self, lines: usize) {
+        let from = self.history.len().saturating_sub(lines);
+        for said in self.history.range(from..) {
+            self.terminal.show(&Line::Said(Said { how: How::Again, ..said.clone() }));
+        }
+    }
+
+    fn show_said(&mut self, name: Name, text: Text, tone: Manner, how: How) {
+        let tone = match tone {
+            Manner::Plain => Tone::Plain,
+            Manner::Action => Tone::Action,
+        };
+        let said = Said { at: unix_millis(), name, text, tone, how };
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(said.clone());
+        self.show(&Line::Said(said));
+    }
+
+    fn warn(&mut self, words: &str) {
+        self.show(&Line::Warned(words.to_owned()));
+    }
+
+    fn show(&mut self, line: &Line) {
+        self.terminal.show(line);
+    }
+
+    async fn carry_out(&mut self, line: &mut Socket) -> Result<(), Failure> {
+        loop {
+            let effects = self.end.effects();
+            if effects.is_empty() || self.ending.is_some() {
+                return Ok(());
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Send(frame) => self.send(line, &frame),
+                    Effect::Close => line.pair = None,
+                    Effect::Open => line.reopen().await?,
+                    Effect::Said(name, text, tone) => self.show_said(name, text, tone, How::Live),
+                    Effect::Tell(news) => self.show(&news.into()),
+                    Effect::End(ending) => self.ending = self.ending.or(Some(ending)),
+                }
+            }
+            self.terminal.know(self.end.other().map(|(name, _)| name.clone()));
+        }
+    }
+
+    fn send(&mut self, line: &Socket, frame: &wire::Frame) {
+        let takes = |pair: &Pair| pair.try_send(wire::encode(frame)).is_ok();
+        self.is_refused = self.is_refused || !line.pair.as_ref().is_some_and(takes);
+    }
+}
