@@ -1,6 +1,7 @@
 //! `pegloom chat mesh`: members find one another, hear one another, and agree on what was said, whatever the network does.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -274,6 +275,24 @@ fn what_cannot_be_is_told_with_what_to_try() {
         Process::start(&["chat", "mesh", "--name", "x", "--port", "0", "--peer", "here"], &[], dir.path());
     assert_eq!(wrong.exit_code(), Some(64));
     assert!(wrong.stderr().concat().contains("HOST:PORT"), "{:?}", wrong.stderr());
+}
+
+/// Fails if what is no member can end one, or is noticed by the others.
+#[test]
+fn what_is_no_member_is_dropped_and_nobody_notices() {
+    let ann = Member::start("ann", &[]);
+    let bob = Member::start("bob", &[&ann]);
+    expect_all_online(&[&ann, &bob]);
+
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 10_000], b""] {
+        let mut stranger = TcpStream::connect((ann.ip, ann.port)).unwrap();
+        // It may be shown the door before all is said.
+        let _ = stranger.write_all(bytes);
+    }
+    ann.say("still here");
+    bob.hears("ann: still here");
+    assert!(ann.process.is_running());
+    assert_eq!(bob.process.stdout().iter().filter(|line| line.starts_with("* ann")).count(), 1);
 }
 
 /// Fails if a partition costs a text, repeats one, or leaves two orders.
