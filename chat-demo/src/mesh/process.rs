@@ -2,12 +2,7 @@
 //!
 //! It decides nothing: bytes become inputs and effects become bytes. A DEALER is never read, for nobody answers on it.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{collections::BTreeMap, env, net::SocketAddr, time::Duration};
 
 use proto::time::Instant;
 use runtime::{
@@ -17,7 +12,7 @@ use runtime::{
     shard::run_local,
     signals::{Signal, Signals},
     telemetry::{self, LogArgs, LogLevel},
-    zeromq::{Batch, Context, Dealer, Malformed, PeerId, Router},
+    zeromq::{Context, Dealer, Malformed, Received, Router},
 };
 use serde::Serialize;
 use tokio::{
@@ -247,10 +242,10 @@ impl Member {
 /// A deadline that timers can bear.
 const A_DAY: Instant = Instant::from_micros(86_400_000_000 * 36_500);
 
-fn input(received: Result<(PeerId, Option<IpAddr>, Batch), Malformed>) -> Input {
-    let heard = received.ok().and_then(|(peer, from, bytes)| {
+fn input(received: Result<Received, Malformed>) -> Input {
+    let heard = received.ok().and_then(|Received { peer, from, batch }| {
         let speaker = Speaker::of_bytes(peer.as_bytes())?;
-        let frame = decode(&bytes).inspect_err(|error| debug!(%peer, %error, "no frame")).ok()?;
+        let frame = decode(&batch).inspect_err(|error| debug!(%peer, %error, "no frame")).ok()?;
         Some(Input::Heard { speaker, from: from?, frame })
     });
     heard.unwrap_or(Input::Strange)

@@ -246,6 +246,18 @@ fn a_text_whose_place_is_before_one_that_was_shown_is_late() {
 }
 
 #[test]
+fn an_answer_stands_after_what_it_answers_though_that_is_from_a_clock_ahead() {
+    let mut table = Table::with_two();
+    table.texts(BOB, BOB, 0, vec![entry(1, WALL + 30_000)]);
+    table.input(Input::Typed(Typed::Say(Text::new("yes").unwrap())));
+    table.effects.clear();
+
+    table.input(Input::Typed(Typed::History(10)));
+
+    assert_eq!(table.shown(), ["text 1", "yes"].map(|text| (How::Again, text.to_owned())));
+}
+
+#[test]
 fn what_was_there_before_one_came_was_missed() {
     let mut table = Table::new(&["10.0.0.1:1"]);
     let beat = Beat { clock: vec![(BOB, 1)], ..table.beat(table.way_to(1)) };

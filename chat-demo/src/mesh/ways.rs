@@ -92,11 +92,25 @@ impl Ways {
 
     /// Somebody is there: it is tried at once.
     pub(crate) fn call(&mut self, address: SocketAddr, now: Instant) {
+        self.make_room();
         self.hear_of(address, now);
         let address = Address::from(address);
         let known = self.contacts.iter_mut().find(|contact| contact.address == address);
         if let Some(Contact { state: State::Waiting { until }, .. }) = known {
             *until = now;
+        }
+    }
+
+    /// Forgets the idle address that was heard of longest ago where there are too many: hearsay must not keep out who is
+    /// really there.
+    fn make_room(&mut self) {
+        if self.contacts.len() < MAX_CONTACTS {
+            return;
+        }
+        let contacts = self.contacts.iter().enumerate();
+        let idle = contacts.filter(|(_, contact)| !contact.is_given && contact.is_idle());
+        if let Some((at, _)) = idle.min_by_key(|(_, contact)| contact.heard_of) {
+            self.contacts.swap_remove(at);
         }
     }
 
@@ -215,9 +229,12 @@ impl Contact {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Waiting { .. } | State::Alias { .. } | State::Own)
+    }
+
     fn is_forgotten(&self, now: Instant) -> bool {
-        let is_idle = matches!(self.state, State::Waiting { .. } | State::Alias { .. } | State::Own);
-        !self.is_given && is_idle && now.since(self.heard_of) >= TRIED_FOR
+        !self.is_given && self.is_idle() && now.since(self.heard_of) >= TRIED_FOR
     }
 }
 
@@ -390,5 +407,10 @@ mod tests {
             ways.hear_of(SocketAddr::from(([10, 0, 0, 1], port)), at(0));
         }
         assert_eq!(dialled(&ways.expire(at(0))).len(), MAX_CONTACTS);
+
+        // None of them is there.
+        ways.expire(at(4_000));
+        ways.call("10.0.0.2:1".parse().unwrap(), at(4_000));
+        assert_eq!(dialled(&ways.expire(at(4_000))).len(), 1, "hearsay keeps out nobody who is there");
     }
 }

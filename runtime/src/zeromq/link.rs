@@ -45,12 +45,12 @@ impl Router {
         Some(peer.zip(batch.map(Batch)).ok_or(Malformed { peer }))
     }
 
-    /// The same, and where it came from: none but over `tcp://`.
-    pub fn try_receive_from(&self) -> Option<Result<(PeerId, Option<IpAddr>, Batch), Malformed>> {
+    /// The same, and where it came from.
+    pub fn try_receive_from(&self) -> Option<Result<Received, Malformed>> {
         let received = self.try_receive()?;
         Some(received.map(|(peer, mut batch)| {
-            let address = batch.0.gets("Peer-Address").and_then(|address| address.parse::<IpAddr>().ok());
-            (peer, address.map(|address| address.to_canonical()), batch)
+            let from = batch.0.gets("Peer-Address").and_then(|address| address.parse::<IpAddr>().ok());
+            Received { peer, from: from.map(|address| address.to_canonical()), batch }
         }))
     }
 
@@ -58,6 +58,17 @@ impl Router {
     pub async fn readable(&self) {
         self.socket.readable().await;
     }
+}
+
+/// A message at a router, and where it came from.
+#[derive(Debug)]
+pub struct Received {
+    /// Who sent it.
+    pub peer: PeerId,
+    /// From where; none but over `tcp://`.
+    pub from: Option<IpAddr>,
+    /// What.
+    pub batch: Batch,
 }
 
 /// The connecting end of a link, which has one peer.

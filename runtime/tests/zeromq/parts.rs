@@ -1,6 +1,6 @@
 //! That a message has exactly the parts it should have, or is refused whole, and the next one is as it was.
 
-use runtime::zeromq::{Batch, Context, Dealer, Malformed, PeerId, Router, Subscriber};
+use runtime::zeromq::{Batch, Context, Dealer, Malformed, PeerId, Received, Router, Subscriber};
 
 use crate::support::{ANYWHERE, on_one_thread, once_connected};
 
@@ -45,7 +45,7 @@ fn a_router_tells_from_where_a_message_came() {
             let router = Router::bind(&context, endpoint).unwrap();
             let dealer = Dealer::connect(&context, router.endpoint(), b"id").unwrap();
             once_connected(|| dealer.try_send(b"hello".to_vec())).await;
-            let (_, from, batch) = loop {
+            let Received { from, batch, .. } = loop {
                 router.readable().await;
                 if let Some(received) = router.try_receive_from() {
                     break received.unwrap();
