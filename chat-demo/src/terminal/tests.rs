@@ -41,7 +41,7 @@ fn a_chat_on_a_terminal() {
             tokio::select! {
                 typed = terminal.next() => match typed {
                     Typed::Quit => break,
-                    Typed::Who => panic!("told to"),
+                    Typed::Who => panics(),
                     Typed::History(lines) => (0..lines).for_each(|line| terminal.show(&said(&line.to_string()))),
                     Typed::Rename(name) => terminal.rename(&name),
                     typed => terminal.show(&Line::Told(format!("{typed:?}"))),
@@ -58,6 +58,12 @@ fn a_chat_on_a_terminal() {
     .unwrap();
     // What the test's own program has to say of it may find no screen that takes it.
     std::process::exit(0);
+}
+
+/// Ends as a release does, where a panic drops nothing.
+fn panics() -> ! {
+    let _ = thread::spawn(|| panic!("told to")).join();
+    std::process::exit(1)
 }
 
 fn said(text: &str) -> Line {
@@ -172,6 +178,7 @@ fn what_is_being_typed_stays_below_what_others_say() {
     person.types("hel");
 
     person.sees("bob: number 9 ␛[2J\n  | ann> forged\nann> hel");
+    assert_eq!(person.look().lines().filter(|row| row.starts_with("ann>")).count(), 1, "{}", person.look());
     person.types("lo wörld\x1b[D\x7fl\r");
 
     person.sees("ann: hello wörld");
