@@ -8,7 +8,7 @@ use runtime::{
     zeromq::{Context, Pair},
 };
 
-use crate::harness::{Network, Process, eventually, eventually_within};
+use crate::harness::{Network, Process, Terminal, eventually, eventually_within};
 
 fn start(args: &[&str]) -> Process {
     Process::start_to_talk_to(&[&["chat", "p2p"], args].concat(), &[], Path::new("/"))
@@ -173,6 +173,22 @@ fn a_script_says_its_lines_and_goes() {
     let heard: Vec<_> = a.stdout().into_iter().filter(|line| line.starts_with("cron: ")).collect();
     assert_eq!(heard, expected);
     assert_eq!(script.stderr(), Vec::<String>::new());
+}
+
+/// Fails if what is typed is lost when the other speaks, or Ctrl-D does not hang up.
+#[test]
+fn on_a_terminal_one_types_on_while_the_other_speaks() {
+    let (a, port) = waiting("a", "0");
+    let mut b = Terminal::start(&["chat", "p2p", "--name", "b", "--port", &port], &[], (80, 24));
+    b.shows_text("a is on the line.");
+    b.type_in("half a");
+    a.say("an interruption");
+    b.shows_text("a: an interruption");
+    b.type_in(" sentence\r");
+    prints(&a, "b: half a sentence");
+    b.type_in("\u{4}");
+    assert_eq!(b.exit_code(), Some(0));
+    prints(&a, "* b has hung up.");
 }
 
 /// Fails if bytes that are no frames, or no ZeroMQ, harm the line or hold it.

@@ -145,7 +145,7 @@ impl World {
     }
 }
 
-// Take what was heard before for new in `on_say`, or do not `rewind` on a hello: fails at the first seed.
+// Do not `rewind` on a hello: fails at the first seed.
 #[test]
 fn every_text_is_heard_once_and_in_order_over_any_number_of_connections() {
     for seed in 0..50 {
