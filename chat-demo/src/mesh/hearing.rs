@@ -102,8 +102,9 @@ impl Mesh {
         match peer.way {
             Some(way) if way == hears => false,
             Some(_) => {
-                let step = self.ways.rest(hears, author);
-                step.into_iter().for_each(|step| self.step(step));
+                if let Some(step) = self.ways.rest(hears, author) {
+                    self.step(step);
+                }
                 false
             }
             None => {
@@ -155,30 +156,30 @@ impl Mesh {
         for run in runs {
             // Nobody knows better than oneself what one has said.
             if run.author != self.own {
-                self.on_run(run);
+                self.on_run(&run);
             }
         }
     }
 
-    fn on_run(&mut self, run: Run) {
+    fn on_run(&mut self, run: &Run) {
         self.heard_bytes += run.entries.iter().map(weight).sum::<usize>();
         if run.after > self.history.clock().of(run.author) {
             self.counts.early += 1;
             return;
         }
-        for entry in run.entries {
+        for entry in &run.entries {
             self.on_entry(run.author, entry);
         }
     }
 
-    fn on_entry(&mut self, author: AuthorId, entry: Entry) {
+    fn on_entry(&mut self, author: AuthorId, entry: &Entry) {
         let had = self.history.clock().of(author);
         match self.history.take(author, entry.clone()) {
             Taken::New(place) => {
                 self.counts.texts += 1;
                 self.stamps.observe(entry.stamp, self.wall);
                 self.tell_missing(author, &entry.name, entry.number - had - 1);
-                self.show(place, &entry);
+                self.show(place, entry);
             }
             Taken::Known => self.counts.repeated += 1,
             Taken::NoRoom => self.counts.no_room += 1,

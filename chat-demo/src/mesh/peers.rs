@@ -44,7 +44,7 @@ pub(crate) struct Peer {
 pub(crate) struct Peers {
     own: AuthorId,
     own_name: Name,
-    peers: BTreeMap<AuthorId, Peer>,
+    heard: BTreeMap<AuthorId, Peer>,
 }
 
 /// Whom a name means.
@@ -88,7 +88,7 @@ impl Peer {
 
 impl Peers {
     pub(crate) fn new(own: AuthorId, own_name: Name) -> Self {
-        Self { own, own_name, peers: BTreeMap::new() }
+        Self { own, own_name, heard: BTreeMap::new() }
     }
 
     /// What one is called oneself.
@@ -101,15 +101,15 @@ impl Peers {
     }
 
     pub(crate) fn get_mut(&mut self, author: AuthorId) -> Option<&mut Peer> {
-        self.peers.get_mut(&author)
+        self.heard.get_mut(&author)
     }
 
     pub(crate) fn get(&self, author: AuthorId) -> Option<&Peer> {
-        self.peers.get(&author)
+        self.heard.get(&author)
     }
 
     pub(crate) fn remove(&mut self, author: AuthorId) -> Option<Peer> {
-        self.peers.remove(&author)
+        self.heard.remove(&author)
     }
 
     /// Who hears at this address: whoever was heard last, of several that say so.
@@ -120,18 +120,18 @@ impl Peers {
 
     /// The peer, made if there is room for one more.
     pub(crate) fn meet(&mut self, author: AuthorId, address: SocketAddr, now: Instant) -> Option<&mut Peer> {
-        if self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&author) {
+        if self.heard.len() >= MAX_PEERS && !self.heard.contains_key(&author) {
             return None;
         }
-        Some(self.peers.entry(author).or_insert_with(|| Peer::new(address, now)))
+        Some(self.heard.entry(author).or_insert_with(|| Peer::new(address, now)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AuthorId, &Peer)> {
-        self.peers.iter().map(|(&author, peer)| (author, peer))
+        self.heard.iter().map(|(&author, peer)| (author, peer))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (AuthorId, &mut Peer)> {
-        self.peers.iter_mut().map(|(&author, peer)| (author, peer))
+        self.heard.iter_mut().map(|(&author, peer)| (author, peer))
     }
 
     /// Those that are here, without oneself.
@@ -152,7 +152,7 @@ impl Peers {
 
     /// When somebody will have been.
     pub(crate) fn deadline(&self) -> Instant {
-        self.peers.values().map(|peer| peer.heard_at + SILENCE).min().unwrap_or(Instant::NEVER)
+        self.heard.values().map(|peer| peer.heard_at + SILENCE).min().unwrap_or(Instant::NEVER)
     }
 
     /// An author's name so that it cannot be taken for another's that is here: `ann`, or `ann~ab12`.

@@ -234,7 +234,9 @@ impl Member {
         if self.stdout.is_ready().await {
             let (online, kept) = (self.mesh.online(), self.mesh.kept());
             let report = json(&Report { online, kept, counts: self.mesh.counts() });
-            report.into_iter().for_each(|line| self.stdout.print(line));
+            if let Some(line) = report {
+                self.stdout.print(line);
+            }
         }
     }
 }

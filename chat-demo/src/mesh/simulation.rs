@@ -42,7 +42,7 @@ struct Plan {
     cut_one_in: u64,
     kill_one_in: u64,
     /// Milliseconds by which clocks are wrong, at most, either way.
-    skew: u64,
+    skew: i64,
 }
 
 impl Plan {
@@ -136,7 +136,7 @@ impl World {
         let known = [known, at].into_iter().take(1 + usize::from(self.chance.bool()));
         let peers = known.map(|at| Address { host: ip(at).to_string(), port: PORT }).collect();
         let author = AuthorId(self.chance.u128(..).to_be_bytes());
-        let skew = self.chance.i64(-(self.plan.skew as i64)..=self.plan.skew as i64);
+        let skew = self.chance.i64(-self.plan.skew..=self.plan.skew);
         let name = Name::new(["ann", "bob", "Ann"][self.chance.usize(0..3)]).unwrap();
         let start = Start { author, name, port: PORT, peers, seed: self.chance.u64(..) };
         let mesh = Mesh::new(start, self.now, wall(self.now, skew));
@@ -182,9 +182,9 @@ impl World {
                 let text = said.text.as_str().to_owned();
                 let member = &mut self.members[at];
                 if said.how == How::Again {
-                    member.again.push(text)
+                    member.again.push(text);
                 } else {
-                    member.shown.push((said.how, text))
+                    member.shown.push((said.how, text));
                 }
             }
             Effect::Show(_) | Effect::Know(_) | Effect::Renamed(_) => {}
