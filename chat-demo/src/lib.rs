@@ -5,6 +5,7 @@
 
 mod command;
 mod line;
+mod mesh;
 mod name;
 mod p2p;
 mod terminal;

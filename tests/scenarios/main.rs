@@ -9,6 +9,7 @@
 mod harness;
 
 mod asks;
+mod chat_mesh;
 mod chat_p2p;
 mod cluster;
 mod delivery;

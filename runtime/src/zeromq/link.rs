@@ -4,7 +4,7 @@
 //! `tcp://` alike. A batch is given away with its memory, and copied only where it is short. A link that is dropped loses
 //! what it has not sent.
 
-use std::{fs, io, os::unix::fs::FileTypeExt as _};
+use std::{fs, io, net::IpAddr, os::unix::fs::FileTypeExt as _};
 
 use socket2::{Domain, SockAddr, Type};
 
@@ -45,10 +45,30 @@ impl Router {
         Some(peer.zip(batch.map(Batch)).ok_or(Malformed { peer }))
     }
 
+    /// The same, and where it came from.
+    pub fn try_receive_from(&self) -> Option<Result<Received, Malformed>> {
+        let received = self.try_receive()?;
+        Some(received.map(|(peer, mut batch)| {
+            let from = batch.0.gets("Peer-Address").and_then(|address| address.parse::<IpAddr>().ok());
+            Received { peer, from: from.map(|address| address.to_canonical()), batch }
+        }))
+    }
+
     /// Returns when [`Self::try_receive`] may find something. For one task; may be dropped at any point.
     pub async fn readable(&self) {
         self.socket.readable().await;
     }
+}
+
+/// A message at a router, and where it came from.
+#[derive(Debug)]
+pub struct Received {
+    /// Who sent it.
+    pub peer: PeerId,
+    /// From where; none but over `tcp://`.
+    pub from: Option<IpAddr>,
+    /// What.
+    pub batch: Batch,
 }
 
 /// The connecting end of a link, which has one peer.

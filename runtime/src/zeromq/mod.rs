@@ -28,7 +28,7 @@ mod socket;
 mod zap;
 
 pub use error::{Error, Malformed, SendError};
-pub use link::{Dealer, Router};
+pub use link::{Dealer, Received, Router};
 pub use monitor::{Connection, Event};
 pub use options::{MAX_BATCH, PUBLISHER_LINGER};
 pub use pair::Pair;

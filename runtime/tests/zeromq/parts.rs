@@ -1,8 +1,8 @@
 //! That a message has exactly the parts it should have, or is refused whole, and the next one is as it was.
 
-use runtime::zeromq::{Batch, Context, Dealer, Malformed, PeerId, Router, Subscriber};
+use runtime::zeromq::{Batch, Context, Dealer, Malformed, PeerId, Received, Router, Subscriber};
 
-use crate::support::{ANYWHERE, on_one_thread};
+use crate::support::{ANYWHERE, on_one_thread, once_connected};
 
 fn foreign(kind: zmq::SocketType) -> zmq::Socket {
     let socket = zmq::Context::new().socket(kind).unwrap();
@@ -34,6 +34,26 @@ async fn next(router: &Router) -> Result<(PeerId, Batch), Malformed> {
             return received;
         }
     }
+}
+
+// Leave out `to_canonical`: an IPv4 address is told as one of IPv6.
+#[test]
+fn a_router_tells_from_where_a_message_came() {
+    on_one_thread(async {
+        for (endpoint, address) in [(ANYWHERE, Some("127.0.0.1".parse().unwrap())), ("inproc://here", None)] {
+            let context = Context::new();
+            let router = Router::bind(&context, endpoint).unwrap();
+            let dealer = Dealer::connect(&context, router.endpoint(), b"id").unwrap();
+            once_connected(|| dealer.try_send(b"hello".to_vec())).await;
+            let Received { from, batch, .. } = loop {
+                router.readable().await;
+                if let Some(received) = router.try_receive_from() {
+                    break received.unwrap();
+                }
+            };
+            assert_eq!((from, &*batch), (address, &b"hello"[..]));
+        }
+    });
 }
 
 // Do not ask `skip` in `Dealer::try_receive`: the parts are taken for batches.
