@@ -4,6 +4,7 @@
 //! types). `wire` has what goes between processes.
 
 mod command;
+mod member;
 mod line;
 mod name;
 mod text;
