@@ -3,6 +3,8 @@
 use clap::Subcommand;
 use runtime::exit::{Exit, Failure};
 
+use crate::client;
+
 /// Flags of `pegloom chat`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -11,9 +13,13 @@ pub struct Args {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Kind {}
+enum Kind {
+    Client(client::Args),
+}
 
 /// Runs `pegloom chat`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    match args.kind {}
+    match &args.kind {
+        Kind::Client(args) => client::run(args),
+    }
 }

@@ -3,11 +3,14 @@
 //! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
 //! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes.
 
+mod client;
 mod command;
+mod journal;
+mod key;
 mod member;
 mod line;
 mod name;
-#[expect(dead_code, reason = "the processes that open one are on their way")]
+mod recent;
 mod terminal;
 mod text;
 mod typed;

@@ -33,7 +33,7 @@ impl Member {
                 self.show(Line::Said(said));
             }
             Ok(_) => {}
-            Err(error) => self.warn(words::unreadable(&error)),
+            Err(error) => self.tell_unreadable(&error),
         }
     }
 

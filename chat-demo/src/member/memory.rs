@@ -161,10 +161,6 @@ impl Memory {
         self.waiting() < MAX_KEPT
     }
 
-    /// How many records were written.
-    pub(crate) fn written(&self) -> u64 {
-        self.written
-    }
 
     /// Whether something that is about to be spoken is not on the disk.
     pub(crate) fn needs_disk(&self) -> bool {

@@ -22,12 +22,13 @@ mod simulation;
 mod tests;
 mod words;
 
-use std::{mem, time::Duration};
+use std::{fmt, mem, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 
 pub(crate) use self::memory::{Memory, Record, Written};
 use self::place::Place;
+pub(crate) use self::words::left_behind;
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
     wire::{
@@ -59,6 +60,8 @@ pub(crate) enum Input<'a> {
     Synced { to: u64 },
     /// The records from this one on could not be kept.
     Unkept { from: u64, why: String },
+    /// The screen cannot follow, or can again: as long as it cannot, nothing more is acknowledged, so that the room waits.
+    Behind(bool),
     /// Leave at once.
     Leave,
     /// Time has passed.
@@ -125,6 +128,8 @@ pub(crate) struct Member {
     told_unkept: bool,
     told_taken: bool,
     is_syncing: bool,
+    is_behind: bool,
+    told_unreadable: bool,
     /// Numbers that could not be written are not given again before.
     again_at: Option<Instant>,
     leaving: Option<Instant>,
@@ -177,6 +182,8 @@ impl Member {
             told_unkept: false,
             told_taken: false,
             is_syncing: false,
+            is_behind: false,
+            told_unreadable: false,
             again_at: None,
             leaving: None,
             names: Vec::new(),
@@ -196,6 +203,7 @@ impl Member {
             Input::Typed { typed, at } => self.on_typed(now, typed, at),
             Input::Synced { to } => self.on_synced(to),
             Input::Unkept { from, why } => self.on_unkept(now, from, &why),
+            Input::Behind(is_behind) => self.on_behind(now, is_behind),
             Input::Leave => self.leave(End::Left),
             Input::Tick => {}
         }
@@ -237,6 +245,7 @@ impl Member {
 
     fn on_connected(&mut self, now: Instant) {
         self.speaks_ours = false;
+        self.told_unreadable = false;
         self.knock(now);
     }
 
@@ -255,7 +264,7 @@ impl Member {
         }
         match room::decode(bytes) {
             Ok(frame) => self.on_ours(now, frame),
-            Err(error) => self.warn(words::unreadable(&error)),
+            Err(error) => self.tell_unreadable(&error),
         }
     }
 
@@ -494,6 +503,13 @@ impl Member {
             Told::Away => {}
         }
         self.told = Told::Away;
+    }
+
+    /// Once a connection.
+    fn tell_unreadable(&mut self, error: &impl fmt::Display) {
+        if !mem::replace(&mut self.told_unreadable, true) {
+            self.warn(words::unreadable(error));
+        }
     }
 
     fn tell_taken(&mut self) {

@@ -31,6 +31,8 @@ pub(super) struct Place {
     beat: Duration,
     /// The last number shown, or known to be for others.
     seen: u64,
+    /// The last number that is remembered as seen, and that the room may be told. Invariant: kept_seen <= seen.
+    kept_seen: u64,
     /// What comes up to this number was missed.
     missed_to: u64,
     /// What was seen since the room was told, and in how many bytes.
@@ -85,11 +87,11 @@ impl Place {
     }
 
     fn is_ack_due(&self) -> bool {
-        self.seen.saturating_sub(self.untold_from) >= ACK_ENTRIES || self.untold_bytes >= ACK_BYTES
+        self.kept_seen.saturating_sub(self.untold_from) >= ACK_ENTRIES || self.untold_bytes >= ACK_BYTES
     }
 
     fn has_told_seen(&mut self) {
-        (self.untold_from, self.untold_bytes) = (self.seen, 0);
+        (self.untold_from, self.untold_bytes) = (self.kept_seen, 0);
     }
 }
 
@@ -108,6 +110,7 @@ impl Member {
             log,
             beat: Duration::from_millis(welcome.beat.into()).clamp(BEAT.0, BEAT.1),
             seen,
+            kept_seen: seen,
             missed_to: welcome.head,
             untold_from: seen,
             untold_bytes: 0,
@@ -169,7 +172,7 @@ impl Member {
                     self.on_entry(entry, missed_to);
                 }
                 Ok(_) => {}
-                Err(error) => self.warn(words::unreadable(&error)),
+                Err(error) => self.tell_unreadable(&error),
             }
         }
         if has_renamed || names_before != self.names.len() {
@@ -181,13 +184,29 @@ impl Member {
     fn has_seen(&mut self, now: Instant, seen: u64, bytes: usize) {
         let Phase::Live(place) = &mut self.phase else { return };
         place.untold_bytes += bytes;
-        if seen > place.seen {
-            place.seen = seen;
-            let written = self.memory.see(place.log, seen);
+        place.seen = place.seen.max(seen);
+        if !self.is_behind {
+            self.remember_seen(now);
+        }
+    }
+
+    /// What was shown is on the screen.
+    fn remember_seen(&mut self, now: Instant) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if place.seen > place.kept_seen {
+            place.kept_seen = place.seen;
+            let written = self.memory.see(place.log, place.seen);
             self.effects.push(Effect::Keep(written));
         }
         if place.is_ack_due() {
             self.beat(now);
+        }
+    }
+
+    pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
+        self.is_behind = is_behind;
+        if !is_behind {
+            self.remember_seen(now);
         }
     }
 
@@ -285,7 +304,7 @@ impl Member {
     fn beat(&mut self, now: Instant) {
         let Phase::Live(place) = &mut self.phase else { return };
         place.has_told_seen();
-        let seen = place.seen;
+        let seen = place.kept_seen;
         self.send(now, &ToRoom::Beat { seen });
     }
 
@@ -311,7 +330,7 @@ impl Member {
     fn say(&mut self, now: Instant, said: Vec<Utterance>) {
         let Phase::Live(place) = &mut self.phase else { return };
         place.has_told_seen();
-        let seen = place.seen;
+        let seen = place.kept_seen;
         self.send(now, &ToRoom::Say(Say { seen, said }));
     }
 }
