@@ -426,9 +426,11 @@ fn no_key(settings: &Settings, error: NoKey) -> Failure {
             error,
             "the copy of it, or move it away: then a new one is made, and the room will take you for somebody else",
         ),
-        NoKey::Io(error) => {
-            Failure::cannot(format!("use the key file {path}"), error, "--key with a file that can be written")
-        }
+        NoKey::Io(error) => Failure::cannot(
+            format!("use the key file {path}"),
+            error,
+            "--key with a file that can be written",
+        ),
     }
 }
 
@@ -443,7 +445,9 @@ fn no_journal(path: &Path, error: impl std::error::Error + Send + Sync + 'static
 fn refused(name: &Name, why: Refusal) -> Failure {
     let (why, advice) = match why {
         Refusal::NameTaken => ("the name is taken, by somebody else in the room", "another --name"),
-        Refusal::Superseded => ("its key is used by another client now", "only one of the two, or another --key"),
+        Refusal::Superseded => {
+            ("its key is used by another client now", "only one of the two, or another --key")
+        }
         Refusal::Full => ("the room has as many members as it can have", "later"),
         Refusal::Version => ("the room speaks another version", "the same version of pegloom as the room's"),
         Refusal::Silent | Refusal::DoesNotRead => ("the room has let go of this client", "again"),

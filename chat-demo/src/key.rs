@@ -4,14 +4,14 @@
 //! on the file: two clients with one key would take the place from each other for ever, and give two texts one number.
 
 use std::{
-    env, fmt,
+    fmt,
     fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
-use crate::{Name, journal::sync_folder, wire::room::Key};
+use crate::{Name, journal::sync_folder, place, wire::room::Key};
 
 /// A key, and the lock that comes with it.
 #[derive(Debug)]
@@ -67,12 +67,9 @@ fn make(file: &mut File, path: &Path) -> io::Result<[u8; 32]> {
     Ok(key)
 }
 
-/// Where the key of this name is if nobody says otherwise: under `XDG_DATA_HOME`, else under the home; `None` without
-/// either.
+/// Where the key of this name is if nobody says otherwise; `None` where there is no home for it.
 pub(crate) fn default_path(name: &Name) -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let data = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")))?;
-    Some(data.join("pegloom/chat/keys").join(file_name(name)))
+    Some(place::data()?.join("keys").join(file_name(name)))
 }
 
 /// Names that are alike have one key, as they have one place.

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// What is different, for a person.
-const CLASSIC: &str = "This is a classic room: what is said while you are away, or while it is, is not kept there.";
+const CLASSIC: &str =
+    "This is a classic room: what is said while you are away, or while it is, is not kept there.";
 
 impl Member {
     pub(super) fn on_classic(&mut self, bytes: &[u8], at: u64) {

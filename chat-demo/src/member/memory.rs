@@ -128,7 +128,8 @@ impl Memory {
 
     /// The fewest records that say the same: what a journal begins with anew.
     pub(crate) fn records(&self) -> Vec<Record> {
-        let seen = self.seen.iter().cloned().map(|Seen { room, log, number }| Record::Seen { room, log, number });
+        let seen =
+            self.seen.iter().cloned().map(|Seen { room, log, number }| Record::Seen { room, log, number });
         let typed = self.kept.iter().map(|Kept { id, room, text, tone, .. }| Record::Typed {
             id: *id,
             room: room.clone(),
@@ -160,7 +161,6 @@ impl Memory {
     pub(crate) fn has_room(&self) -> bool {
         self.waiting() < MAX_KEPT
     }
-
 
     /// Whether something that is about to be spoken is not on the disk.
     pub(crate) fn needs_disk(&self) -> bool {

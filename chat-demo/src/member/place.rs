@@ -11,7 +11,9 @@ use proto::time::Instant;
 use super::{AGAIN_AFTER, Effect, Member, Phase, Told, memory::MAX_KEPT, words};
 use crate::{
     How, Line, Name, Said, Tone,
-    wire::room::{Entries, Entry, FromRoom, LogId, MAX_SAID, SILENT_BEATS, Say, ToRoom, Utterance, Welcome, What},
+    wire::room::{
+        Entries, Entry, FromRoom, LogId, MAX_SAID, SILENT_BEATS, Say, ToRoom, Utterance, Welcome, What,
+    },
 };
 
 /// A room that says how often it speaks is believed between these.

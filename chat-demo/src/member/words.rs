@@ -4,8 +4,7 @@ use std::{fmt::Display, time::Duration};
 
 use crate::{Name, wire::room::What};
 
-pub(super) const NOT_IN_CLASSIC: &str =
-    "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
+pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
 
 pub(super) fn online(online: impl Display) -> String {
     format!("You are now online. {online} online.")
@@ -64,7 +63,11 @@ pub(super) fn unheard(why: &str) -> String {
 }
 
 pub(super) fn leaving(waiting: usize, grace: Duration) -> String {
-    format!("{} not delivered yet: waiting for the room, {} s at most.", texts_are(waiting), grace.as_secs_f32())
+    format!(
+        "{} not delivered yet: waiting for the room, {} s at most.",
+        texts_are(waiting),
+        grace.as_secs_f32()
+    )
 }
 
 /// What the last word is when that was in vain.
