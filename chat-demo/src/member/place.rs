@@ -126,6 +126,10 @@ impl Member {
         });
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
+        if let Some(name) = self.wanted.take() {
+            self.tell(words::called(&name));
+            self.called(name);
+        }
         self.send(now, &ToRoom::Who);
     }
 
@@ -152,8 +156,15 @@ impl Member {
             FromRoom::Heard { number } => self.on_heard(now, number),
             FromRoom::Unheard { number, why } => self.on_unheard(now, number, &why),
             FromRoom::Who { names } => self.on_names(names),
-            // That a beat came is all there is to it: what was lost shows in the stretch that follows.
+            FromRoom::Beat { sent } => self.on_beat(now, sent),
             _ => {}
+        }
+    }
+
+    /// What was sent before a beat comes before it, or was lost.
+    fn on_beat(&mut self, now: Instant, sent: u64) {
+        if matches!(&self.phase, Phase::Live(place) if sent > place.seen) {
+            self.pause(now);
         }
     }
 
@@ -321,11 +332,19 @@ impl Member {
             return;
         }
         let texts = self.memory.speakable(place.log, place.said, MAX_KEPT);
-        let Some(last) = texts.last() else { return };
+        let Some(last) = texts.last() else { return self.ask_for_name(now) };
         place.said = last.number;
         place.patience.get_or_insert(now + place.silence());
-        for said in in_frames(texts) {
-            self.say(now, said);
+        in_frames(texts).into_iter().for_each(|said| self.say(now, said));
+        self.ask_for_name(now);
+    }
+
+    /// Asks for the name that is wanted, unless a text that was typed before it is yet to be spoken.
+    fn ask_for_name(&mut self, now: Instant) {
+        if !self.memory.needs_disk()
+            && let Some(name) = self.wanted.take()
+        {
+            self.send(now, &ToRoom::Rename { name });
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn away(why: &str) -> String {
     format!("The room is away: {why}. What you say is kept for it.")
 }
 
+pub(super) fn taken(name: &Name) -> String {
+    format!("The name {name} is taken. Try another.")
+}
+
 pub(super) fn taken_meanwhile(name: &Name) -> String {
     format!("The name {name} is somebody else's by now. It is tried again; /nick NAME takes another.")
 }
