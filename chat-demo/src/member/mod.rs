@@ -126,8 +126,9 @@ pub(crate) struct Member {
     /// Whether it ever had a place: who comes back is more patient than who comes.
     had_place: bool,
     told: Told,
-    /// Whether a person knows that texts are not kept, or that the name is taken.
+    /// Whether a person knows that this disk, or the room, cannot keep texts, or that the name is taken.
     told_unkept: bool,
+    told_unheard: bool,
     told_taken: bool,
     is_syncing: bool,
     is_behind: bool,
@@ -191,6 +192,7 @@ impl Member {
             had_place: false,
             told: Told::Nothing,
             told_unkept: false,
+            told_unheard: false,
             told_taken: false,
             is_syncing: false,
             is_behind: false,
@@ -408,7 +410,10 @@ impl Member {
     }
 
     fn expire(&mut self, now: Instant) {
-        self.again_at = self.again_at.filter(|at| now < *at);
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            self.remember_again();
+        }
         match &mut self.phase {
             Phase::Unconnected { tell_at } if tell_at.is_some_and(|at| at <= now) => {
                 *tell_at = None;

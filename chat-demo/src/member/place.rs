@@ -216,6 +216,13 @@ impl Member {
         }
     }
 
+    /// What the journal lost, it is told once more.
+    pub(super) fn remember_again(&mut self) {
+        let Phase::Live(place) = &self.phase else { return };
+        let written = self.memory.see(place.log, place.kept_seen);
+        self.effects.push(Effect::Keep(written));
+    }
+
     pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
         self.is_behind = is_behind;
         if !is_behind {
@@ -280,7 +287,7 @@ impl Member {
         place.patience = (number < place.said).then(|| now + place.silence());
         let written = self.memory.hear(place.log, number);
         self.effects.extend(written.map(Effect::Keep));
-        self.told_unkept = false;
+        self.told_unheard = false;
     }
 
     /// All is said again from there in a while: the room takes nothing that does not follow.
@@ -291,8 +298,8 @@ impl Member {
         }
         place.patience = None;
         place.again_at = Some(now + AGAIN_AFTER);
-        if !self.told_unkept {
-            self.told_unkept = true;
+        if !self.told_unheard {
+            self.told_unheard = true;
             self.warn(words::unheard(why));
         }
     }

@@ -656,7 +656,7 @@ fn what_cannot_be_written_down_is_not_said() {
 
     let lost = chat.on(Input::Unkept { from: order.unwrap(), why: "no space left".to_owned() });
 
-    let words = "! 1 text is not said, because they cannot be written down first: no space left.";
+    let words = "! 1 text is not said, for want of a place to write it down first: no space left.";
     assert_eq!(shown(&lost), [words]);
     assert_eq!(spoken(&chat.syncs()), []);
     assert_eq!(chat.member.memory.waiting(), 0);
