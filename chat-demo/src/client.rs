@@ -29,7 +29,7 @@ use tracing::{trace, warn};
 
 use crate::{
     Name, Typed,
-    journal::Journal,
+    journal::{Journal, beside},
     key::{self, KeyFile, NoKey},
     member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
     recent::Recent,
@@ -187,7 +187,7 @@ struct Syncing {
 
 impl Client {
     fn open(settings: &Settings, key: &KeyFile) -> Result<Self, Failure> {
-        let path = settings.key.with_added_extension("journal");
+        let path = beside(&settings.key, ".journal");
         let (journal, records) = Journal::open(&path).map_err(|error| no_journal(&path, error))?;
         let clock = Clock::start();
         let beginning = Beginning {
