@@ -303,7 +303,7 @@ fn who_comes_joins_says_hello_and_is_told_how_many_there_are() {
     let joins = chat.on(Input::Connected);
     assert_eq!(sent_classic(&joins), [Frame::Join { name: name("ann"), is_ours: true }]);
     let greets = chat.hears(&FromRoom::Speak);
-    let hello = Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0 };
+    let hello = Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next: 0 };
     assert_eq!(sent(&greets), [ToRoom::Hello(hello)]);
     let is_in = chat.hears(&FromRoom::Welcome(Welcome { online: 3, ..welcome() }));
 
@@ -835,6 +835,7 @@ fn memory_is_what_its_records_say() {
     for memory in [recalled, shortened] {
         assert_eq!(memory.last_seen(), (Some(LOG), 9));
         assert_eq!(memory.waiting(), 2);
+        assert_eq!(memory.next(), 2);
         let numbers: Vec<_> = memory.speakable(LOG, 1, 10).iter().map(|said| said.number).collect();
         assert_eq!(numbers, [2, 3]);
     }
