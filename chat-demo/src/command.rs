@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use runtime::exit::{Exit, Failure};
 
-use crate::{mesh, p2p};
+use crate::{client, mesh, p2p, server};
 
 /// Flags of `pegloom chat`.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,14 +14,18 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Kind {
-    Mesh(mesh::Args),
+    Room(server::Args),
+    Client(client::Args),
     P2p(p2p::Args),
+    Mesh(mesh::Args),
 }
 
 /// Runs `pegloom chat`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.kind {
-        Kind::Mesh(args) => mesh::run(args),
+        Kind::Room(args) => server::run(args),
+        Kind::Client(args) => client::run(args),
         Kind::P2p(args) => p2p::run(args),
+        Kind::Mesh(args) => mesh::run(args),
     }
 }

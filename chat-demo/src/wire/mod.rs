@@ -5,6 +5,7 @@
 //! JSON, ours are arrays of MessagePack. Decoding is total: any bytes give a frame or an error, and never more memory than
 //! a small multiple of their length.
 
+pub mod classic;
 pub mod mesh;
 pub mod p2p;
 pub mod room;

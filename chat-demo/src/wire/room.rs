@@ -21,6 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
+use sha2::{Digest as _, Sha256};
 
 use crate::{Name, Text};
 
@@ -29,6 +30,9 @@ pub const VERSION: u8 = 1;
 
 /// The longest frame, in bytes; what is longer is not sent, and not looked at.
 pub const MAX_FRAME: usize = 256 * 1024;
+
+/// What a [`FromRoom::Entries`] has beside its entries, in bytes, at most.
+pub const ENTRIES_HEAD: usize = 64;
 
 /// The most texts a [`ToRoom::Say`] has.
 pub const MAX_SAID: usize = 256;
@@ -80,6 +84,10 @@ pub struct Hello {
     pub log: Option<LogId>,
     /// The last number it has got of that log, with all before it.
     pub seen: u64,
+    /// The first of its own numbers that it will say, if it says anything: all before it have been heard, here or in
+    /// another room. The room waits for none of them.
+    #[serde(default)]
+    pub next: u64,
 }
 
 /// Some texts of one member.
@@ -277,6 +285,30 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     if rest.is_empty() { Ok(frame) } else { Err(Unreadable::Trailing) }
 }
 
+/// A [`FromRoom::Entries`] as bytes, without a copy of the entries on the way.
+pub fn encode_entries(after: u64, to: u64, entries: &[u8]) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Borrowed<'a> {
+        Entries(u64, u64, &'a serde_bytes::Bytes),
+    }
+    let mut frame = Vec::with_capacity(entries.len() + ENTRIES_HEAD);
+    // Writing to memory cannot fail.
+    let _ = (VERSION, Borrowed::Entries(after, to, serde_bytes::Bytes::new(entries)))
+        .serialize(&mut rmp_serde::Serializer::new(&mut frame));
+    frame
+}
+
+impl Key {
+    /// Who has it: the first half of its SHA-256.
+    pub fn member(&self) -> MemberId {
+        let digest = Sha256::digest(self.0);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        MemberId(id)
+    }
+}
+
 impl Entries {
     /// What is in it.
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry, Unreadable>> {
@@ -357,7 +389,7 @@ mod tests {
         }];
         let log = Some(LogId([9; 16]));
         let frames = [
-            ToRoom::Hello(Hello { key: Key([1; 32]), name: name("ann"), log, seen: u64::MAX }),
+            ToRoom::Hello(Hello { key: Key([1; 32]), name: name("ann"), log, seen: u64::MAX, next: 7 }),
             ToRoom::Say(Say { seen: 3, said }),
             ToRoom::Beat { seen: 0 },
             ToRoom::Bye,
@@ -380,12 +412,38 @@ mod tests {
     }
 
     #[test]
+    fn a_stretch_is_the_same_bytes_without_a_copy() {
+        for (after, to, len) in [(0, 1, 0), (3, u64::MAX, 200), (u64::MAX - 1, u64::MAX, 70_000)] {
+            let entries = vec![7; len];
+            let frame = encode_entries(after, to, &entries);
+            assert!(frame.len() <= len + ENTRIES_HEAD);
+            assert_eq!(frame, encode(&FromRoom::Entries(Entries { after, to, entries: entries.into() })));
+        }
+    }
+
+    #[test]
+    fn who_has_a_key_is_told_by_its_digest() {
+        assert_eq!(Key([0; 32]).member().to_string(), "66687aad");
+    }
+
+    #[test]
     fn the_bytes_are_those_that_others_know() {
         assert_eq!(encode(&ToRoom::Beat { seen: 5 }), b"\x92\x01\x81\xa4beat\x91\x05");
         assert_eq!(encode(&ToRoom::Bye), b"\x92\x01\xa3bye");
         assert_eq!(encode(&FromRoom::Speak), b"\x92\x01\xa5speak");
         let entry = Entry { number: 2, at: 3, name: name("a"), what: What::Left(1) };
         assert_eq!(entry.to_bytes(), b"\x94\x02\x03\xa1a\x81\xa4left\x01");
+    }
+
+    /// Fails if who does not say where its numbers begin is not understood.
+    #[test]
+    fn a_hello_without_its_last_field_is_a_hello() {
+        let log = None;
+        let hello = Hello { key: Key([1; 32]), name: name("ann"), log, seen: 2, next: 0 };
+        let short = (&hello.key, &hello.name, hello.log, hello.seen);
+        let bytes =
+            rmp_serde::to_vec(&(VERSION, std::collections::BTreeMap::from([("hello", short)]))).unwrap();
+        assert_eq!(decode::<ToRoom>(&bytes).unwrap(), ToRoom::Hello(hello));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! ZeroMQ sockets on tokio.
 //!
-//! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports, two [`Pair`]s
-//! those of a line between two, where a [`Doorkeeper`] refuses a third. Each is one private `Socket`, which knows when
-//! there is something to read, with the options of its kind.
+//! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports, a [`Hall`] is
+//! where strangers are let in, two [`Pair`]s are those of a line between two, where a [`Doorkeeper`] refuses a third. Each
+//! is one private `Socket`, which knows when there is something to read, with the options of its kind.
 //!
 //! Nothing here waits but `readable`: a send is taken or refused at once, a receive finds something or does not. No
 //! bytes from a peer can make anything here panic. What a batch means, and how much of it may be under way, is known
@@ -18,6 +18,7 @@
 //! A turn that ends before `None` is continued by the next `readable`, which lets other tasks run first.
 
 mod error;
+mod hall;
 mod link;
 mod monitor;
 mod options;
@@ -28,9 +29,10 @@ mod socket;
 mod zap;
 
 pub use error::{Error, Malformed, SendError};
+pub use hall::{Hall, Limits};
 pub use link::{Dealer, Received, Router};
 pub use monitor::{Connection, Event};
-pub use options::{MAX_BATCH, PUBLISHER_LINGER};
+pub use options::{LAST_WORDS, MAX_BATCH, PUBLISHER_LINGER};
 pub use pair::Pair;
 pub use peer::PeerId;
 pub use report::{Publisher, Subscriber};
@@ -41,7 +43,7 @@ use std::{fmt, ops::Deref};
 /// What all sockets of a process share: `inproc://` endpoints are known within one context only.
 ///
 /// A clone is the same context. When the last clone and the last socket are gone libzmq's own threads end; that waits
-/// for what a closed [`Publisher`] may still send, at most [`PUBLISHER_LINGER`].
+/// for what a closed [`Publisher`] or [`Dealer`] may still send, at most [`PUBLISHER_LINGER`] or [`LAST_WORDS`].
 #[derive(Clone, Default)]
 pub struct Context(zmq::Context);
 

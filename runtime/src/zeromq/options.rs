@@ -8,11 +8,16 @@ use std::{ffi::c_int, time::Duration};
 use zmq::{Error, Result, Socket};
 use zmq_sys::zmq_setsockopt;
 
+use super::Limits;
+
 /// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch.
 pub const MAX_BATCH: i64 = 1024 * 1024;
 
 /// How long a closed publisher may still send what it has taken.
 pub const PUBLISHER_LINGER: Duration = Duration::from_millis(300);
+
+/// How long a dealer that is closed with care may still send what it has taken.
+pub const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// How long between attempts to connect: at first, and doubling up to the most.
 const RECONNECT: Duration = Duration::from_millis(100);
@@ -46,6 +51,17 @@ pub(super) fn router(socket: &mut Socket) -> Result<()> {
     // Else what is sent to a peer that is not there vanishes without a word.
     socket.set_router_mandatory(true)?;
     // Else a peer that comes back before its old connection is known to be dead is not heard.
+    socket.set_router_handover(true)
+}
+
+/// A router for strangers: what waits for one of them, and from one of them, is bounded here, since no credit does it.
+pub(super) fn hall(socket: &mut Socket, limits: &Limits) -> Result<()> {
+    everywhere(socket)?;
+    socket.set_maxmsgsize(limits.message)?;
+    socket.set_sndhwm(limits.to_one)?;
+    socket.set_rcvhwm(limits.from_one)?;
+    socket.set_linger(millis(limits.linger))?;
+    socket.set_router_mandatory(true)?;
     socket.set_router_handover(true)
 }
 

@@ -17,10 +17,11 @@ use std::{
     cell::Cell,
     io,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use tokio::io::{Interest, unix::AsyncFd};
-use zmq::{DONTWAIT, Message, SNDMORE};
+use zmq::{DONTWAIT, Message, PollEvents, SNDMORE};
 
 use super::{Error, SendError};
 
@@ -73,6 +74,21 @@ impl Socket {
             self.look.set(Look::Again);
         }
         Poll::Ready(())
+    }
+
+    /// Whether a message would be taken now, or there is something left to receive, which comes first. Call it when a receive
+    /// has found nothing: it takes the news in, so that what it says is so until the next signal.
+    pub(super) fn is_alive(&self) -> bool {
+        let events = self.raw.get_ref().get_events().unwrap_or(PollEvents::empty());
+        if events.contains(zmq::POLLIN) {
+            self.look_again();
+        }
+        !events.is_empty()
+    }
+
+    /// When it is closed, what was taken may be sent for so long.
+    pub(super) fn linger(&self, time: Duration) -> zmq::Result<()> {
+        self.raw.get_ref().set_linger(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))
     }
 
     /// The first part of the next message. The caller then takes the rest with [`Self::last_part`] or [`Self::skip`].
@@ -131,6 +147,15 @@ impl Socket {
     /// Sends the body to the peer with this id. All is taken or nothing.
     pub(super) fn try_send_to(&self, id: &[u8], body: Vec<u8>) -> Result<(), SendError> {
         let sent = self.send_first(id, DONTWAIT | SNDMORE).and_then(|()| self.send_rest(body));
+        self.look_again();
+        sent
+    }
+
+    /// Sends a copy of the body to the peer with this id. All is taken or nothing.
+    pub(super) fn try_send_copy_to(&self, id: &[u8], body: &[u8]) -> Result<(), SendError> {
+        let sent = self.send_first(id, DONTWAIT | SNDMORE);
+        // With the first part taken, libzmq refuses no second one.
+        let sent = sent.and_then(|()| send_part(self.raw.get_ref(), body, DONTWAIT));
         self.look_again();
         sent
     }
