@@ -37,15 +37,15 @@ Examples:
     pegloom chat mesh --name bob --port 7002 --peer localhost:7001
     pegloom chat mesh --name cid --port 7003 --peer localhost:7002
 
-  On this machine only, on any free port, and said by a script:
-    echo 'the backup is done' | pegloom chat mesh --name cron --port 0 --ip localhost --peer localhost:7001
+  A script says one thing, to who is on this machine, and leaves:
+    echo 'it is done' | pegloom chat mesh --name cron --port 0 --ip localhost --peer localhost:7001
 
-Members find one another by hearsay and give one another what was missed, so any of them may leave, and a network may
-be cut and heal. Nothing is on a disk: a text is there as long as somebody who has it. Nobody is asked who he is: a mesh
-is for networks whose hosts you trust.
+Members find one another by hearsay and give one another what was missed, so any of them may
+leave, and a network may be cut and heal. Nothing is on a disk: a text is there as long as
+somebody who has it. Nobody is asked who he is: a mesh is for hosts you trust.
 
-It ends by /quit, Ctrl-D or the end of its input when the others have what was said here, or after 5 s, with exit code 2
-if nobody has it; by Ctrl-C or SIGTERM at once.";
+It ends by /quit, Ctrl-D or the end of its input when the others have what was said here, or
+after 5 s, with exit code 2 if nobody has it; by Ctrl-C or SIGTERM at once.";
 
 /// Chat without a server: every member is connected to every other
 #[derive(Clone, Debug, clap::Args)]
