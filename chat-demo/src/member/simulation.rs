@@ -12,6 +12,7 @@ use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::wire::room::{Entries, Entry, LogId, Say, Welcome, What, decode, encode};
+use crate::{How, Text};
 
 const LOG: LogId = LogId([1; 16]);
 const ROOM: &str = "there:1";

@@ -4,7 +4,7 @@ use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::{
-    BadText,
+    BadText, How, Text,
     wire::room::{Entries, Entry, LogId, Say, Utterance, Welcome, What, decode, encode},
 };
 
