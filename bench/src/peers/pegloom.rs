@@ -171,7 +171,7 @@ fn command_line(arguments: &[String]) -> String {
 }
 
 fn room_address(line: &str) -> Option<SocketAddr> {
-    field(line, "listening", "endpoint")?.strip_prefix("tcp://")?.parse().ok()
+    field(line, "the room is open", "endpoint")?.strip_prefix("tcp://")?.parse().ok()
 }
 
 fn listening(line: &str) -> Option<SocketAddr> {
