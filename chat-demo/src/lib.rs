@@ -6,6 +6,10 @@
 mod command;
 mod line;
 mod name;
+mod place;
+mod room;
+mod server;
+mod store;
 mod text;
 mod typed;
 pub mod wire;
