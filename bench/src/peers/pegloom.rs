@@ -211,6 +211,13 @@ mod tests {
     }
 
     #[test]
+    fn a_room_tells_its_endpoint() {
+        let open = r#"{"level":"INFO","message":"the room is open","endpoint":"tcp://127.0.0.1:9999"}"#;
+        assert_eq!(room_address(open), Some("127.0.0.1:9999".parse().unwrap()));
+        assert_eq!(room_address(BOUND), None);
+    }
+
+    #[test]
     fn both_addresses_are_found_in_either_order() {
         let expected = Some(("127.0.0.1:34567".parse().unwrap(), "tcp://127.0.0.1:4711".to_owned()));
         for lines in [[LISTENING, BOUND], [BOUND, LISTENING]] {
