@@ -1,0 +1,306 @@
+//! What is being typed, the cursor in it, and what was typed before.
+//!
+//! It moves by what one sees as one character. It knows no terminal: how it looks is `picture`'s.
+
+use std::{collections::VecDeque, mem};
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use super::keys::{Key, Step};
+use crate::terminal::{completion::Candidates, plain::MAX_LINE};
+
+/// How much of what was typed before is kept.
+const MAX_PAST: usize = 500;
+
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    text: String,
+    /// Invariant: at a border of characters of `text`.
+    cursor: usize,
+    /// The oldest first; at most [`MAX_PAST`].
+    past: VecDeque<String>,
+    /// How far back in `past` one is, and what was being typed before that.
+    back: usize,
+    draft: String,
+    /// What Tab has found, while nothing else is pressed.
+    found: Option<Found>,
+}
+
+#[derive(Debug)]
+struct Found {
+    candidates: Candidates,
+    next: usize,
+}
+
+impl Buffer {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    pub(super) fn before(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
+    /// False if there is no room for it.
+    pub(super) fn insert(&mut self, text: &str) -> bool {
+        self.found = None;
+        let has_room = self.text.len() + text.len() <= MAX_LINE;
+        if has_room {
+            self.text.insert_str(self.cursor, text);
+            self.cursor += text.len();
+        }
+        has_room
+    }
+
+    /// Takes a key that moves, erases or looks back; all others are nothing here.
+    pub(super) fn edit(&mut self, key: &Key) {
+        match key {
+            Key::Left(step) => self.go(self.before_cursor(*step)),
+            Key::Right(step) => self.go(self.after_cursor(*step)),
+            Key::Home => self.go(0),
+            Key::End => self.go(self.text.len()),
+            Key::Older => self.older(),
+            Key::Newer => self.newer(),
+            Key::EraseBefore(step) => self.erase(self.before_cursor(*step), self.cursor),
+            Key::EraseAfter | Key::EndOfInput => self.erase(self.cursor, self.after_cursor(Step::Character)),
+            Key::EraseToEnd => self.erase(self.cursor, self.text.len()),
+            Key::EraseToStart => self.erase(0, self.cursor),
+            _ => {}
+        }
+    }
+
+    /// What was typed, which is past now.
+    pub(super) fn take(&mut self) -> String {
+        let text = mem::take(&mut self.text);
+        if !text.trim().is_empty() && self.past.back() != Some(&text) {
+            self.past.push_back(text.clone());
+            if self.past.len() > MAX_PAST {
+                self.past.pop_front();
+            }
+        }
+        self.clear();
+        text
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.set(String::new());
+        self.back = 0;
+        self.draft.clear();
+    }
+
+    fn set(&mut self, text: String) {
+        self.cursor = text.len();
+        self.text = text;
+        self.found = None;
+    }
+
+    fn go(&mut self, to: usize) {
+        self.cursor = to;
+        self.found = None;
+    }
+
+    fn erase(&mut self, start: usize, end: usize) {
+        self.text.replace_range(start..end, "");
+        self.cursor = start;
+        self.found = None;
+    }
+
+    fn before_cursor(&self, step: Step) -> usize {
+        let before = self.before();
+        match step {
+            Step::Character => before.grapheme_indices(true).next_back().map_or(0, |(at, _)| at),
+            Step::Word => {
+                let word = before.trim_end();
+                word.rfind(char::is_whitespace)
+                    .map_or(0, |at| at + word[at..].chars().next().map_or(0, char::len_utf8))
+            }
+        }
+    }
+
+    fn after_cursor(&self, step: Step) -> usize {
+        let after = &self.text[self.cursor..];
+        let length = match step {
+            Step::Character => after.graphemes(true).next().map_or(0, str::len),
+            Step::Word => {
+                let blanks = after.len() - after.trim_start().len();
+                after[blanks..].find(char::is_whitespace).map_or(after.len(), |word| blanks + word)
+            }
+        };
+        self.cursor + length
+    }
+
+    /// What was typed before what is shown.
+    fn older(&mut self) {
+        if self.back < self.past.len() {
+            if self.back == 0 {
+                self.draft = mem::take(&mut self.text);
+            }
+            self.go_back(self.back + 1);
+        }
+    }
+
+    /// What was typed after what is shown; at last what was being typed.
+    fn newer(&mut self) {
+        if self.back > 0 {
+            self.go_back(self.back - 1);
+        }
+    }
+
+    fn go_back(&mut self, back: usize) {
+        self.back = back;
+        let text = match back {
+            0 => mem::take(&mut self.draft),
+            _ => self.past[self.past.len() - back].clone(),
+        };
+        self.set(text);
+    }
+
+    /// Puts the first of what is found in the place of the word before the cursor, and at each further time the next.
+    /// False if nothing is found.
+    pub(super) fn complete(&mut self, find: impl FnOnce(&str) -> Option<Candidates>) -> bool {
+        let found = self.found.take().or_else(|| {
+            let candidates = find(self.before())?;
+            Some(Found { candidates, next: 0 })
+        });
+        let Some(Found { candidates, next }) = found else { return false };
+        let word = candidates.words[next].clone();
+        self.erase(candidates.start, self.cursor);
+        let has_room = self.insert(&word);
+        let next = (next + 1) % candidates.words.len();
+        self.found = has_room.then_some(Found { candidates, next });
+        has_room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+    use crate::terminal::editor::{keys::Keyboard, picture::Picture};
+
+    fn typed(text: &str) -> Buffer {
+        let mut buffer = Buffer::default();
+        assert!(buffer.insert(text));
+        buffer
+    }
+
+    #[test]
+    fn it_moves_and_erases_by_what_is_seen() {
+        let mut buffer = typed("e\u{301}👨‍👩‍👧x");
+
+        buffer.edit(&Key::Left(Step::Character));
+        buffer.edit(&Key::EraseBefore(Step::Character));
+        assert_eq!(buffer.text(), "e\u{301}x");
+        buffer.edit(&Key::Left(Step::Character));
+        buffer.edit(&Key::EraseAfter);
+        assert_eq!((buffer.text(), buffer.cursor()), ("x", 0));
+    }
+
+    #[test]
+    fn it_moves_and_erases_by_words() {
+        let mut buffer = typed("one tvo\u{3000}three ");
+
+        buffer.edit(&Key::EraseBefore(Step::Word));
+        assert_eq!(buffer.text(), "one tvo\u{3000}");
+        buffer.edit(&Key::Left(Step::Word));
+        assert_eq!(buffer.before(), "one ");
+        buffer.edit(&Key::Home);
+        buffer.edit(&Key::Right(Step::Word));
+        assert_eq!(buffer.before(), "one");
+        buffer.edit(&Key::EraseToEnd);
+        assert_eq!(buffer.text(), "one");
+    }
+
+    #[test]
+    fn what_is_being_typed_is_kept_while_one_looks_back() {
+        let mut buffer = typed("first");
+        assert_eq!(buffer.take(), "first");
+        buffer.insert("second");
+        buffer.take();
+        buffer.insert("thi");
+
+        buffer.edit(&Key::Older);
+        buffer.edit(&Key::Older);
+        buffer.edit(&Key::Older);
+        assert_eq!(buffer.text(), "first");
+        buffer.edit(&Key::Newer);
+        assert_eq!(buffer.text(), "second");
+        buffer.edit(&Key::Newer);
+        buffer.edit(&Key::Newer);
+        assert_eq!(buffer.text(), "thi");
+    }
+
+    #[test]
+    fn each_tab_takes_the_next() {
+        let mut buffer = typed("hi a");
+        let find = |before: &str| {
+            assert_eq!(before, "hi a");
+            Some(Candidates { start: 3, words: vec!["ann ".to_owned(), "abe ".to_owned()] })
+        };
+
+        let seen = [0; 3].map(|_| {
+            assert!(buffer.complete(find));
+            buffer.text().to_owned()
+        });
+
+        assert_eq!(seen, ["hi ann ", "hi abe ", "hi ann "]);
+        buffer.insert("x");
+        assert!(!buffer.complete(|_| None));
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_said_finds_no_room() {
+        let mut buffer = typed(&"x".repeat(MAX_LINE));
+
+        assert!(!buffer.insert("x"));
+        assert_eq!(buffer.take().len(), MAX_LINE);
+    }
+
+    proptest! {
+        /// Whatever comes from a keyboard, what is drawn stays within the screen and has no escapes but our own.
+        #[test]
+        fn any_bytes_can_be_typed(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    any::<u8>().prop_map(|byte| vec![byte]),
+                    any::<char>().prop_map(|character| character.to_string().into_bytes()),
+                    Just(b"\x1b[D".to_vec()),
+                    Just(b"\x1b[A".to_vec()),
+                    Just(b"\x1b[200~a\nb\x1b[201~".to_vec()),
+                    Just(b"\x17".to_vec()),
+                    Just("e\u{301}界👨‍👩‍👧".as_bytes().to_vec()),
+                ],
+                0..60,
+            ),
+            columns in 1_usize..40,
+            rows in 1_usize..10,
+        ) {
+            let mut buffer = Buffer::default();
+            for key in Keyboard::default().hear(&parts.concat()) {
+                match key {
+                    Key::Insert(character) => drop(buffer.insert(&character.to_string())),
+                    Key::Paste(text) => drop(buffer.insert(&text)),
+                    Key::Enter => drop(buffer.take()),
+                    key => buffer.edit(&key),
+                }
+                prop_assert!(buffer.text().is_char_boundary(buffer.cursor()));
+            }
+
+            let drawn = Picture::of("ann> ", buffer.text(), buffer.cursor(), (columns, rows)).draw();
+
+            let (shown, _) = drawn.rsplit_once('\r').unwrap();
+            let (shown, _) = shown.split_once("\x1b[").unwrap_or((shown, ""));
+            let shown: Vec<_> = shown.split("\r\n").collect();
+            prop_assert!(shown.len() <= rows.max(2));
+            for row in shown {
+                prop_assert!(row.width() < columns.max(8) && !row.contains(char::is_control), "{row:?}");
+            }
+        }
+    }
+}
