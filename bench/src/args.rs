@@ -42,6 +42,13 @@ pub(crate) enum Command {
     /// Runs without the secondary alternate with runs beside one that never reads and one stopped by SIGSTOP. Before
     /// each is measured, enough is sent for the secondary's buffers to be full.
     Stall(StallArgs),
+    /// What a text of a chat costs its room for each who gets it, beside mosquitto and nats-server
+    ///
+    /// One member speaks, the others listen and check every byte and the order; a text is in flight until all have it. A
+    /// delivery is one text to one member. What is compared is the CPU time of the server's process; runs of all servers
+    /// alternate, and the ratio to nats-server is taken round by round. `--connections` is the number of members (100),
+    /// `--in-flight` the texts in flight (200), `--size` the bytes of a text (100).
+    Chat(ChatArgs),
     #[command(name = "__echo", hide = true)]
     Echo {
         #[arg(long)]
@@ -60,6 +67,8 @@ pub(crate) enum Command {
     Floor { forward: SocketAddr },
     #[command(name = "__copier", hide = true)]
     Copier { forward: Vec<SocketAddr> },
+    #[command(name = "__relay", hide = true)]
+    Relay,
     #[command(name = "__receive", hide = true)]
     Receive { sockets: usize },
     #[command(name = "__exec", hide = true)]
@@ -103,6 +112,35 @@ pub(crate) struct StallArgs {
     pub(crate) fill: u32,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ChatArgs {
+    /// How many rounds of alternating runs to do [default: 5, or 1 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pairs: Option<u32>,
+    /// Measure only these servers (may be repeated)
+    #[arg(long = "server", value_enum, value_name = "SERVER")]
+    servers: Vec<Server>,
+    /// Instead of CPU time: the room's memory while so many texts are said and one more member reads none of them
+    #[arg(long, value_name = "TEXTS", num_args = 0..=1, default_missing_value = "100000",
+        value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(crate) memory: Option<u64>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What passes the texts of a chat on.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Server {
+    /// `pegloom chat room`, which keeps every text on disk before anyone gets it
+    Room,
+    /// mosquitto: MQTT 3.1.1, one topic, at most once
+    Mosquitto,
+    /// nats-server: core NATS, one subject
+    Nats,
+    /// A bare ROUTER: what libzmq alone costs
+    Relay,
 }
 
 #[derive(clap::Args)]
@@ -212,6 +250,16 @@ impl CompareArgs {
             self.cases = Case::HTTP.into();
         }
         self
+    }
+}
+
+impl ChatArgs {
+    pub(crate) fn pairs(&self) -> u32 {
+        self.pairs.unwrap_or(if self.common.quick { 1 } else { 5 })
+    }
+
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        if self.servers.is_empty() { Server::value_variants().to_vec() } else { self.servers.clone() }
     }
 }
 

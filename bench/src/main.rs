@@ -1,14 +1,16 @@
 //! Measures what pegloom costs beside its peers: CPU time of all processes under test per unit of work, as the
 //! median ratio of alternating runs. One run starts destinations, one peer and a load, all on loopback.
 //!
-//! Reading order: `compare` and `stall` are the commands, `compare::case` the table of what is measured beside whom;
+//! Reading order: `compare`, `stall` and `chat` are the commands, `compare::case` the table of what is measured beside whom;
 //! `measure`, `udp` and `idle` are one run each, `peers` what is run, `load` and `echo` the two ends, `cpu` the clock,
-//! `report` the arithmetic and the words; `serve` and `load::requests` are the two ends of HTTP. Destinations, the floor relay, the UDP copier and pegloom itself are this
+//! `report` the arithmetic and the words; `serve` and `load::requests` are the two ends of HTTP; `chat` has members and servers of its own. Destinations, relays, the
+//! UDP copier and pegloom itself are this
 //! binary started again with a hidden first argument, so nothing else needs building.
 
 #![allow(clippy::cast_precision_loss, reason = "counts become ratios here, and none comes near 2^52")]
 
 mod args;
+mod chat;
 mod compare;
 mod cpu;
 mod destination;
@@ -52,12 +54,14 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Compare(args) => compare::run(&args),
         Command::Http(args) => compare::run(&args.of_http()),
         Command::Stall(args) => stall::run(&args),
+        Command::Chat(args) => chat::run(&args),
         Command::Echo { never_reads, lie_every, answers } => {
             as_child(|| echo::run(never_reads, lie_every, answers))
         }
         Command::Serve { size } => as_child(|| serve::run(size)),
         Command::Floor { forward } => as_child(|| floor::run(forward)),
         Command::Copier { forward } => as_child(|| udp::copier::run(&forward)),
+        Command::Relay => as_child(chat::relay::run),
         Command::Receive { sockets } => as_child(|| udp::receiver::run(sockets)),
         Command::Exec { program, arguments } => as_child(|| process::replace_by(&program, &arguments)),
         Command::Pegloom { arguments } => {

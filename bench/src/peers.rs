@@ -1,6 +1,8 @@
 //! What is measured: how each peer is started, with which settings, and whether it can be started here at all.
 
 mod haproxy;
+pub(crate) mod mosquitto;
+pub(crate) mod nats_server;
 mod nginx;
 pub(crate) mod pegloom;
 mod ports;
@@ -189,6 +191,13 @@ impl Peer {
             Self::Distributed => found(&programs.pegloom)?.start_distributed(front),
         }
     }
+}
+
+/// The bare ROUTER.
+pub(crate) fn start_relay() -> Result<Running> {
+    let mut process = Process::start("relay", &mut process::own("__relay"), Talks::OnStdout)?;
+    let address = process.expect("its endpoint", |line| line.strip_prefix("tcp://")?.parse().ok())?;
+    Ok(Running::new(address, "one ROUTER, one thread and libzmq's own".to_owned(), vec![process]))
 }
 
 fn start_own(name: &str, hidden: &str, forward: &[SocketAddr]) -> Result<Running> {

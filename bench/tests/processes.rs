@@ -116,6 +116,36 @@ fn requests_are_measured_whether_they_are_kept_or_passed_on() {
 }
 
 #[test]
+fn every_server_of_a_chat_that_is_here_is_measured_and_the_others_are_left_out() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chat-{}.json", std::process::id()));
+    let arguments =
+        "chat --pairs 1 --seconds 0.1 --warm-up 0.02 --connections 3 --in-flight 5 --size 20 --json";
+    let arguments: Vec<_> = arguments.split_whitespace().chain([file.to_str().unwrap()]).collect();
+
+    let output = bench(&arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    let servers = report["servers"].as_array().unwrap();
+    assert_eq!(servers.len(), 4);
+    assert!(servers[0]["problem"].is_null(), "the room is always here: {report}");
+    for server in servers {
+        let has_run = server["runs"][0]["units"].as_f64().is_some_and(|units| units > 0.0);
+        let is_left_out = server["problem"].as_str().is_some_and(|why| why.contains("is not installed"));
+        assert!(has_run != is_left_out, "{server}");
+    }
+}
+
+#[test]
+fn the_memory_of_a_room_is_looked_at_while_one_member_reads_nothing() {
+    let output = bench(&["chat", "--memory", "6000", "--connections", "3"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("6000 texts to 3 members, one of which reads nothing: peak "), "{said}");
+}
+
+#[test]
 fn a_limit_that_cannot_be_measured_breaks_an_assertion() {
     let skipped = ["compare", "--case", "up", "--pairs", "1", "--pegloom", "/nonexistent/pegloom"];
     assert!(bench(&skipped).output().unwrap().status.success());

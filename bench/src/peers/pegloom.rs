@@ -62,6 +62,18 @@ impl Pegloom {
         Ok(Running::new(address, settings, vec![ingress_process, fanout_process]).with_reports())
     }
 
+    /// A chat room with what it keeps in a folder of its own.
+    pub(crate) fn start_room(&self) -> Result<Running> {
+        let folder = tempfile::tempdir().context("cannot make a folder for the room")?;
+        let path = folder.path().to_str().context("the folder has a name that is not UTF-8")?;
+        let arguments =
+            ["chat", "room", "--ip", "127.0.0.1", "--port", "0", "--name", "room", "--data-dir", path];
+        let arguments = arguments.map(str::to_owned);
+        let mut process = self.start("pegloom chat room", &arguments)?;
+        let address = process.expect("where it listens", room_address)?;
+        Ok(Running::new(address, command_line(&arguments), vec![process]).with_folder(folder))
+    }
+
     fn start(&self, name: &str, arguments: &[String]) -> Result<Process> {
         let mut command = self.command();
         command.args(arguments).args(["--log-format", "json"]);
@@ -158,6 +170,10 @@ fn command_line(arguments: &[String]) -> String {
     format!("pegloom {}", arguments.join(" "))
 }
 
+fn room_address(line: &str) -> Option<SocketAddr> {
+    field(line, "the room is open", "endpoint")?.strip_prefix("tcp://")?.parse().ok()
+}
+
 fn listening(line: &str) -> Option<SocketAddr> {
     field(line, "listening", "address")?.parse().ok()
 }
@@ -192,6 +208,13 @@ mod tests {
     fn the_address_is_found_among_other_lines() {
         let lines = ["not JSON", r#"{"level":"INFO"}"#, BOUND, LISTENING];
         assert_eq!(lines.iter().find_map(|line| listening(line)), Some("127.0.0.1:34567".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_room_tells_its_endpoint() {
+        let open = r#"{"level":"INFO","message":"the room is open","endpoint":"tcp://127.0.0.1:9999"}"#;
+        assert_eq!(room_address(open), Some("127.0.0.1:9999".parse().unwrap()));
+        assert_eq!(room_address(BOUND), None);
     }
 
     #[test]
