@@ -9,6 +9,9 @@
 mod harness;
 
 mod asks;
+mod chat_classic;
+mod chat_returning;
+mod chat_room;
 mod cluster;
 mod delivery;
 mod ending;
