@@ -3,11 +3,11 @@
 //! Its stderr (logs) and stdout (reports) are drained by a thread each, so a full pipe never stalls it. When a test
 //! fails, every process it started prints the end of its stderr. The kernel kills it should the test's thread die first.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,7 +25,6 @@ pub(crate) struct Process {
     name: String,
     child: Mutex<Child>,
     pid: i32,
-    stdin: Mutex<Option<ChildStdin>>,
     stderr: Lines,
     stdout: Lines,
     drains: [JoinHandle<()>; 2],
@@ -36,19 +35,10 @@ type Lines = Arc<Mutex<Vec<String>>>;
 impl Process {
     /// Starts `pegloom` with `args` in `dir`, with nothing of this process's environment but `env`.
     pub(crate) fn start<A: AsRef<str>>(args: &[A], env: &[(&str, &str)], dir: &Path) -> Self {
-        Self::start_with(Stdio::null(), args, env, dir)
-    }
-
-    /// The same, with a stdin that the test writes to.
-    pub(crate) fn start_listening<A: AsRef<str>>(args: &[A], env: &[(&str, &str)], dir: &Path) -> Self {
-        Self::start_with(Stdio::piped(), args, env, dir)
-    }
-
-    fn start_with<A: AsRef<str>>(stdin: Stdio, args: &[A], env: &[(&str, &str)], dir: &Path) -> Self {
         let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pegloom"));
         command.args(&args).current_dir(dir).env_clear().env("RUST_BACKTRACE", "1").envs(env.iter().copied());
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         dies_with_this_thread(&mut command);
         let mut child = command.spawn().expect("the pegloom binary starts");
         let (stderr, stderr_drain) = drain(child.stderr.take().expect("stderr is piped"));
@@ -56,7 +46,6 @@ impl Process {
         let pid = i32::try_from(child.id()).expect("a pid fits");
         Self {
             name: args.join(" "),
-            stdin: Mutex::new(child.stdin.take()),
             child: Mutex::new(child),
             pid,
             stderr,
@@ -68,19 +57,6 @@ impl Process {
     /// Its command line.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Writes this line to its stdin.
-    #[track_caller]
-    pub(crate) fn say(&self, line: &str) {
-        let mut stdin = self.stdin.lock().unwrap();
-        let stdin = stdin.as_mut().expect("its stdin is a pipe, and open");
-        writeln!(stdin, "{line}").expect("it reads its stdin");
-    }
-
-    /// The end of its stdin.
-    pub(crate) fn close_stdin(&self) {
-        self.stdin.lock().unwrap().take();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
