@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The name of a member, a peer or a room: 1 to [`Name::MAX_CHARS`] characters, none of which is a control character or
-/// invisible, without blanks at its ends; it does not begin with a character that lines begin with (`*`) or commands (`/`).
+/// invisible, without blanks at its ends. It does not begin as other lines (`!`, `|`) or commands (`/`) do, and has nothing
+/// that a name is followed by where a line is shown (`:`, `*`, or a `)` at its end), so that a reader knows where it ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -21,6 +22,10 @@ pub enum BadName {
     Unseen,
     /// It begins as something else does.
     Begins(char),
+    /// It has a character that ends a name where a line is shown.
+    Has(char),
+    /// It ends as what is noted behind a name does.
+    Ends(char),
 }
 
 impl Name {
@@ -32,11 +37,17 @@ impl Name {
         let name = typed.trim();
         match name.chars().next() {
             None => return Err(BadName::Empty),
-            Some(first @ ('*' | '/')) => return Err(BadName::Begins(first)),
+            Some(first @ ('*' | '/' | '!' | '|')) => return Err(BadName::Begins(first)),
             Some(_) => {}
         }
         if name.chars().any(is_unseen) {
             return Err(BadName::Unseen);
+        }
+        if let Some(end) = name.chars().find(|character| matches!(character, ':' | '*')) {
+            return Err(BadName::Has(end));
+        }
+        if name.ends_with(')') {
+            return Err(BadName::Ends(')'));
         }
         if name.chars().count() > Self::MAX_CHARS {
             return Err(BadName::Long);
@@ -95,6 +106,8 @@ impl fmt::Display for BadName {
             Self::Long => write!(f, "a name has at most {} characters", Name::MAX_CHARS),
             Self::Unseen => f.write_str("a name has no control or invisible characters"),
             Self::Begins(first) => write!(f, "a name does not begin with {first:?}"),
+            Self::Has(end) => write!(f, "a name has no {end:?}"),
+            Self::Ends(last) => write!(f, "a name does not end with {last:?}"),
         }
     }
 }
@@ -119,6 +132,11 @@ mod tests {
         assert_eq!(Name::new("a\u{202e}b"), Err(BadName::Unseen));
         assert_eq!(Name::new("* b joined"), Err(BadName::Begins('*')));
         assert_eq!(Name::new("/quit"), Err(BadName::Begins('/')));
+        assert_eq!(Name::new("! b"), Err(BadName::Begins('!')));
+        assert_eq!(Name::new("| b"), Err(BadName::Begins('|')));
+        assert_eq!(Name::new("b: I"), Err(BadName::Has(':')));
+        assert_eq!(Name::new("b * waves"), Err(BadName::Has('*')));
+        assert_eq!(Name::new("b (to you)"), Err(BadName::Ends(')')));
         assert_eq!(Name::new(&"é".repeat(33)), Err(BadName::Long));
         assert!(Name::new(&"é".repeat(32)).is_ok());
     }

@@ -3,11 +3,11 @@
 //! Its stderr (logs) and stdout (reports) are drained by a thread each, so a full pipe never stalls it. When a test
 //! fails, every process it started prints the end of its stderr. The kernel kills it should the test's thread die first.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(crate) struct Process {
     name: String,
     child: Mutex<Child>,
     pid: i32,
+    stdin: Mutex<Option<ChildStdin>>,
     stderr: Lines,
     stdout: Lines,
     drains: [JoinHandle<()>; 2],
@@ -35,10 +36,19 @@ type Lines = Arc<Mutex<Vec<String>>>;
 impl Process {
     /// Starts `pegloom` with `args` in `dir`, with nothing of this process's environment but `env`.
     pub(crate) fn start<A: AsRef<str>>(args: &[A], env: &[(&str, &str)], dir: &Path) -> Self {
+        Self::start_with(args, env, dir, Stdio::null())
+    }
+
+    /// The same, with a pipe that lines can be said into.
+    pub(crate) fn start_to_talk_to<A: AsRef<str>>(args: &[A], env: &[(&str, &str)], dir: &Path) -> Self {
+        Self::start_with(args, env, dir, Stdio::piped())
+    }
+
+    fn start_with<A: AsRef<str>>(args: &[A], env: &[(&str, &str)], dir: &Path, stdin: Stdio) -> Self {
         let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pegloom"));
         command.args(&args).current_dir(dir).env_clear().env("RUST_BACKTRACE", "1").envs(env.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         dies_with_this_thread(&mut command);
         let mut child = command.spawn().expect("the pegloom binary starts");
         let (stderr, stderr_drain) = drain(child.stderr.take().expect("stderr is piped"));
@@ -46,6 +56,7 @@ impl Process {
         let pid = i32::try_from(child.id()).expect("a pid fits");
         Self {
             name: args.join(" "),
+            stdin: Mutex::new(child.stdin.take()),
             child: Mutex::new(child),
             pid,
             stderr,
@@ -57,6 +68,31 @@ impl Process {
     /// Its command line.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Writes a line to its stdin. What has ended does not hear it.
+    #[track_caller]
+    pub(crate) fn say(&self, line: &str) {
+        let mut stdin = self.stdin.lock().unwrap();
+        let pipe = stdin.as_mut().expect("it was started to be talked to, and its stdin is open");
+        let _ = pipe.write_all(format!("{line}\n").as_bytes());
+    }
+
+    /// Lets its stdin end.
+    pub(crate) fn close_stdin(&self) {
+        self.stdin.lock().unwrap().take();
+    }
+
+    /// Waits for a line on stdout that `fits`.
+    #[track_caller]
+    pub(crate) fn prints(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        let what = format!("`pegloom {}` prints {what}", self.name);
+        eventually_some(PATIENCE, &what, || {
+            let is_over = self.has_said_all();
+            let found = self.stdout().into_iter().find(|line| fits(line));
+            assert!(found.is_some() || !is_over, "it ended, and never: {what}; {:?}", self.stdout());
+            found
+        })
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,0 +1,63 @@
+//! Texts of others, made harmless for a terminal and for whoever reads along.
+//!
+//! What comes out has no control character and nothing that is only seen by what it does to others; it comes in lines,
+//! none of which has a line end in it. What is taken away is shown by a sign in its place where there is one.
+
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::name::is_unseen;
+
+/// The most marks (accents and the like) that a character keeps.
+const MAX_MARKS: usize = 6;
+
+/// The lines of a text, harmless. There is at least one.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let end = all.find(['\n', '\r']);
+        rest = end.map(|end| all[end..].strip_prefix("\r\n").unwrap_or(&all[end + 1..]));
+        Some(line(&all[..end.unwrap_or(all.len())]))
+    })
+}
+
+/// One line, harmless: line ends in it become signs too.
+pub(super) fn line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut marks = 0;
+    let mut characters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(character) = characters.next() {
+        let is_mark = character.width() == Some(0);
+        marks = if is_mark { marks + 1 } else { 0 };
+        match character {
+            '\t' => shown.push_str("    "),
+            _ if marks > MAX_MARKS => {}
+            joiner @ ('\u{200c}' | '\u{200d}') => {
+                let after = characters.peek().copied().unwrap_or(' ');
+                if is_joined(before) && is_joined(after) {
+                    shown.push(joiner);
+                }
+            }
+            _ => shown.extend(sign(character)),
+        }
+        before = character;
+    }
+    shown
+}
+
+/// Whether joining is part of how it is written: some scripts, and families of emoji.
+fn is_joined(character: char) -> bool {
+    !character.is_ascii() && !is_unseen(character) && !character.is_whitespace()
+}
+
+/// What is shown for a character: itself, a sign for a control character, or nothing.
+fn sign(character: char) -> Option<char> {
+    match character {
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)),
+        '\u{7f}' => Some('\u{2421}'),
+        '\u{80}'..='\u{9f}' => Some(char::REPLACEMENT_CHARACTER),
+        _ if is_unseen(character) => None,
+        _ => Some(character),
+    }
+}

@@ -1,0 +1,64 @@
+//! Plain lines, for pipes and files: what comes from stdin is typed, what is shown goes to stdout.
+//!
+//! Two threads wait for the two, so that the chat never does. What is read ahead is one line and a buffer; the thread that
+//! reads may wait for ever, and ends with the process.
+
+use std::{
+    io::{self, BufRead, Read as _, Write as _},
+    sync::Arc,
+    thread,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Heard, backlog::Backlog};
+use crate::Text;
+
+/// The longest line that is read, in bytes: a text, the longest command before it, and its end.
+const MAX_LINE: usize = Text::MAX_BYTES + 256;
+
+/// Starts to read lines from stdin.
+pub(super) fn read() -> io::Result<mpsc::Receiver<Heard>> {
+    let (heard, typed) = mpsc::channel(1);
+    thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut stdin = io::stdin().lock();
+        while let Some(line) = next(&mut stdin) {
+            if heard.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(typed)
+}
+
+/// Starts to write to stdout what is in the backlog, until it is closed and empty, or nobody reads any more.
+pub(super) fn write(backlog: Arc<Backlog>) -> io::Result<oneshot::Receiver<()>> {
+    let (done, is_done) = oneshot::channel();
+    thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+        let mut stdout = io::stdout();
+        while let Some(words) = backlog.wait() {
+            if stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+                backlog.close();
+                break;
+            }
+        }
+        // Nobody may be waiting for it.
+        let _ = done.send(());
+    })?;
+    Ok(is_done)
+}
+
+/// The next line, or why it is none; nothing at the end of the input.
+fn next(input: &mut impl BufRead) -> Option<Heard> {
+    let mut line = Vec::new();
+    // A terminal or pipe that cannot be read from any more has ended.
+    let count = input.take(MAX_LINE as u64).read_until(b'\n', &mut line).ok()?;
+    if count == 0 {
+        return None;
+    }
+    if count == MAX_LINE && line.last() != Some(&b'\n') {
+        input.skip_until(b'\n').ok()?;
+        return Some(Heard::Unfit("Not said: a line is too long."));
+    }
+    Some(String::from_utf8(line).map_or(Heard::Unfit("Not said: a line is not in UTF-8."), Heard::Line))
+}
