@@ -9,6 +9,7 @@
 mod harness;
 
 mod asks;
+mod chat_bad_input;
 mod chat_classic;
 mod chat_returning;
 mod chat_room;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, Process, eventually, eventually_some};
+use crate::harness::{Process, eventually};
 
 /// A client, and the home of whom it is for: where its key is. It is its process, in everything a test asks of one.
 pub(crate) struct Chatter {
@@ -46,7 +46,7 @@ impl Chatter {
         let args = ["chat", "client", "--ip", &ip, "--port", &port, "--name", name];
         let args = [&args, flags].concat();
         let kept = home.path().to_str().expect("a path in words").to_owned();
-        let process = Process::start_listening(&args, &[("XDG_DATA_HOME", &kept)], home.path());
+        let process = Process::start_to_talk_to(&args, &[("XDG_DATA_HOME", &kept)], home.path());
         Self { process, name: name.to_owned(), address, home }
     }
 
@@ -72,16 +72,7 @@ impl Chatter {
     /// Waits until it has shown a line that `fits`, and returns it.
     #[track_caller]
     pub(crate) fn expect_line(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
-        eventually_some(PATIENCE, &format!("{} is shown {what}", self.name), || {
-            let found = self.shown().into_iter().find(|line| fits(line));
-            assert!(
-                found.is_some() || self.is_running(),
-                "{} ended, and was never shown {what}: {:?}",
-                self.name,
-                self.shown()
-            );
-            found
-        })
+        self.prints(what, fits)
     }
 
     /// Waits until it is in the room.
