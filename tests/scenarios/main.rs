@@ -11,6 +11,8 @@ mod harness;
 mod asks;
 mod chat_bad_input;
 mod chat_classic;
+mod chat_crowd;
+mod chat_fabric;
 mod chat_returning;
 mod chat_room;
 mod cluster;

@@ -7,9 +7,6 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use chat::wire::room::{
@@ -21,6 +18,7 @@ use runtime::shard::run_local;
 use runtime::zeromq::{Context, Dealer, PeerId};
 use serde_json::json;
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 /// So many entries may be heard before it is said that they were; the room's patience is four times that.
 const QUARTER: u64 = 1024;
@@ -34,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// So many texts of a speaker are on their way at once, at the most.
 const IN_FLIGHT: u64 = 2048;
 
+/// How long all of it may take on a busy machine.
+const LONG: Duration = Duration::from_secs(120);
+
 /// Who comes, and what is said.
 #[derive(Clone, Copy)]
 pub(crate) struct Crowd {
@@ -46,30 +47,13 @@ pub(crate) struct Crowd {
 /// What all listeners of a crowd heard, in its order: who, and what.
 pub(crate) type Heard = Vec<(String, String)>;
 
-/// A crowd that is at it.
-pub(crate) struct Chatting {
-    progress: Arc<Progress>,
-    thread: JoinHandle<Heard>,
-}
-
-#[derive(Default)]
-struct Progress {
-    /// How many have a place.
-    there: AtomicUsize,
-    /// How many have heard all and said all.
-    done: AtomicUsize,
-    /// How many texts the room has said that it keeps.
-    kept: AtomicU64,
-}
-
 impl Crowd {
-    /// Everybody comes; once all are there, the speakers begin.
-    pub(crate) fn begin(self, room: SocketAddr) -> Chatting {
-        let progress = Arc::<Progress>::default();
-        let shared = Arc::clone(&progress);
-        let thread =
-            thread::spawn(move || run_local(self.chat(room, shared)).expect("a thread has a runtime"));
-        Chatting { progress, thread }
+    /// Everybody comes; once all are there, the speakers begin; and once all have heard all, it is over.
+    #[track_caller]
+    pub(crate) fn chats(self, room: SocketAddr) -> Heard {
+        let chat =
+            async move { timeout(LONG, self.chat(room)).await.expect("every member hears all in good time") };
+        run_local(chat).expect("a thread has a runtime")
     }
 
     /// What its speakers are called, and say.
@@ -82,9 +66,9 @@ impl Crowd {
         self.listeners + self.speakers
     }
 
-    async fn chat(self, room: SocketAddr, progress: Arc<Progress>) -> Heard {
+    async fn chat(self, room: SocketAddr) -> Heard {
         let context = Context::new();
-        let shared = Rc::new(Shared { crowd: self, reference: RefCell::default(), progress });
+        let shared = Rc::new(Shared::of(self));
         let members = (0..self.size()).map(|at| {
             let id = PeerId::ours(fastrand::u64(..));
             let dealer = Dealer::connect(&context, &format!("tcp://{room}"), id.as_bytes());
@@ -99,32 +83,19 @@ impl Crowd {
     }
 }
 
-impl Chatting {
-    /// How many of the crowd have a place in the room.
-    pub(crate) fn there(&self) -> usize {
-        self.progress.there.load(Ordering::Relaxed)
-    }
-
-    /// How many texts the room has said that it keeps.
-    pub(crate) fn kept(&self) -> u64 {
-        self.progress.kept.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Waits until all have heard all.
-    #[track_caller]
-    pub(crate) fn ends(self) -> Heard {
-        self.thread.join().expect("every member heard what it should")
-    }
-}
-
 struct Shared {
     crowd: Crowd,
     reference: RefCell<Reference>,
-    progress: Arc<Progress>,
+    /// How many have a place.
+    there: Cell<usize>,
+    /// How many have heard all and said all.
+    done: Cell<usize>,
+}
+
+impl Shared {
+    fn of(crowd: Crowd) -> Self {
+        Self { crowd, reference: RefCell::default(), there: Cell::new(0), done: Cell::new(0) }
+    }
 }
 
 /// What listeners hear, kept once, from the first text on.
@@ -240,7 +211,7 @@ impl Member {
             );
         } else {
             self.is_there = true;
-            self.shared.progress.there.fetch_add(1, Ordering::Relaxed);
+            self.shared.there.set(self.shared.there.get() + 1);
         }
         (self.log, self.seen, self.told) = (Some(welcome.log), welcome.from, welcome.from);
         self.on_kept(welcome.heard);
@@ -267,7 +238,6 @@ impl Member {
     }
 
     fn on_kept(&mut self, number: u64) {
-        self.shared.progress.kept.fetch_add(number - self.kept, Ordering::Relaxed);
         self.kept = number;
     }
 
@@ -277,7 +247,7 @@ impl Member {
     }
 
     fn speak(&mut self) {
-        let are_all_there = self.shared.progress.there.load(Ordering::Relaxed) == self.shared.crowd.size();
+        let are_all_there = self.shared.there.get() == self.shared.crowd.size();
         while are_all_there && self.is_speaker() && self.said < self.shared.crowd.texts {
             let last = self.shared.crowd.texts.min(self.kept + IN_FLIGHT).min(self.said + MAX_SAID as u64);
             if last == self.said {
@@ -304,12 +274,12 @@ impl Member {
     }
 
     fn are_all_done(&self) -> bool {
-        let done = &self.shared.progress.done;
+        let done = &self.shared.done;
         if !self.is_done.get() && self.has_it_all() {
             self.is_done.set(true);
-            done.fetch_add(1, Ordering::Relaxed);
+            done.set(done.get() + 1);
         }
-        done.load(Ordering::Relaxed) == self.shared.crowd.size()
+        done.get() == self.shared.crowd.size()
     }
 
     fn has_it_all(&self) -> bool {

@@ -13,7 +13,7 @@ mod speaker;
 pub(crate) use bytes::{Bytes, greeting};
 pub(crate) use chatter::Chatter;
 pub(crate) use classic::{ClassicMember, ClassicRoom, Relay};
-pub(crate) use crowd::{Chatting, Crowd};
+pub(crate) use crowd::Crowd;
 pub(crate) use room::Room;
 
 /// What rooms are called here.

@@ -1,0 +1,116 @@
+//! A chat behind the fabric: members talk to a room through an ingress, and a second room hears all they say.
+
+use crate::harness::chat::{Chatter, ClassicMember, ROOM, Room};
+use crate::harness::{Fabric, Shape, eventually};
+use crate::in_every_shape;
+
+in_every_shape!(
+    members_chat_through_the_fabric_and_the_standby_hears_all,
+    a_room_that_is_started_again_has_its_members_back_and_the_standby_hears_nothing_twice,
+    a_standby_that_dies_is_noticed_by_no_member,
+);
+
+/// Two rooms, and what stands before them.
+struct Site {
+    room: Room,
+    standby: Room,
+    fabric: Fabric,
+}
+
+impl Site {
+    #[track_caller]
+    fn open(shape: Shape) -> Self {
+        let (room, standby) = (Room::open(), Room::open());
+        let plan = Fabric::shaped(shape).codec("raw").set("replies", "none");
+        let plan = plan.forward_to(room.address()).forward_to(standby.address()).with("asks = false");
+        Self { fabric: plan.start(), room, standby }
+    }
+
+    #[track_caller]
+    fn join(&self, name: &str) -> Chatter {
+        Chatter::join(self.fabric.address(), name)
+    }
+}
+
+/// Fails if a room notices that it is not spoken to directly, the standby is heard, or what it hears is not counted.
+fn members_chat_through_the_fabric_and_the_standby_hears_all(shape: Shape) {
+    let site = Site::open(shape);
+    let beside = ClassicMember::join(site.standby.address(), "beside");
+    let ann = site.join("ann");
+    let old = ClassicMember::join(site.fabric.address(), "old");
+    old.expect_told("You are now online. 2 online.");
+    ann.expect("* old joined the room. 2 online.");
+
+    for round in 0..50 {
+        ann.say(&format!("ours {round}"));
+        old.say(&format!("classic {round}"));
+    }
+
+    let rounds = |what: &str| (0..50).map(|round| format!("{what} {round}")).collect::<Vec<_>>();
+    old.expect("ann", "ours 49");
+    ann.expect("old: classic 49");
+    assert_eq!((old.texts_of("ann"), ann.texts_of("old")), (rounds("ours"), rounds("classic")));
+    beside.expect("ann", "ours 49");
+    beside.expect("old", "classic 49");
+    assert_eq!((beside.texts_of("ann"), beside.texts_of("old")), (rounds("ours"), rounds("classic")));
+    assert!(ann.shown().iter().all(|line| !line.contains("beside")), "{:?}", ann.shown());
+
+    assert_eq!(ann.hang_up(), Some(0));
+    beside.expect(ROOM, "ann left the room. 2 online.");
+    drop(old);
+    let report = site.fabric.at_rest();
+    let delivered = ["primary", "secondary-1"].map(|name| report.volume(name, "delivered").bytes);
+    assert!(delivered[0] > 2000 && delivered[0] == delivered[1], "{delivered:?}");
+}
+
+/// Fails if a session outlives its room, or a text that is said again after that is heard again.
+fn a_room_that_is_started_again_has_its_members_back_and_the_standby_hears_nothing_twice(shape: Shape) {
+    let mut site = Site::open(shape);
+    let beside = ClassicMember::join(site.standby.address(), "beside");
+    let (ann, bob) = (site.join("ann"), site.join("bob"));
+    ann.say("before");
+    bob.expect("ann: before");
+
+    site.room.kill9();
+    for number in 0..20 {
+        ann.say(&format!("meanwhile {number}"));
+    }
+    site.room.open_again();
+
+    bob.expect_line("the last of them", |line| line.ends_with("meanwhile 19"));
+    ann.say("after");
+    bob.expect("ann: after");
+    let meanwhile = (0..20).map(|number| format!("meanwhile {number}"));
+    let expected: Vec<_> =
+        ["before".to_owned()].into_iter().chain(meanwhile).chain(["after".to_owned()]).collect();
+    assert_eq!(bob.texts_of("ann"), expected);
+    beside.expect("ann", "after");
+    assert_eq!(beside.texts_of("ann"), expected);
+}
+
+/// Fails if a standby's death reaches a member, or one that is back hears nothing of who comes then.
+fn a_standby_that_dies_is_noticed_by_no_member(shape: Shape) {
+    let mut site = Site::open(shape);
+    let (ann, bob) = (site.join("ann"), site.join("bob"));
+    site.standby.kill9();
+    ann.say("without a standby");
+    bob.expect("ann: without a standby");
+
+    site.standby.open_again();
+    let beside = ClassicMember::join(site.standby.address(), "beside");
+    // Who was there before has greeted a standby that is no more; who comes now greets this one.
+    let eve = site.join("eve");
+    eventually("the standby hears who has come", || {
+        eve.say("hello");
+        beside.texts_of("eve").contains(&"hello".to_owned())
+    });
+    ann.say("still here");
+    eve.expect("ann: still here");
+    bob.expect("ann: still here");
+
+    let told = |chatter: &Chatter| {
+        chatter.shown().into_iter().filter(|line| line.starts_with(['*', '!'])).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&bob), ["* You are now online. 2 online.", "* eve joined the room. 3 online."]);
+    assert_eq!(ann.hang_up(), Some(0));
+}
