@@ -15,6 +15,7 @@ mod chat_crowd;
 mod chat_fabric;
 mod chat_returning;
 mod chat_room;
+mod chat_terminal;
 mod cluster;
 mod delivery;
 mod ending;
