@@ -191,8 +191,17 @@ fn a_text_can_neither_forge_a_line_nor_harm_a_terminal() {
     piped.expect("mallory: a last line");
 
     for line in piped.shown() {
-        assert!(!line.chars().any(|it| it.is_control() || ('\u{202a}'..='\u{202e}').contains(&it)), "{line:?}");
-        assert!(line.starts_with("mallory: ") || line.starts_with("  | ") || line.starts_with("* ann joined") || line.starts_with("* You"), "{line:?}");
+        assert!(
+            !line.chars().any(|it| it.is_control() || ('\u{202a}'..='\u{202e}').contains(&it)),
+            "{line:?}"
+        );
+        assert!(
+            line.starts_with("mallory: ")
+                || line.starts_with("  | ")
+                || line.starts_with("* ann joined")
+                || line.starts_with("* You"),
+            "{line:?}"
+        );
     }
     let rows = seat.rows();
     assert!(rows.iter().any(|row| row.contains("a first line")), "the screen was cleared: {rows:#?}");
