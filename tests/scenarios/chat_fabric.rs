@@ -1,10 +1,11 @@
 //! A chat behind the fabric: members talk to a room through an ingress, and a second room hears all they say.
 
-use crate::harness::chat::{Chatter, ClassicMember, ROOM, Room};
+use crate::harness::chat::{Chatter, ClassicMember, ClassicRoom, ROOM, Room};
 use crate::harness::{Fabric, Shape, eventually};
 use crate::in_every_shape;
 
 in_every_shape!(
+    what_speaks_zmtp_need_not_be_ours,
     members_chat_through_the_fabric_and_the_standby_hears_all,
     a_room_that_is_started_again_has_its_members_back_and_the_standby_hears_nothing_twice,
     a_standby_that_dies_is_noticed_by_no_member,
@@ -30,6 +31,30 @@ impl Site {
     fn join(&self, name: &str) -> Chatter {
         Chatter::join(self.fabric.address(), name)
     }
+}
+
+/// Fails if the greeting of ZMTP does not pass byte for byte, to a primary and a secondary of any make.
+fn what_speaks_zmtp_need_not_be_ours(shape: Shape) {
+    let (room, standby) = (ClassicRoom::start(), ClassicRoom::start());
+    let plan = Fabric::shaped(shape).codec("raw").set("replies", "none");
+    let plan = plan.forward_to(room.address()).forward_to(standby.address()).with("asks = false");
+    let fabric = plan.start();
+
+    let [ann, bob] = ["ann", "bob"].map(|name| ClassicMember::join(fabric.address(), name));
+    let told = ann.expect_told("bob joined");
+    ann.say("¡hola!");
+    bob.expect("ann", "¡hola!");
+    bob.leave();
+    ann.expect(ROOM, "bob left the room. 1 online.");
+
+    eventually("the standby has been sent the same", || standby.frames().len() == 4);
+    let sorted = |mut frames: Vec<String>| {
+        frames.sort();
+        frames
+    };
+    assert_eq!(sorted(room.frames()), sorted(standby.frames()));
+    assert_eq!(told, "bob joined the room. 2 online.");
+    assert_eq!((ann.heard().len(), bob.heard().len()), (3, 2), "no word of the standby's");
 }
 
 /// Fails if a room notices that it is not spoken to directly, the standby is heard, or what it hears is not counted.

@@ -218,3 +218,44 @@ fn on_frame(router: &Router, members: &mut HashMap<PeerId, String>, peer: PeerId
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Bytes;
+    use super::*;
+
+    #[test]
+    fn classic_members_chat_in_a_classic_room() {
+        let room = ClassicRoom::start();
+        let ann = ClassicMember::join(room.address(), "ann");
+        let bob = ClassicMember::join(room.address(), "bob");
+        ann.expect(super::super::ROOM, "bob joined the room. 2 online.");
+        ann.say("¡hola!");
+        bob.expect("ann", "¡hola!");
+        bob.leave();
+        ann.expect(super::super::ROOM, "bob left the room. 1 online.");
+        assert_eq!((ann.heard().len(), bob.heard().len()), (3, 2));
+        assert_eq!(room.frames().len(), 4);
+    }
+
+    #[test]
+    fn a_member_made_of_bytes_is_one_like_others() {
+        let room = ClassicRoom::start();
+        for id in [&b""[..], b"id", &[7; 31]] {
+            let mut member = Bytes::dealer(room.address(), id);
+            member.say(br#"{"auth": 1, "name": "x"}"#);
+            member.expect_text("that it is in", |_, text| {
+                text.starts_with("You are now online.").then_some(())
+            });
+        }
+    }
+
+    #[test]
+    fn one_that_is_there_before_its_room_speaks_when_the_room_is_there() {
+        let address = ClassicRoom::start().address();
+        let ann = ClassicMember::connect(address, "ann");
+        ann.ask_in();
+        let _room = ClassicRoom::start_again(address);
+        ann.expect_told("You are now online. 1 online.");
+    }
+}
