@@ -87,8 +87,8 @@ fn start(dir: &TempDir, port: u16, flags: &[String]) -> (Process, SocketAddr) {
     args.extend(["--data-dir", KEPT, "--log-format", "json"].map(str::to_owned));
     args.extend(flags.iter().cloned());
     let process = Process::start(&args, &[], dir.path());
-    let record = process.logged("listening", |_| true);
-    let address = record["address"].as_str().expect("a room logs where it listens");
-    let address = address.parse().expect("an address");
+    let record = process.logged("the room is open", |_| true);
+    let endpoint = record["endpoint"].as_str().expect("a room logs where it listens");
+    let address = endpoint.trim_start_matches("tcp://").parse().expect("an address");
     (process, address)
 }
