@@ -3,6 +3,8 @@
 use clap::Subcommand;
 use runtime::exit::{Exit, Failure};
 
+use crate::server;
+
 /// Flags of `pegloom chat`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -11,9 +13,13 @@ pub struct Args {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Kind {}
+enum Kind {
+    Room(server::Args),
+}
 
 /// Runs `pegloom chat`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    match args.kind {}
+    match &args.kind {
+        Kind::Room(args) => server::run(args),
+    }
 }

@@ -6,6 +6,10 @@
 mod command;
 mod line;
 mod name;
+mod place;
+mod room;
+mod server;
+mod store;
 #[expect(dead_code, reason = "the processes that open one are on their way")]
 mod terminal;
 mod text;

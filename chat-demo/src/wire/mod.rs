@@ -4,4 +4,5 @@
 //! in, its first byte tells: classic frames are objects of JSON, ours are arrays of MessagePack. Decoding is total: any
 //! bytes give a frame or an error, and never more memory than a small multiple of their length.
 
+pub mod classic;
 pub mod room;

@@ -21,6 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
+use sha2::{Digest as _, Sha256};
 
 use crate::{Name, Text};
 
@@ -29,6 +30,9 @@ pub const VERSION: u8 = 1;
 
 /// The longest frame, in bytes; what is longer is not sent, and not looked at.
 pub const MAX_FRAME: usize = 256 * 1024;
+
+/// What a [`FromRoom::Entries`] has beside its entries, in bytes, at most.
+pub const ENTRIES_HEAD: usize = 64;
 
 /// The most texts a [`ToRoom::Say`] has.
 pub const MAX_SAID: usize = 256;
@@ -277,6 +281,30 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     if rest.is_empty() { Ok(frame) } else { Err(Unreadable::Trailing) }
 }
 
+/// A [`FromRoom::Entries`] as bytes, without a copy of the entries on the way.
+pub fn encode_entries(after: u64, to: u64, entries: &[u8]) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Borrowed<'a> {
+        Entries(u64, u64, &'a serde_bytes::Bytes),
+    }
+    let mut frame = Vec::with_capacity(entries.len() + ENTRIES_HEAD);
+    // Writing to memory cannot fail.
+    let _ = (VERSION, Borrowed::Entries(after, to, serde_bytes::Bytes::new(entries)))
+        .serialize(&mut rmp_serde::Serializer::new(&mut frame));
+    frame
+}
+
+impl Key {
+    /// Who has it: the first half of its SHA-256.
+    pub fn member(&self) -> MemberId {
+        let digest = Sha256::digest(self.0);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        MemberId(id)
+    }
+}
+
 impl Entries {
     /// What is in it.
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry, Unreadable>> {
@@ -377,6 +405,21 @@ mod tests {
         let FromRoom::Entries(read) = decode(&encode(&frame)).unwrap() else { panic!("it is a stretch") };
 
         assert_eq!(read.iter().map(Result::unwrap).collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn a_stretch_is_the_same_bytes_without_a_copy() {
+        for (after, to, len) in [(0, 1, 0), (3, u64::MAX, 200), (u64::MAX - 1, u64::MAX, 70_000)] {
+            let entries = vec![7; len];
+            let frame = encode_entries(after, to, &entries);
+            assert!(frame.len() <= len + ENTRIES_HEAD);
+            assert_eq!(frame, encode(&FromRoom::Entries(Entries { after, to, entries: entries.into() })));
+        }
+    }
+
+    #[test]
+    fn who_has_a_key_is_told_by_its_digest() {
+        assert_eq!(Key([0; 32]).member().to_string(), "66687aad");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! ZeroMQ sockets on tokio.
 //!
-//! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports. Each is one
-//! private `Socket`, which knows when there is something to read, with the options of its kind.
+//! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports, a [`Hall`] is
+//! where strangers are let in. Each is one private `Socket`, which knows when there is something to read, with the options
+//! of its kind.
 //!
 //! Nothing here waits but `readable`: a send is taken or refused at once, a receive finds something or does not. No
 //! bytes from a peer can make anything here panic. What a batch means, and how much of it may be under way, is known
@@ -17,6 +18,7 @@
 //! A turn that ends before `None` is continued by the next `readable`, which lets other tasks run first.
 
 mod error;
+mod hall;
 mod link;
 mod options;
 mod peer;
@@ -24,6 +26,7 @@ mod report;
 mod socket;
 
 pub use error::{Error, Malformed, SendError};
+pub use hall::{Hall, Limits};
 pub use link::{Dealer, Router};
 pub use options::{MAX_BATCH, PUBLISHER_LINGER};
 pub use peer::PeerId;

@@ -8,6 +8,8 @@ use std::{ffi::c_int, time::Duration};
 use zmq::{Error, Result, Socket};
 use zmq_sys::zmq_setsockopt;
 
+use super::Limits;
+
 /// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch.
 pub const MAX_BATCH: i64 = 1024 * 1024;
 
@@ -42,6 +44,17 @@ pub(super) fn router(socket: &mut Socket) -> Result<()> {
     // Else what is sent to a peer that is not there vanishes without a word.
     socket.set_router_mandatory(true)?;
     // Else a peer that comes back before its old connection is known to be dead is not heard.
+    socket.set_router_handover(true)
+}
+
+/// A router for strangers: what waits for one of them, and from one of them, is bounded here, since no credit does it.
+pub(super) fn hall(socket: &mut Socket, limits: &Limits) -> Result<()> {
+    everywhere(socket)?;
+    socket.set_maxmsgsize(limits.message)?;
+    socket.set_sndhwm(limits.to_one)?;
+    socket.set_rcvhwm(limits.from_one)?;
+    socket.set_linger(millis(limits.linger))?;
+    socket.set_router_mandatory(true)?;
     socket.set_router_handover(true)
 }
 

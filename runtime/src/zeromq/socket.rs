@@ -105,6 +105,15 @@ impl Socket {
         sent
     }
 
+    /// Sends a copy of the body to the peer with this id. All is taken or nothing.
+    pub(super) fn try_send_copy_to(&self, id: &[u8], body: &[u8]) -> Result<(), SendError> {
+        let sent = self.send_first(id, DONTWAIT | SNDMORE);
+        // With the first part taken, libzmq refuses no second one.
+        let sent = sent.and_then(|()| send_part(self.raw.get_ref(), body, DONTWAIT));
+        self.look_again();
+        sent
+    }
+
     /// Sends the body to the one peer there is. All is taken or nothing.
     pub(super) fn try_send(&self, body: Vec<u8>) -> Result<(), SendError> {
         let sent = if body.len() < WORTH_GIVING {

@@ -1,0 +1,262 @@
+//! What follows each member's cursor goes to it: one frame a turn, encoded once for all who are at the same place and for
+//! whom nothing in it is special.
+
+use super::{
+    Log, Room, Sent, Shell, Time,
+    counters::Dropped,
+    members::{Dialect, Member, Seat},
+};
+use crate::{
+    Name, Text,
+    wire::{
+        classic,
+        room::{ENTRIES_HEAD, Entry, FromRoom, MAX_FRAME, MemberId, Refusal, What, encode, encode_entries},
+    },
+};
+
+/// The most bytes of entries in a frame.
+const MAX_STRETCH: u64 = (MAX_FRAME - ENTRIES_HEAD) as u64;
+/// Stretches of one turn that are remembered. Members that keep up are all at one place.
+const MAX_STRETCHES: usize = 8;
+
+/// A frame for all who are at the same place.
+struct Stretch {
+    after: u64,
+    to: u64,
+    /// Entries in it.
+    len: u64,
+    /// Those for whom it is another: who said something in it, or was told something in private. Sorted.
+    special: Vec<MemberId>,
+    frame: Vec<u8>,
+}
+
+impl Stretch {
+    fn new(log: &Log, after: u64, to: u64) -> Self {
+        let mut special = Vec::new();
+        let (mut entries, mut len) = (Vec::new(), 0);
+        for kept in log.stretch(after, to) {
+            if special.last() != Some(&kept.author) {
+                special.push(kept.author);
+            }
+            match kept.to {
+                Some(to) => special.push(to),
+                None => {
+                    entries.extend_from_slice(&kept.bytes);
+                    len += 1;
+                }
+            }
+        }
+        special.sort_unstable();
+        special.dedup();
+        Self { after, to, len, special, frame: encode_entries(after, to, &entries) }
+    }
+
+    /// The same for one of the special ones.
+    fn of(log: &Log, after: u64, to: u64, member: MemberId) -> (Vec<u8>, u64) {
+        let (mut entries, mut len) = (Vec::new(), 0);
+        for kept in log.stretch(after, to).filter(|kept| kept.is_for(member)) {
+            entries.extend_from_slice(&kept.bytes);
+            len += 1;
+        }
+        (encode_entries(after, to, &entries), len)
+    }
+}
+
+/// The stretches of one turn.
+#[derive(Default)]
+struct Stretches(Vec<Stretch>);
+
+impl Stretches {
+    fn get(&mut self, log: &Log, after: u64, to: u64) -> &Stretch {
+        let is_it = |stretch: &Stretch| (stretch.after, stretch.to) == (after, to);
+        let index = self.0.iter().position(is_it).unwrap_or_else(|| {
+            // The latest place makes room: members at the first ones are the many.
+            self.0.truncate(MAX_STRETCHES - 1);
+            self.0.push(Stretch::new(log, after, to));
+            self.0.len() - 1
+        });
+        &self.0[index]
+    }
+}
+
+impl Room {
+    /// Sends every member what it has yet to get, as far as it takes it.
+    pub(super) fn deliver(&mut self, time: Time, shell: &mut impl Shell) {
+        self.drop_those_behind(time, shell);
+        self.deliver_ours(time, shell);
+        self.deliver_classic(time, shell);
+    }
+
+    fn deliver_ours(&mut self, time: Time, shell: &mut impl Shell) {
+        let log = &self.log;
+        let mut stretches = Stretches::default();
+        let mut blocked = Vec::new();
+        for (seat, member) in self.members.iter_mut() {
+            if member.dialect != Dialect::Ours || member.is_blocked {
+                continue;
+            }
+            let sent = member.cursor.sent();
+            let delivered = send_stretches(member, log, &mut stretches, shell);
+            self.counters.deliveries += delivered.entries;
+            if member.cursor.sent() > sent {
+                member.told_at = time.now;
+            }
+            if delivered.is_blocked {
+                blocked.push(seat);
+            }
+        }
+        self.block(&blocked);
+    }
+
+    /// Entry by entry, as each is a frame of its own, encoded once for all who lack it.
+    fn deliver_classic(&mut self, time: Time, shell: &mut impl Shell) {
+        let mut gone = Vec::new();
+        while let Some(after) = self.next_for_classic() {
+            let number = after + 1;
+            let Some(kept) = self.log.stretch(after, number).next() else { break };
+            let frame = classic_frame(&kept.bytes, &self.name);
+            let mut blocked = Vec::new();
+            for (seat, member) in self.members.iter_mut() {
+                if !lacks(member, number) {
+                    continue;
+                }
+                match frame
+                    .as_ref()
+                    .filter(|_| kept.is_for(member.id))
+                    .map(|frame| shell.send(&member.address, frame))
+                {
+                    None => member.cursor.on_sent_and_forgotten(number),
+                    Some(Sent::Taken) => {
+                        member.cursor.on_sent_and_forgotten(number);
+                        self.counters.deliveries += 1;
+                    }
+                    Some(Sent::Full) => blocked.push(seat),
+                    Some(Sent::Gone) => {
+                        blocked.push(seat);
+                        gone.push(seat);
+                    }
+                }
+            }
+            self.block(&blocked);
+        }
+        for seat in gone {
+            self.drop_member(seat, Dropped::Gone, time, shell);
+        }
+    }
+
+    /// The place of the classic member that is furthest behind.
+    fn next_for_classic(&self) -> Option<u64> {
+        let head = self.log.head();
+        let open = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.dialect == Dialect::Classic && !member.is_blocked);
+        open.map(|(_, member)| member.cursor.sent()).filter(|sent| *sent < head).min()
+    }
+
+    fn block(&mut self, seats: &[Seat]) {
+        self.counters.blocked += seats.len() as u64;
+        seats.iter().for_each(|seat| self.members.block(*seat));
+    }
+
+    /// Those that the log has left behind, having not read.
+    fn drop_those_behind(&mut self, time: Time, shell: &mut impl Shell) {
+        let behind = self.members.iter().filter(|(_, member)| member.cursor.is_behind(&self.log));
+        let behind: Vec<_> = behind.map(|(seat, _)| seat).collect();
+        for seat in behind {
+            self.drop_member(seat, Dropped::DoesNotRead, time, shell);
+        }
+    }
+
+    /// Somebody loses its place, is told why if there is a way, and the others are told that it left.
+    pub(super) fn drop_member(&mut self, seat: Seat, why: Dropped, time: Time, shell: &mut impl Shell) {
+        let Some(member) = self.leave(seat, why, time) else { return };
+        let refusal = match why {
+            Dropped::Silent => Refusal::Silent,
+            Dropped::DoesNotRead => Refusal::DoesNotRead,
+            Dropped::Superseded => Refusal::Superseded,
+            Dropped::Left | Dropped::Gone => return,
+        };
+        match member.dialect {
+            Dialect::Ours => {
+                shell.send(&member.address, &encode(&FromRoom::Refused { why: refusal }));
+            }
+            Dialect::Classic => {
+                let text = "You did not read what was sent, and are no longer in the room. Join again.";
+                shell.send(&member.address, &classic::text_of(&self.name, text));
+            }
+        }
+    }
+
+    /// Who has heard nothing for a while is given a beat, or is asked again what is missing.
+    pub(super) fn beat(&mut self, time: Time, shell: &mut impl Shell) {
+        for (_, member) in self.members.iter_mut() {
+            if member.dialect == Dialect::Classic
+                || time.now.since(member.told_at) + super::LOOK < super::BEAT
+            {
+                continue;
+            }
+            let frame = match member.numbering {
+                super::members::Numbering::Gap => FromRoom::Speak,
+                _ => FromRoom::Beat { sent: member.cursor.sent() },
+            };
+            shell.send(&member.address, &encode(&frame));
+            member.told_at = time.now;
+        }
+    }
+}
+
+/// What became of one member's turn.
+struct Delivered {
+    entries: u64,
+    is_blocked: bool,
+}
+
+fn send_stretches(
+    member: &mut Member,
+    log: &Log,
+    stretches: &mut Stretches,
+    shell: &mut impl Shell,
+) -> Delivered {
+    let mut delivered = Delivered { entries: 0, is_blocked: false };
+    loop {
+        let after = member.cursor.sent();
+        let to = member.cursor.limit(log).min(log.last_within(after, MAX_STRETCH));
+        if to <= after {
+            return delivered;
+        }
+        let stretch = stretches.get(log, after, to);
+        let (sent, len) = if stretch.special.binary_search(&member.id).is_err() {
+            (shell.send(&member.address, &stretch.frame), stretch.len)
+        } else {
+            let (frame, len) = Stretch::of(log, after, to, member.id);
+            (shell.send(&member.address, &frame), len)
+        };
+        if sent != Sent::Taken {
+            delivered.is_blocked = true;
+            return delivered;
+        }
+        member.cursor.on_sent(to);
+        delivered.entries += len;
+    }
+}
+
+fn lacks(member: &Member, number: u64) -> bool {
+    member.dialect == Dialect::Classic && !member.is_blocked && member.cursor.sent() + 1 == number
+}
+
+/// An entry as classic members get it.
+fn classic_frame(bytes: &[u8], room: &Name) -> Option<Vec<u8>> {
+    let entry: Entry = rmp_serde::from_slice(bytes).ok()?;
+    let name = &entry.name;
+    let frame = match &entry.what {
+        What::Text(text) => classic::text_of(name, text.as_str()),
+        What::Action(text) => classic::text_of(name, &format!("* {name} {}", text.as_str())),
+        What::Private(text) => classic::text_of(name, &format!("(to you) {}", text.as_str())),
+        What::Joined(online) => classic::text_of(room, &format!("{name} joined the room. {online} online.")),
+        What::Left(online) => classic::text_of(room, &format!("{name} left the room. {online} online.")),
+        What::Renamed(new) => classic::text_of(room, &format!("{name} is called {new} now.")),
+    };
+    debug_assert!(frame.len() <= classic::MAX_FRAME + Text::MAX_BYTES);
+    Some(frame)
+}

@@ -1,0 +1,240 @@
+//! What waits to be on the disk: one batch is on its way there, and all that is heard meanwhile becomes the next.
+
+use std::collections::HashMap;
+
+use proto::time::Instant;
+
+use super::{Kept, Limits, Log, NOBODY, members::Members};
+use crate::{
+    Name,
+    wire::room::{Entry, MemberId, What},
+};
+
+/// The most texts that wait. Beyond that frames are left where they are.
+pub(super) const MAX_TEXTS: usize = 4_096;
+/// The most bytes they have together, but for one frame's.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The most comings and goings that wait while nothing can be stored; the oldest are never told.
+const MAX_EVENTS: usize = 4_096;
+/// The most authors whose numbers are known; of those who are away, who was silent for longest is forgotten.
+pub(super) const MAX_AUTHORS: usize = 65_536;
+
+/// What goes to the disk as one, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// The number of the first entry.
+    pub(crate) first: u64,
+    /// The entries, their numbers rising by one.
+    pub(crate) entries: Vec<Kept>,
+    /// Authors, the last of their own numbers with this batch, and the room's.
+    pub(crate) authors: Vec<(MemberId, u64, u64)>,
+    /// Authors that are known no more.
+    pub(crate) forgotten: Vec<MemberId>,
+    /// Entries before this number are no longer kept.
+    pub(crate) keep_from: u64,
+}
+
+/// One thing that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) author: MemberId,
+    /// The author's own number, if it numbers.
+    pub(super) number: Option<u64>,
+    pub(super) to: Option<MemberId>,
+    /// Nothing is said where only the number counts: a text to nobody.
+    pub(super) said: Option<(Name, What)>,
+    pub(super) wall: u64,
+    pub(super) is_text: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Author {
+    /// Its last number that was taken. Invariant: not less than what is kept.
+    taken: u64,
+    /// Its last number that is on the disk.
+    kept: u64,
+    /// The room's number then.
+    last: u64,
+}
+
+/// What is heard, and on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    waiting: Vec<Waiting>,
+    texts: usize,
+    bytes: usize,
+    storing: Option<(Batch, Vec<Waiting>)>,
+    authors: HashMap<MemberId, Author>,
+    again_at: Instant,
+}
+
+impl Gathering {
+    pub(super) fn new(authors: Vec<(MemberId, u64, u64)>) -> Self {
+        let known = |(id, kept, last)| (id, Author { taken: kept, kept, last });
+        Self {
+            waiting: Vec::new(),
+            texts: 0,
+            bytes: 0,
+            storing: None,
+            authors: authors.into_iter().map(known).collect(),
+            again_at: Instant::ZERO,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.storing.as_ref().map_or(0, |(_, storing)| storing.len())
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.texts < MAX_TEXTS && self.bytes < MAX_BYTES
+    }
+
+    /// When a store that has failed may be tried again.
+    pub(super) fn next_deadline(&self) -> Instant {
+        if self.storing.is_none() && !self.waiting.is_empty() { self.again_at } else { Instant::NEVER }
+    }
+
+    /// The last number of this author that is on the disk.
+    pub(super) fn kept(&self, author: MemberId) -> u64 {
+        self.authors.get(&author).map_or(0, |author| author.kept)
+    }
+
+    /// The last number of this author that was taken.
+    pub(super) fn taken(&self, author: MemberId) -> u64 {
+        self.authors.get(&author).map_or(0, |author| author.taken)
+    }
+
+    /// Takes what is said.
+    pub(super) fn add(&mut self, waiting: Waiting) {
+        if let Some(number) = waiting.number {
+            let author = self.authors.entry(waiting.author).or_insert(Author { taken: 0, kept: 0, last: 0 });
+            debug_assert!(number > author.taken);
+            author.taken = number;
+        }
+        self.texts += usize::from(waiting.is_text);
+        self.bytes += waiting.bytes();
+        self.waiting.push(waiting);
+        self.bound_events();
+    }
+
+    /// Everything that waits, if nothing is on its way and it is time.
+    pub(super) fn next_batch(
+        &mut self,
+        log: &Log,
+        limits: Limits,
+        members: &Members,
+        now: Instant,
+    ) -> Option<Batch> {
+        if self.storing.is_some() || self.waiting.is_empty() || now < self.again_at {
+            return None;
+        }
+        let forgotten = self.forget(members);
+        let waiting = std::mem::take(&mut self.waiting);
+        (self.texts, self.bytes) = (0, 0);
+        let first = log.head() + 1;
+        let mut entries = Vec::with_capacity(waiting.len());
+        let mut authors: HashMap<MemberId, (u64, u64)> = HashMap::new();
+        for waiting in &waiting {
+            let number = first + entries.len() as u64;
+            entries.extend(waiting.kept(number));
+            if let Some(own) = waiting.number {
+                authors.insert(waiting.author, (own, number));
+            }
+        }
+        let mut authors: Vec<_> = authors.into_iter().map(|(id, (own, last))| (id, own, last)).collect();
+        authors.sort_unstable();
+        let keep_from = log.first_after(&entries, limits.entries, limits.bytes);
+        let batch = Batch { first, entries, authors, forgotten, keep_from };
+        self.storing = Some((batch.clone(), waiting));
+        Some(batch)
+    }
+
+    /// The batch is on the disk, and becomes part of the log. Returns whose texts are kept, and up to which number.
+    pub(super) fn on_stored(&mut self, log: &mut Log) -> Vec<(MemberId, u64)> {
+        let Some((batch, _)) = self.storing.take() else { return Vec::new() };
+        debug_assert_eq!(batch.first, log.head() + 1);
+        batch.entries.into_iter().for_each(|entry| log.push(entry));
+        for (id, number, last) in &batch.authors {
+            if let Some(author) = self.authors.get_mut(id) {
+                (author.kept, author.last) = (*number, *last);
+            }
+        }
+        batch.authors.into_iter().map(|(id, number, _)| (id, number)).collect()
+    }
+
+    /// The batch is not on the disk: texts are given up, the batch's and all behind it, and the rest is tried again later.
+    /// Returns whose texts those were, and the first own number of them.
+    pub(super) fn on_not_stored(&mut self, again_at: Instant) -> Vec<(MemberId, u64)> {
+        self.again_at = again_at;
+        let failed = self.storing.take().map(|(_, failed)| failed).unwrap_or_default();
+        let all = failed.into_iter().chain(std::mem::take(&mut self.waiting));
+        let (texts, events): (Vec<_>, Vec<_>) = all.partition(|waiting| waiting.is_text);
+        self.waiting = events;
+        self.texts = 0;
+        self.bytes = self.waiting.iter().map(Waiting::bytes).sum();
+        self.bound_events();
+        let mut unheard: Vec<_> = texts.iter().map(|text| text.author).collect();
+        unheard.sort_unstable();
+        unheard.dedup();
+        unheard.into_iter().map(|id| (id, self.take_back(id) + 1)).collect()
+    }
+
+    /// What was taken of this author and is not kept may be said again. Returns what is kept.
+    fn take_back(&mut self, id: MemberId) -> u64 {
+        self.authors.get_mut(&id).map_or(0, |author| {
+            author.taken = author.kept;
+            author.kept
+        })
+    }
+
+    /// Texts have their own bound, and wait for room; comings and goings cannot wait.
+    fn bound_events(&mut self) {
+        if self.waiting.len() - self.texts > MAX_EVENTS
+            && let Some(oldest) = self.waiting.iter().position(|waiting| !waiting.is_text)
+        {
+            self.bytes -= self.waiting.remove(oldest).bytes();
+        }
+    }
+
+    /// Lets authors go beyond the most there may be.
+    fn forget(&mut self, members: &Members) -> Vec<MemberId> {
+        let over = self.authors.len().saturating_sub(MAX_AUTHORS);
+        if over == 0 {
+            return Vec::new();
+        }
+        let is_away =
+            |id: &MemberId, author: &Author| author.taken == author.kept && members.with(*id).is_none();
+        let away = self.authors.iter().filter(|(id, author)| is_away(id, author));
+        let mut away: Vec<_> = away.map(|(id, author)| (author.last, *id)).collect();
+        away.sort_unstable();
+        // Some more than must be, since looking at all of them is dear.
+        let forgotten: Vec<_> = away.into_iter().take(over + MAX_AUTHORS / 64).map(|(_, id)| id).collect();
+        for id in &forgotten {
+            self.authors.remove(id);
+        }
+        forgotten
+    }
+}
+
+impl Waiting {
+    /// What happened to somebody, which all are told.
+    pub(super) fn event(author: MemberId, name: Name, what: What, wall: u64) -> Self {
+        // Who is renamed hears of it as all do; who comes or goes does not.
+        let author = if matches!(what, What::Renamed(_)) { NOBODY } else { author };
+        Self { author, number: None, to: None, said: Some((name, what)), wall, is_text: false }
+    }
+
+    fn kept(&self, number: u64) -> Option<Kept> {
+        let (name, what) = self.said.clone()?;
+        let bytes = Entry { number, at: self.wall, name, what }.to_bytes().into();
+        Some(Kept { author: self.author, to: self.to, bytes })
+    }
+
+    fn bytes(&self) -> usize {
+        let said = self.said.as_ref().map_or(0, |(_, what)| match what {
+            What::Text(text) | What::Action(text) | What::Private(text) => text.as_str().len(),
+            What::Joined(_) | What::Left(_) | What::Renamed(_) => 0,
+        });
+        size_of::<Self>() + said
+    }
+}

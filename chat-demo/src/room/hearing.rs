@@ -1,0 +1,328 @@
+//! What members of our dialect say, and what becomes of it.
+
+use super::{
+    Room, Sent, Shell, Time,
+    counters::{Dropped, Malformed, Refused},
+    cursor::Cursor,
+    gathering::Waiting,
+    members::{Dialect, Member, Numbering, Seat},
+};
+use crate::{
+    Name,
+    wire::room::{
+        FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
+        What, decode, encode,
+    },
+};
+
+/// Every frame of our dialect begins so: an array of two.
+const OURS: u8 = 0x92;
+
+impl Room {
+    pub(super) fn on_frame(&mut self, from: &[u8], bytes: &[u8], time: Time, shell: &mut impl Shell) {
+        if bytes.first() == Some(&OURS) {
+            self.on_ours(from, bytes, time, shell);
+        } else {
+            self.on_classic(from, bytes, time, shell);
+        }
+    }
+
+    pub(super) fn on_parts(&mut self, from: &[u8], shell: &mut impl Shell) {
+        self.counters.malformed.add(Malformed::Parts);
+        self.complain(from, "A message is one frame. Send each text by itself.", shell);
+    }
+
+    fn on_ours(&mut self, from: &[u8], bytes: &[u8], time: Time, shell: &mut impl Shell) {
+        let frame = match decode(bytes) {
+            Ok(frame) => frame,
+            Err(Unreadable::Version(_)) => {
+                return self.refuse(from, Refused::Version, Refusal::Version, shell);
+            }
+            Err(error) => {
+                self.counters.malformed.add(Malformed::Ours);
+                return self.complain(from, &format!("A frame was not understood: {error}."), shell);
+            }
+        };
+        if let ToRoom::Hello(hello) = frame {
+            return self.on_hello(from, hello, time, shell);
+        }
+        let is_ours =
+            |seat: &Seat| self.members.get(*seat).is_some_and(|member| member.dialect == Dialect::Ours);
+        let Some(seat) = self.members.at(from).filter(is_ours) else {
+            return tell(from, &FromRoom::Speak, shell);
+        };
+        if let Some(member) = self.members.get_mut(seat) {
+            member.heard_at = time.now;
+        }
+        match frame {
+            // Above.
+            ToRoom::Hello(_) => {}
+            ToRoom::Beat { seen } => self.on_seen(seat, seen),
+            ToRoom::Say(say) => self.on_say(seat, say, time, shell),
+            ToRoom::Rename { name } => self.on_rename(seat, name, time, shell),
+            ToRoom::Who => {
+                let names = self.members.iter().map(|(_, member)| member.name.clone()).collect();
+                tell(from, &FromRoom::Who { names }, shell);
+            }
+            ToRoom::Bye => drop(self.leave(seat, Dropped::Left, time)),
+        }
+    }
+
+    fn on_hello(&mut self, from: &[u8], hello: Hello, time: Time, shell: &mut impl Shell) {
+        let id = hello.key.member();
+        let own = self.members.with(id);
+        if self.members.is_taken(&hello.name, own) {
+            self.probe(&hello.name, time, shell);
+            if self.members.is_taken(&hello.name, own) {
+                return self.refuse(from, Refused::NameTaken, Refusal::NameTaken, shell);
+            }
+        }
+        // Somebody else at the same place is there no more.
+        if let Some(other) = self.members.at(from).filter(|seat| Some(*seat) != own) {
+            self.leave(other, Dropped::Superseded, time);
+        }
+        let cursor = Cursor::after(self.resumes_after(&hello));
+        match own {
+            Some(seat) => self.resume(seat, from, hello.name, cursor, time, shell),
+            None if self.members.len() >= self.limits.members => {
+                return self.refuse(from, Refused::Full, Refusal::Full, shell);
+            }
+            None => {
+                self.admit(id, from, hello.name, Dialect::Ours, cursor, time);
+            }
+        }
+        self.welcome(from, id, cursor.sent(), shell);
+    }
+
+    /// What was seen of this log, as far as the log is kept. Who has seen none begins where the log ends; who has seen
+    /// another gets all of this one.
+    fn resumes_after(&self, hello: &Hello) -> u64 {
+        let (first, head) = (self.log.first(), self.log.head());
+        match hello.log {
+            None => head,
+            Some(log) if log == self.log.id() => hello.seen.clamp(first - 1, head),
+            Some(_) => first - 1,
+        }
+    }
+
+    fn welcome(&self, to: &[u8], id: MemberId, from: u64, shell: &mut impl Shell) {
+        let welcome = Welcome {
+            room: self.name.clone(),
+            log: self.log.id(),
+            heard: self.gathering.kept(id),
+            head: self.log.head(),
+            from,
+            online: self.members.len() as u32,
+            beat: super::BEAT.as_millis() as u32,
+        };
+        tell(to, &FromRoom::Welcome(welcome), shell);
+    }
+
+    /// Somebody who has a place says hello, from here or from elsewhere.
+    fn resume(
+        &mut self,
+        seat: Seat,
+        from: &[u8],
+        name: Name,
+        cursor: Cursor,
+        time: Time,
+        shell: &mut impl Shell,
+    ) {
+        let Some(member) = self.members.get_mut(seat) else { return };
+        (member.cursor, member.heard_at) = (cursor, time.now);
+        member.numbering =
+            if member.numbering == Numbering::Gap { Numbering::Anew } else { Numbering::Whole };
+        if *member.address != *from {
+            let older = member.address.clone();
+            member.numbering = Numbering::Whole;
+            self.members.relocate(seat, from);
+            self.counters.dropped.add(Dropped::Superseded);
+            tell(&older, &FromRoom::Refused { why: Refusal::Superseded }, shell);
+        }
+        self.call(seat, name, time);
+    }
+
+    /// Gives somebody a seat and has the others told.
+    pub(super) fn admit(
+        &mut self,
+        id: MemberId,
+        from: &[u8],
+        name: Name,
+        dialect: Dialect,
+        cursor: Cursor,
+        time: Time,
+    ) -> Seat {
+        let seat = self.members.add(Member {
+            id,
+            name: name.clone(),
+            address: from.into(),
+            dialect,
+            cursor,
+            heard_at: time.now,
+            told_at: time.now,
+            numbering: Numbering::Whole,
+            is_blocked: false,
+        });
+        let online = self.members.len() as u32;
+        self.gathering.add(Waiting::event(id, name, What::Joined(online), time.wall));
+        seat
+    }
+
+    /// Takes somebody's seat and has the others told.
+    pub(super) fn leave(&mut self, seat: Seat, why: Dropped, time: Time) -> Option<Member> {
+        let member = self.members.remove(seat)?;
+        self.counters.dropped.add(why);
+        let left = What::Left(self.members.len() as u32);
+        self.gathering.add(Waiting::event(member.id, member.name.clone(), left, time.wall));
+        Some(member)
+    }
+
+    fn on_seen(&mut self, seat: Seat, seen: u64) {
+        if let Some(member) = self.members.get_mut(seat) {
+            member.cursor.on_seen(seen);
+        }
+    }
+
+    fn on_say(&mut self, seat: Seat, say: Say, time: Time, shell: &mut impl Shell) {
+        self.on_seen(seat, say.seen);
+        let Some(member) = self.members.get_mut(seat) else { return };
+        let (id, address) = (member.id, member.address.clone());
+        if say.said.len() > MAX_SAID {
+            self.counters.malformed.add(Malformed::Ours);
+            return self.complain(&address, "Too much was said at once.", shell);
+        }
+        let mut is_anew = member.numbering == Numbering::Anew;
+        if is_anew && !say.said.is_empty() {
+            member.numbering = Numbering::Whole;
+        }
+        let mut is_repeated = false;
+        for utterance in say.said {
+            let next = self.gathering.taken(id) + 1;
+            if utterance.number < next {
+                is_repeated = true;
+                self.counters.repeated += 1;
+            } else if utterance.number > next && !is_anew {
+                return self.on_gap(seat, shell);
+            } else {
+                self.take(seat, utterance, time, shell);
+            }
+            is_anew = false;
+        }
+        let kept = self.gathering.kept(id);
+        if is_repeated && kept > 0 {
+            // It has not heard that they were heard.
+            tell(&address, &FromRoom::Heard { number: kept }, shell);
+        }
+    }
+
+    /// Something before this is missing: it was lost on the way, so the member is to say hello, and then all of it again.
+    fn on_gap(&mut self, seat: Seat, shell: &mut impl Shell) {
+        self.counters.early += 1;
+        let Some(member) = self.members.get_mut(seat) else { return };
+        if member.numbering != Numbering::Gap {
+            member.numbering = Numbering::Gap;
+            tell(&member.address, &FromRoom::Speak, shell);
+        }
+    }
+
+    fn take(&mut self, seat: Seat, utterance: Utterance, time: Time, shell: &mut impl Shell) {
+        let Some(member) = self.members.get(seat) else { return };
+        let (author, name) = (member.id, member.name.clone());
+        self.counters.texts += 1;
+        let (to, what) = match utterance.tone {
+            Manner::Plain => (None, Some(What::Text(utterance.text))),
+            Manner::Action => (None, Some(What::Action(utterance.text))),
+            Manner::Private(to) => match self.members.called(&to).filter(|to| *to != seat) {
+                Some(to) => (self.members.get(to).map(|to| to.id), Some(What::Private(utterance.text))),
+                None => {
+                    note(&member.address, format!("Nobody else here is called {to}. Ask who is."), shell);
+                    (None, None)
+                }
+            },
+        };
+        let said = what.map(|what| (name, what));
+        let number = Some(utterance.number);
+        self.gathering.add(Waiting { author, number, to, said, wall: time.wall, is_text: true });
+    }
+
+    fn on_rename(&mut self, seat: Seat, name: Name, time: Time, shell: &mut impl Shell) {
+        let Some(member) = self.members.get(seat) else { return };
+        let address = member.address.clone();
+        if member.name == name {
+            note(&address, format!("You are called {name} already."), shell);
+        } else if self.members.is_taken(&name, Some(seat)) {
+            self.counters.refused.add(Refused::NameTaken);
+            note(&address, format!("The name {name} is taken. Try another."), shell);
+        } else {
+            self.call(seat, name, time);
+        }
+    }
+
+    /// Somebody is called so from now on; if that is new, all are told. The name is not taken.
+    fn call(&mut self, seat: Seat, name: Name, time: Time) {
+        let Some(member) = self.members.get(seat).filter(|member| member.name != name) else { return };
+        let id = member.id;
+        if let Some(old) = self.members.rename(seat, name.clone()) {
+            self.gathering.add(Waiting::event(id, old, What::Renamed(name), time.wall));
+        }
+    }
+
+    /// All up to this own number is on the disk.
+    pub(super) fn acknowledge(&mut self, author: MemberId, number: u64, time: Time, shell: &mut impl Shell) {
+        let Some(seat) = self.members.with(author) else { return };
+        let Some(member) = self.members.get_mut(seat) else { return };
+        if shell.send(&member.address, &encode(&FromRoom::Heard { number })) == Sent::Taken {
+            member.told_at = time.now;
+        }
+    }
+
+    /// From this own number on nothing is kept.
+    pub(super) fn say_unheard(&mut self, author: MemberId, number: u64, why: &str, shell: &mut impl Shell) {
+        let Some(member) = self.members.with(author).and_then(|seat| self.members.get(seat)) else { return };
+        match member.dialect {
+            Dialect::Ours => tell(&member.address, &FromRoom::Unheard { number, why: why.to_owned() }, shell),
+            Dialect::Classic => {
+                let address = member.address.clone();
+                self.announce_to(
+                    &address,
+                    &format!("What you said is lost: {why}. Say it again later."),
+                    shell,
+                );
+            }
+        }
+    }
+
+    pub(super) fn on_close(&mut self, shell: &mut impl Shell) {
+        self.is_closed = true;
+        let closing = encode(&FromRoom::Closing);
+        let off = crate::wire::classic::text_of(&self.name, "Server is off.");
+        for (_, member) in self.members.iter() {
+            let frame = if member.dialect == Dialect::Ours { &closing } else { &off };
+            shell.send(&member.address, frame);
+        }
+    }
+
+    fn refuse(&mut self, from: &[u8], why: Refused, refusal: Refusal, shell: &mut impl Shell) {
+        self.counters.refused.add(why);
+        tell(from, &FromRoom::Refused { why: refusal }, shell);
+    }
+
+    /// Tells somebody, in its dialect, what was wrong.
+    fn complain(&mut self, to: &[u8], what: &str, shell: &mut impl Shell) {
+        let member = self.members.at(to).and_then(|seat| self.members.get(seat));
+        if member.is_some_and(|member| member.dialect == Dialect::Ours) {
+            note(to, what.to_owned(), shell);
+        } else {
+            self.announce_to(to, what, shell);
+        }
+    }
+}
+
+fn note(to: &[u8], text: String, shell: &mut impl Shell) {
+    tell(to, &FromRoom::Note { text }, shell);
+}
+
+/// Whoever is not there to be told says something again when it is.
+fn tell(to: &[u8], frame: &FromRoom, shell: &mut impl Shell) {
+    shell.send(to, &encode(frame));
+}

@@ -1,0 +1,207 @@
+//! Who is in the room: by seat, which is the order of coming, by routing id, by key, and by name.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    time::Duration,
+};
+
+use proto::time::Instant;
+
+use super::cursor::Cursor;
+use crate::{Name, wire::room::MemberId};
+
+/// A place in the room. Later ones are larger, and none is given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seat(u64);
+
+/// How somebody speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `wire::room`.
+    Ours,
+    /// `wire::classic`: without acknowledgements and beats.
+    Classic,
+}
+
+/// Somebody in the room.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(super) id: MemberId,
+    pub(super) name: Name,
+    /// The routing id.
+    pub(super) address: Rc<[u8]>,
+    pub(super) dialect: Dialect,
+    pub(super) cursor: Cursor,
+    /// When it was heard last.
+    pub(super) heard_at: Instant,
+    /// When it was sent something last.
+    pub(super) told_at: Instant,
+    /// Whether its numbers are in order.
+    pub(super) numbering: Numbering,
+    /// It took no frame when that was last tried, and is left alone until the next look.
+    pub(super) is_blocked: bool,
+}
+
+/// What is known of a member's own numbers since it said hello.
+///
+/// A number may be missing because a frame was lost: then the member says it after its next hello. If it does not, it never
+/// will: the room has lost its log, or is another than the member's numbers began in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// Each is one more than the last.
+    Whole,
+    /// One was missing, and the member has been asked to say hello.
+    Gap,
+    /// It has, and the first number it says now is the right one.
+    Anew,
+}
+
+/// All of them. Invariant: each is in every one of the maps, under what it is called there.
+#[derive(Debug)]
+pub(crate) struct Members {
+    seats: BTreeMap<Seat, Member>,
+    by_address: HashMap<Rc<[u8]>, Seat>,
+    by_id: HashMap<MemberId, Seat>,
+    /// By likeness.
+    by_name: HashMap<String, Seat>,
+    room: String,
+    next: u64,
+    blocked: usize,
+}
+
+impl Members {
+    /// None yet. Nobody can be called as the room is.
+    pub(super) fn new(room: &Name) -> Self {
+        Self {
+            seats: BTreeMap::new(),
+            by_address: HashMap::new(),
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+            room: room.likeness(),
+            next: 1,
+            blocked: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    pub(super) fn is_any_blocked(&self) -> bool {
+        self.blocked > 0
+    }
+
+    pub(super) fn at(&self, address: &[u8]) -> Option<Seat> {
+        self.by_address.get(address).copied()
+    }
+
+    pub(super) fn with(&self, id: MemberId) -> Option<Seat> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn called(&self, name: &Name) -> Option<Seat> {
+        self.by_name.get(&name.likeness()).copied()
+    }
+
+    /// Whether this one cannot be called so.
+    pub(super) fn is_taken(&self, name: &Name, by_other_than: Option<Seat>) -> bool {
+        let likeness = name.likeness();
+        likeness == self.room || self.by_name.get(&likeness).is_some_and(|seat| Some(*seat) != by_other_than)
+    }
+
+    pub(super) fn get(&self, seat: Seat) -> Option<&Member> {
+        self.seats.get(&seat)
+    }
+
+    /// To change what is in no map: not the id, the name or the address.
+    pub(super) fn get_mut(&mut self, seat: Seat) -> Option<&mut Member> {
+        self.seats.get_mut(&seat)
+    }
+
+    /// In the order of their coming.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Seat, &Member)> {
+        self.seats.iter().map(|(seat, member)| (*seat, member))
+    }
+
+    /// The same, to change what is in no map.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Seat, &mut Member)> {
+        self.seats.iter_mut().map(|(seat, member)| (*seat, member))
+    }
+
+    /// A number for a classic member, which has no key.
+    pub(super) fn unkeyed(&self) -> MemberId {
+        let mut id = [0; 16];
+        id[8..].copy_from_slice(&self.next.to_be_bytes());
+        MemberId(id)
+    }
+
+    /// Gives somebody a seat. Its name, id and address are not taken.
+    pub(super) fn add(&mut self, member: Member) -> Seat {
+        let seat = Seat(self.next);
+        self.next += 1;
+        self.by_address.insert(Rc::clone(&member.address), seat);
+        self.by_id.insert(member.id, seat);
+        self.by_name.insert(member.name.likeness(), seat);
+        self.seats.insert(seat, member);
+        seat
+    }
+
+    pub(super) fn remove(&mut self, seat: Seat) -> Option<Member> {
+        let member = self.seats.remove(&seat)?;
+        self.by_address.remove(&member.address);
+        self.by_id.remove(&member.id);
+        self.by_name.remove(&member.name.likeness());
+        self.blocked -= usize::from(member.is_blocked);
+        Some(member)
+    }
+
+    /// Somebody is called otherwise from now on; says how it was called. The name is not taken.
+    pub(super) fn rename(&mut self, seat: Seat, name: Name) -> Option<Name> {
+        let member = self.seats.get_mut(&seat)?;
+        self.by_name.remove(&member.name.likeness());
+        self.by_name.insert(name.likeness(), seat);
+        Some(std::mem::replace(&mut member.name, name))
+    }
+
+    /// Somebody is found elsewhere from now on, where nobody else is.
+    pub(super) fn relocate(&mut self, seat: Seat, address: &[u8]) {
+        let Some(member) = self.seats.get_mut(&seat) else { return };
+        self.by_address.remove(&member.address);
+        member.address = address.into();
+        self.by_address.insert(Rc::clone(&member.address), seat);
+    }
+
+    pub(super) fn block(&mut self, seat: Seat) {
+        if let Some(member) = self.seats.get_mut(&seat).filter(|member| !member.is_blocked) {
+            member.is_blocked = true;
+            self.blocked += 1;
+        }
+    }
+
+    /// All may be tried again.
+    pub(super) fn unblock(&mut self) {
+        if self.blocked > 0 {
+            self.seats.values_mut().for_each(|member| member.is_blocked = false);
+            self.blocked = 0;
+        }
+    }
+
+    /// Those of our dialect that have said nothing for so long, while the room was listening.
+    pub(super) fn silent(&self, since: Instant, now: Instant, dead: Duration) -> Vec<Seat> {
+        let is_silent = |member: &Member| now.since(member.heard_at.max(since)) >= dead;
+        let ours = self.iter().filter(|(_, member)| member.dialect == Dialect::Ours);
+        ours.filter(|(_, member)| is_silent(member)).map(|(seat, _)| seat).collect()
+    }
+
+    pub(super) fn audit(&self) {
+        debug_assert_eq!(self.seats.len(), self.by_address.len());
+        debug_assert_eq!(self.seats.len(), self.by_id.len());
+        debug_assert_eq!(self.seats.len(), self.by_name.len());
+        debug_assert!(self.seats.len() >= self.blocked);
+    }
+}

@@ -1,0 +1,350 @@
+//! `pegloom chat room`: the process around a room's machine. It has the socket, the disk, the clock and the signals, and
+//! decides nothing.
+//!
+//! The disk is written to by a thread that may wait for it; one batch at a time goes there with the store, and both come back.
+//! Meanwhile the room goes on.
+
+use std::{
+    net::{IpAddr, ToSocketAddrs as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use runtime::{
+    clock::{self, Clock},
+    exit::{Exit, Failure},
+    node::{Stdout, json},
+    shard::run_local,
+    signals::{Signal, Signals},
+    telemetry::{self, LogArgs},
+    zeromq::{self, Context, Hall, SendError},
+};
+use tokio::{
+    select,
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep_until, timeout},
+};
+use tracing::{info, warn};
+
+use crate::{
+    Name, place,
+    room::{Batch, Input, Limits, Room, Sent, Shell, Stored, Time},
+    store::{self, Store},
+    wire::room::LogId,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  A room on every interface, and somebody in it:
+    pegloom chat room --port 9999 --ip all --name chatroom-server
+    pegloom chat client --port 9999 --ip localhost --name 'John Doe'
+
+  A room that keeps nothing, on this machine only:
+    pegloom chat room --ip localhost --data-dir none
+
+What is said is kept, so that members who come back get what they missed. It ends by SIGTERM or Ctrl-C, and
+everybody is told; SIGUSR1 prints what it has counted.";
+
+/// Be a room: all hear what one says, in one order
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Where to listen; 0 is any free port
+    #[arg(long, value_name = "PORT", default_value_t = 9999)]
+    port: u16,
+
+    /// On which address or interface: `all` is every one, `localhost` this machine only
+    #[arg(long, value_name = "ADDRESS", default_value = "all")]
+    ip: String,
+
+    /// What the room is called; nobody in it can be called so
+    #[arg(long, value_name = "NAME", default_value = "chatroom-server", value_parser = Name::new)]
+    name: Name,
+
+    /// Where what is said is kept; `none` keeps it in memory only. Without it, a directory of this port in
+    /// `$XDG_DATA_HOME/pegloom/chat`
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+
+    /// How much is kept: so many texts, comings and goings, and at most 64 MiB; the oldest go first
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    keep: u32,
+
+    /// How many may be in the room at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=1_800))]
+    members: u16,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// What the log may have, whatever it is made of.
+const LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// Frames that are received before anything else is done.
+const TURN: usize = 1_024;
+/// How long the last batch may take to be on the disk once the room closes.
+const LAST_BATCH: Duration = Duration::from_secs(1);
+/// Frames of one peer that wait to be received, and frames that wait to be sent to one. What is said to members of ours is
+/// bounded by their windows; this bounds the others.
+const QUEUE: i32 = 1_000;
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Runs `pegloom chat room`.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&args.log)?;
+    run_local(serve(args)).map_err(Failure::cannot_start)?
+}
+
+async fn serve(args: &Args) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    let context = Context::new();
+    let hall = bind(&context, args)?;
+    let (store, stored) = open(args, hall.endpoint())?;
+    let clock = Clock::start();
+    let limits = Limits { members: args.members.into(), entries: args.keep as usize, bytes: LOG_BYTES };
+    let room = Room::open(args.name.clone(), limits, stored, clock.now());
+    info!(endpoint = hall.endpoint(), name = %args.name, entries = room.counters().entries, "the room is open");
+    let mut process = Process {
+        room,
+        hands: Hands { hall, batch: None },
+        disk: Disk::idle(store),
+        clock,
+        stdout: Stdout::default(),
+    };
+    process.run(&mut signals).await;
+    process.close().await;
+    info!("the room is closed");
+    Ok(Exit::Clean)
+}
+
+struct Process {
+    room: Room,
+    hands: Hands,
+    disk: Disk,
+    clock: Clock,
+    stdout: Stdout,
+}
+
+impl Process {
+    /// Until a signal says to end.
+    async fn run(&mut self, signals: &mut Signals) {
+        loop {
+            let deadline = self.clock.deadline(self.room.next_deadline());
+            let has_room = self.room.has_room();
+            select! {
+                signal = signals.next() => match signal {
+                    Signal::Drain => return,
+                    Signal::Report => self.report().await,
+                },
+                written = self.disk.written() => self.on_written(written),
+                () = self.hands.hall.readable(), if has_room => self.receive(),
+                () = sleep_until(deadline) => {}
+            }
+            self.on(Input::Turn);
+            self.store();
+        }
+    }
+
+    /// A turn's worth of what has come.
+    fn receive(&mut self) {
+        let time = self.time();
+        for _ in 0..TURN {
+            if !self.room.has_room() {
+                return;
+            }
+            let Some((from, frame)) = self.hands.hall.try_receive() else { return };
+            let input = match &frame {
+                Ok(bytes) => Input::Frame { from: &from, bytes },
+                Err(_) => Input::Parts { from: &from },
+            };
+            self.room.on(input, time, &mut self.hands);
+        }
+    }
+
+    fn on_written(&mut self, written: Result<(), store::Error>) {
+        match written {
+            Ok(()) => self.on(Input::Stored),
+            Err(error) => {
+                warn!(%error, "what was said cannot be stored");
+                self.on(Input::NotStored(&error.to_string()));
+            }
+        }
+    }
+
+    /// Has the disk write what is to be written.
+    fn store(&mut self) {
+        while let Some(batch) = self.hands.batch.take() {
+            if self.disk.begin(batch) == Begun::IsDone {
+                self.on(Input::Stored);
+            }
+        }
+    }
+
+    async fn report(&mut self) {
+        if self.stdout.is_ready().await
+            && let Some(line) = json(&self.room.counters())
+        {
+            self.stdout.print(line);
+        }
+    }
+
+    /// What is on its way to the disk is delivered still; then everybody is told.
+    async fn close(&mut self) {
+        // What is not stored within this is not acknowledged either.
+        let _ = timeout(LAST_BATCH, self.finish_writing()).await;
+        self.on(Input::Close);
+        self.stdout.finish().await;
+    }
+
+    async fn finish_writing(&mut self) {
+        while self.disk.is_writing() {
+            let written = self.disk.written().await;
+            self.on_written(written);
+            self.store();
+        }
+    }
+
+    fn on(&mut self, input: Input<'_>) {
+        let time = self.time();
+        self.room.on(input, time, &mut self.hands);
+    }
+
+    fn time(&self) -> Time {
+        Time { now: self.clock.now(), wall: clock::unix_millis() }
+    }
+}
+
+/// What the room sends with, and what it wants stored.
+struct Hands {
+    hall: Hall,
+    batch: Option<Batch>,
+}
+
+impl Shell for Hands {
+    fn send(&mut self, to: &[u8], frame: &[u8]) -> Sent {
+        match self.hall.try_send(to, frame) {
+            Ok(()) => Sent::Taken,
+            Err(SendError::Full) => Sent::Full,
+            Err(SendError::Unreachable) => Sent::Gone,
+        }
+    }
+
+    fn store(&mut self, batch: Batch) {
+        debug_assert!(self.batch.is_none(), "one at a time");
+        self.batch = Some(batch);
+    }
+}
+
+/// The store, or the thread that has it now.
+enum Disk {
+    /// There is none: everything is stored at once, until the end of the process.
+    None,
+    Idle(Box<Store>),
+    Writing(JoinHandle<(Box<Store>, Result<(), store::Error>)>),
+}
+
+#[derive(PartialEq, Eq)]
+enum Begun {
+    IsDone,
+    IsWriting,
+}
+
+impl Disk {
+    fn idle(store: Option<Store>) -> Self {
+        store.map_or(Self::None, |store| Self::Idle(Box::new(store)))
+    }
+
+    fn begin(&mut self, batch: Batch) -> Begun {
+        let Self::Idle(mut store) = std::mem::replace(self, Self::None) else { return Begun::IsDone };
+        *self = Self::Writing(spawn_blocking(move || {
+            let written = store.write(&batch);
+            (store, written)
+        }));
+        Begun::IsWriting
+    }
+
+    fn is_writing(&self) -> bool {
+        matches!(self, Self::Writing(_))
+    }
+
+    /// What became of the batch; never, if there is none. May be dropped at any point.
+    async fn written(&mut self) -> Result<(), store::Error> {
+        let Self::Writing(writing) = self else { return std::future::pending().await };
+        match writing.await {
+            Ok((store, written)) => {
+                *self = Self::Idle(store);
+                written
+            }
+            // A thread that panicked: the room is not to go on as if it kept something.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
+    let limits =
+        zeromq::Limits { message: zeromq::MAX_BATCH, to_one: QUEUE, from_one: QUEUE, linger: LINGER };
+    let endpoint = endpoint(&args.ip, args.port);
+    Hall::bind(context, &endpoint, &limits).map_err(|error| {
+        let zeromq::Error::Bind { endpoint, source } = error else {
+            return Failure::cannot("open a room", error, "more file descriptors (ulimit -n)");
+        };
+        let advice =
+            "--port with another port, --ip with an address of this machine, or end what holds this one";
+        Failure::cannot(format!("listen on {endpoint}"), source, advice)
+    })
+}
+
+/// As ZeroMQ has it, which knows addresses and interfaces, but no names of hosts.
+fn endpoint(ip: &str, port: u16) -> String {
+    let host = match ip {
+        "all" => "*".to_owned(),
+        other => address(other, port).map_or_else(
+            || other.to_owned(),
+            |address| match address {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => format!("[{address}]"),
+            },
+        ),
+    };
+    format!("tcp://{host}:{port}")
+}
+
+fn address(host: &str, port: u16) -> Option<IpAddr> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let mut found: Vec<_> = (host, port).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
+    // What most peers on this machine try first.
+    found.sort_by_key(IpAddr::is_ipv6);
+    found.first().copied()
+}
+
+fn open(args: &Args, endpoint: &str) -> Result<(Option<Store>, Stored), Failure> {
+    let new = LogId(fastrand::u128(..).to_be_bytes());
+    let directory = match &args.data_dir {
+        Some(none) if none.as_os_str() == "none" => return Ok((None, Stored::empty(new))),
+        Some(directory) => directory.clone(),
+        None => default_directory(endpoint)?,
+    };
+    let (store, stored) = Store::open(&directory, new).map_err(|error| {
+        let file = store::file(&directory);
+        let advice = match error {
+            store::Error::InUse => "end the other room, or --data-dir with another directory".to_owned(),
+            store::Error::Damaged(_) => format!("move {} away: the room begins anew", file.display()),
+            _ => "--data-dir with a directory that can be written to, or --data-dir none".to_owned(),
+        };
+        Failure::cannot(format!("open what the room has kept in {}", file.display()), error, advice)
+    })?;
+    Ok((Some(store), stored))
+}
+
+fn default_directory(endpoint: &str) -> Result<PathBuf, Failure> {
+    let port = endpoint.rsplit(':').next().unwrap_or_default();
+    let data = place::data().ok_or_else(|| {
+        Failure::cannot(
+            "find a place for what is said",
+            "there is no HOME",
+            "--data-dir with a directory, or none",
+        )
+    })?;
+    Ok(data.join(format!("room-{port}")))
+}
