@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use runtime::exit::{Exit, Failure};
 
-use crate::server;
+use crate::{client, server};
 
 /// Flags of `pegloom chat`.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,12 +14,14 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Kind {
+    Client(client::Args),
     Room(server::Args),
 }
 
 /// Runs `pegloom chat`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.kind {
+        Kind::Client(args) => client::run(args),
         Kind::Room(args) => server::run(args),
     }
 }

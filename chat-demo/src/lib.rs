@@ -3,14 +3,18 @@
 //! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
 //! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes.
 
+mod client;
 mod command;
+mod journal;
+mod key;
 mod line;
+mod member;
 mod name;
 mod place;
+mod recent;
 mod room;
 mod server;
 mod store;
-#[expect(dead_code, reason = "the processes that open one are on their way")]
 mod terminal;
 mod text;
 mod typed;

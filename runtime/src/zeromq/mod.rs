@@ -28,7 +28,7 @@ mod socket;
 pub use error::{Error, Malformed, SendError};
 pub use hall::{Hall, Limits};
 pub use link::{Dealer, Router};
-pub use options::{MAX_BATCH, PUBLISHER_LINGER};
+pub use options::{LAST_WORDS, MAX_BATCH, PUBLISHER_LINGER};
 pub use peer::PeerId;
 pub use report::{Publisher, Subscriber};
 
@@ -37,7 +37,7 @@ use std::{fmt, ops::Deref};
 /// What all sockets of a process share: `inproc://` endpoints are known within one context only.
 ///
 /// A clone is the same context. When the last clone and the last socket are gone libzmq's own threads end; that waits
-/// for what a closed [`Publisher`] may still send, at most [`PUBLISHER_LINGER`].
+/// for what a closed [`Publisher`] or [`Dealer`] may still send, at most [`PUBLISHER_LINGER`] or [`LAST_WORDS`].
 #[derive(Clone, Default)]
 pub struct Context(zmq::Context);
 

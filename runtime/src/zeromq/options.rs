@@ -16,6 +16,9 @@ pub const MAX_BATCH: i64 = 1024 * 1024;
 /// How long a closed publisher may still send what it has taken.
 pub const PUBLISHER_LINGER: Duration = Duration::from_millis(300);
 
+/// How long a dealer that is closed with care may still send what it has taken.
+pub const LAST_WORDS: Duration = Duration::from_millis(300);
+
 /// How long between attempts to connect: at first, and doubling up to the most.
 const RECONNECT: Duration = Duration::from_millis(100);
 const RECONNECT_MAX: Duration = Duration::from_secs(2);

@@ -17,10 +17,11 @@ use std::{
     cell::Cell,
     io,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use tokio::io::{Interest, unix::AsyncFd};
-use zmq::{DONTWAIT, Message, SNDMORE};
+use zmq::{DONTWAIT, Message, PollEvents, SNDMORE};
 
 use super::{Error, SendError};
 
@@ -73,6 +74,21 @@ impl Socket {
             self.look.set(Look::Again);
         }
         Poll::Ready(())
+    }
+
+    /// Whether a message would be taken now. Call it when a receive has found nothing: it takes the news in, so that what it
+    /// says is so until the next signal.
+    pub(super) fn can_send(&self) -> bool {
+        let events = self.raw.get_ref().get_events().unwrap_or(PollEvents::empty());
+        if events.contains(zmq::POLLIN) {
+            self.look_again();
+        }
+        events.contains(zmq::POLLOUT)
+    }
+
+    /// When it is closed, what was taken may be sent for so long.
+    pub(super) fn linger(&self, time: Duration) -> zmq::Result<()> {
+        self.raw.get_ref().set_linger(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))
     }
 
     /// The first part of the next message. The caller then takes the rest with [`Self::last_part`] or [`Self::skip`].

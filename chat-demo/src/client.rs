@@ -1,0 +1,456 @@
+//! The client of a room as a process: key → memory → terminal → connection → chat → leave.
+//!
+//! `run` is `pegloom chat client` from its flags to its exit code. What to say and to show is decided by the machine in
+//! `member`; here are its socket, its journal and its terminal. A disk that is slow stops no beat: a thread waits for it.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    future::pending,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use runtime::{
+    clock::{Clock, unix_millis},
+    exit::{Exit, Failure},
+    shard::run_local,
+    signals::Signals,
+    telemetry::{self, LogArgs, LogLevel},
+    zeromq::{Context, Dealer, PeerId},
+};
+use tokio::{
+    select,
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep, sleep_until},
+};
+use tracing::warn;
+
+use crate::{
+    Name, Typed,
+    journal::Journal,
+    key::{self, KeyFile, NoKey},
+    member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
+    recent::Recent,
+    terminal::Terminal,
+    wire::room::Refusal,
+};
+
+/// Frames that are handled before anything else gets its turn.
+const TURN: usize = 64;
+/// A screen that cannot follow is looked at so often.
+const LOOK: Duration = Duration::from_millis(20);
+
+const EXAMPLES: &str = "\
+Examples:
+  In a room on this machine, and in one elsewhere:
+    pegloom chat client --port 9999 --ip localhost --name 'John Doe'
+    pegloom chat client --port 9999 --ip chat.example.org
+
+  Said by a script, which waits up to a minute until the room has it:
+    echo 'The backup is done.' | pegloom chat client --name backup --grace 60s
+
+  Read by a script, line by line:
+    tail -f /dev/null | pegloom chat client --name watcher | grep --line-buffered ERROR
+
+Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, 64 wrong usage.
+/help says what else can be typed. /quit, Ctrl-D, Ctrl-C and the end of the input leave; SIGINT and SIGTERM do so at once.";
+
+/// Join a room
+///
+/// Goes on by itself when the room was away, and says each text exactly once. What makes a member the same one tomorrow is
+/// its key file, made on first use; what was said meanwhile is shown when it returns.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The port of the room
+    #[arg(long, default_value_t = 9999)]
+    port: u16,
+
+    /// The host of the room: a name or an address
+    #[arg(long, value_name = "HOST", default_value = "localhost")]
+    ip: String,
+
+    /// What to be called: 1 to 32 characters; where this does not say, as `$USER` does
+    #[arg(long, value_name = "NAME", value_parser = Name::new)]
+    name: Option<Name>,
+
+    /// The key file; where this does not say, NAME.key in `$XDG_DATA_HOME/pegloom/chat/keys`
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// How long leaving may wait until the room has what was said
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5s")]
+    grace: Duration,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs `pegloom chat client`.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(&quiet(&args.log))?;
+    run_local(chat(args)).map_err(Failure::cannot_start)?
+}
+
+/// The screen is a person's: only what is worth a person's while is logged, unless somebody asks for more.
+fn quiet(log: &LogArgs) -> LogArgs {
+    let is_said = log.log_level.is_some() || std::env::var_os("PEGLOOM_LOG").is_some();
+    let log_level = if is_said { log.log_level } else { Some(LogLevel::Warn) };
+    LogArgs { log_level, ..log.clone() }
+}
+
+async fn chat(args: &Args) -> Result<Exit, Failure> {
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    let settings = Settings::new(args)?;
+    let key = KeyFile::open(&settings.key).map_err(|error| no_key(&settings, error))?;
+    let mut client = Client::open(&settings, &key)?;
+    let end = client.chat(&mut signals).await;
+    client.close(&settings, end).await
+}
+
+/// What was typed, without doubt.
+struct Settings {
+    name: Name,
+    key: PathBuf,
+    /// For libzmq.
+    endpoint: String,
+    /// For people, and for the memory of what was said to whom.
+    room: String,
+    grace: Duration,
+}
+
+impl Settings {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        if args.ip == "all" {
+            return Err(somewhere());
+        }
+        let name = args.name.clone().map_or_else(of_user, Ok)?;
+        let key = args.key.clone().or_else(|| key::default_path(&name)).ok_or_else(|| homeless(&name))?;
+        // A room that listens on all interfaces, or on this one, hears 127.0.0.1; of two addresses libzmq tries only one.
+        let host = if args.ip == "localhost" { "127.0.0.1" } else { &args.ip };
+        let endpoint = format!("tcp://{}:{}", in_brackets(host), args.port);
+        let room = format!("{}:{}", in_brackets(&args.ip), args.port);
+        Ok(Self { name, key, endpoint, room, grace: args.grace })
+    }
+}
+
+fn of_user() -> Result<Name, Failure> {
+    let user = std::env::var("USER").unwrap_or_default();
+    Name::new(&user).map_err(|why| {
+        Failure::cannot("chat without a name", format!("$USER is none: {why}"), "--name NAME").as_usage()
+    })
+}
+
+fn somewhere() -> Failure {
+    Failure::cannot("chat at all", "a room is on one host", "--ip with its name or address").as_usage()
+}
+
+/// The hands of a member.
+struct Client {
+    member: Member,
+    clock: Clock,
+    dealer: Dealer,
+    /// Ends after the dealer, and waits for its last words.
+    _context: Context,
+    terminal: Terminal,
+    recent: Recent,
+    journal: Journal,
+    disk: Disk,
+    is_connected: bool,
+    is_behind: bool,
+    /// What the effects of one input led to, for the next.
+    further: VecDeque<Input<'static>>,
+    end: Option<End>,
+}
+
+/// What is known to be on the disk, and the thread that brings more to it.
+#[derive(Debug, Default)]
+struct Disk {
+    /// The last record in the journal, and of those on the disk.
+    written: u64,
+    synced: u64,
+    synced_length: u64,
+    syncing: Option<Syncing>,
+    /// Whether more was asked for meanwhile.
+    is_asked_again: bool,
+}
+
+#[derive(Debug)]
+struct Syncing {
+    to: u64,
+    length: u64,
+    done: JoinHandle<io::Result<()>>,
+}
+
+impl Client {
+    fn open(settings: &Settings, key: &KeyFile) -> Result<Self, Failure> {
+        let path = settings.key.with_added_extension("journal");
+        let (journal, records) = Journal::open(&path).map_err(|error| no_journal(&path, error))?;
+        let clock = Clock::start();
+        let beginning = Beginning {
+            name: settings.name.clone(),
+            key: key.key(),
+            room: settings.room.clone(),
+            grace: settings.grace,
+            memory: Memory::recalled(&settings.room, records),
+            seed: fastrand::u64(..),
+        };
+        let context = Context::new();
+        let dealer = connect(&settings.endpoint, &context)?;
+        let disk = Disk { synced_length: journal.length(), ..Disk::default() };
+        Ok(Self {
+            member: Member::new(beginning, clock.now()),
+            clock,
+            dealer,
+            _context: context,
+            terminal: Terminal::open(&settings.name)?,
+            recent: Recent::default(),
+            journal,
+            disk,
+            is_connected: false,
+            is_behind: false,
+            further: VecDeque::new(),
+            end: None,
+        })
+    }
+
+    /// Until the machine says that it is over.
+    async fn chat(&mut self, signals: &mut Signals) -> End {
+        loop {
+            if let Some(end) = self.end {
+                return end;
+            }
+            self.turn(signals).await;
+            self.look_at_screen();
+            self.tidy();
+        }
+    }
+
+    async fn turn(&mut self, signals: &mut Signals) {
+        let deadline = self.clock.deadline(self.member.next_deadline());
+        let may_type = self.member.has_room();
+        select! {
+            () = signals.drain() => self.input(Input::Leave),
+            outcome = self.disk.done() => self.on_synced(outcome),
+            () = self.dealer.readable() => self.receive(),
+            () = sleep_until(deadline) => self.input(Input::Tick),
+            () = sleep(LOOK), if self.is_behind => {}
+            typed = self.terminal.next(), if may_type => self.on_typed(typed),
+        }
+    }
+
+    /// Brings an input to the machine, and all that comes of it.
+    fn input(&mut self, input: Input<'_>) {
+        let effects = self.member.on(self.clock.now(), input);
+        self.carry_out(effects);
+        while let Some(input) = self.further.pop_front() {
+            let effects = self.member.on(self.clock.now(), input);
+            self.carry_out(effects);
+        }
+    }
+
+    fn receive(&mut self) {
+        for _ in 0..TURN {
+            match self.dealer.try_receive() {
+                None => return self.look_at_connection(),
+                // Nobody of ours, and no classic room, sends several parts.
+                Some(Err(_)) => self.input(Input::Frame { bytes: b"", at: unix_millis() }),
+                Some(Ok(batch)) => self.input(Input::Frame { bytes: &batch, at: unix_millis() }),
+            }
+        }
+    }
+
+    fn look_at_connection(&mut self) {
+        let is_connected = self.dealer.is_connected();
+        if is_connected != self.is_connected {
+            self.is_connected = is_connected;
+            self.input(if is_connected { Input::Connected } else { Input::Disconnected });
+        }
+    }
+
+    fn look_at_screen(&mut self) {
+        let is_behind = self.terminal.is_behind();
+        if is_behind != self.is_behind {
+            self.is_behind = is_behind;
+            self.input(Input::Behind(is_behind));
+        }
+    }
+
+    fn on_typed(&mut self, typed: Typed) {
+        match typed {
+            Typed::History(most) => self.recent.last(most).iter().for_each(|line| self.terminal.show(line)),
+            typed => self.input(Input::Typed { typed, at: unix_millis() }),
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut is_unkept = false;
+        for effect in effects {
+            match effect {
+                // What is lost on its way is said again.
+                Effect::Send(frame) => drop(self.dealer.try_send(frame)),
+                Effect::Show(line) => {
+                    self.recent.observe(&line);
+                    self.terminal.show(&line);
+                }
+                Effect::Know(names) => self.terminal.know(names),
+                Effect::Rename(name) => self.terminal.rename(&name),
+                Effect::Keep(written) if !is_unkept => is_unkept = !self.keep(&written),
+                // It follows a record that could not be kept, and goes with it.
+                Effect::Keep(_) => {}
+                Effect::Sync => self.sync(),
+                Effect::End(end) => self.end = Some(end),
+            }
+        }
+    }
+
+    fn keep(&mut self, written: &Written) -> bool {
+        match self.journal.append(&written.record) {
+            Ok(()) => self.disk.written = written.order,
+            Err(error) => self.unkept(written.order, &error),
+        }
+        self.disk.written == written.order
+    }
+
+    fn unkept(&mut self, from: u64, error: &io::Error) {
+        self.disk.written = from.saturating_sub(1);
+        self.further.push_back(Input::Unkept { from, why: error.to_string() });
+    }
+
+    fn sync(&mut self) {
+        if self.disk.syncing.is_some() {
+            self.disk.is_asked_again = true;
+            return;
+        }
+        match self.journal.handle() {
+            Ok(file) => self.disk.begin(file, self.journal.length()),
+            Err(error) => self.unkept(self.disk.synced + 1, &error),
+        }
+    }
+
+    fn on_synced(&mut self, outcome: Result<(u64, u64), io::Error>) {
+        let is_asked_again = std::mem::take(&mut self.disk.is_asked_again);
+        match outcome {
+            Ok((to, length)) => {
+                (self.disk.synced, self.disk.synced_length) = (to, length);
+                self.input(Input::Synced { to });
+            }
+            Err(error) => {
+                // What the disk has of it nobody knows: it is written again.
+                if let Err(error) = self.journal.cut(self.disk.synced_length) {
+                    warn!(%error, "the journal cannot be cut");
+                }
+                self.unkept(self.disk.synced + 1, &error);
+                self.input(Input::Tick);
+            }
+        }
+        if is_asked_again && self.disk.syncing.is_none() {
+            self.sync();
+        }
+    }
+
+    /// A journal that became long is made short, when nobody waits for the disk.
+    fn tidy(&mut self) {
+        if self.disk.syncing.is_some() || !self.journal.is_long() {
+            return;
+        }
+        match self.journal.shorten(&self.member.records()) {
+            Ok(()) => {
+                self.disk.synced_length = self.journal.length();
+                self.disk.synced = self.disk.written;
+            }
+            Err(error) => warn!(%error, "the journal cannot be made short"),
+        }
+    }
+
+    async fn close(mut self, settings: &Settings, end: End) -> Result<Exit, Failure> {
+        if let End::GraceExpired(waiting) = end {
+            self.terminal.show(&crate::Line::Warned(left_behind(waiting)));
+        }
+        self.dealer.close();
+        self.terminal.close().await;
+        match end {
+            End::Left => Ok(Exit::Clean),
+            End::GraceExpired(_) => Ok(Exit::GraceExpired),
+            End::Refused(why) => Err(refused(&settings.name, why)),
+        }
+    }
+}
+
+impl Disk {
+    fn begin(&mut self, file: File, length: u64) {
+        let done = spawn_blocking(move || file.sync_data());
+        self.syncing = Some(Syncing { to: self.written, length, done });
+    }
+
+    /// When what was asked for is on the disk: the last record, and how long the journal was. May be dropped at any point.
+    async fn done(&mut self) -> Result<(u64, u64), io::Error> {
+        let Some(syncing) = &mut self.syncing else { return pending().await };
+        let outcome = (&mut syncing.done).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let (to, length) = (syncing.to, syncing.length);
+        self.syncing = None;
+        outcome.map(|()| (to, length))
+    }
+}
+
+fn connect(endpoint: &str, context: &Context) -> Result<Dealer, Failure> {
+    let id = PeerId::ours(fastrand::u64(..));
+    Dealer::connect(context, endpoint, id.as_bytes()).map_err(|error| {
+        let advice = "--ip with the name or address of the room's host";
+        Failure::cannot(format!("chat at {endpoint}"), error, advice).as_usage()
+    })
+}
+
+/// An IPv6 address before a port.
+fn in_brackets(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+fn homeless(name: &Name) -> Failure {
+    let why = "there is no home for its key: neither XDG_DATA_HOME nor HOME is set";
+    Failure::cannot(format!("chat as {name}"), why, "--key FILE").as_usage()
+}
+
+fn no_key(settings: &Settings, error: NoKey) -> Failure {
+    let (name, path) = (&settings.name, settings.key.display());
+    match error {
+        NoKey::InUse => Failure::cannot(
+            format!("chat as {name}"),
+            format!("the name is taken, by another client on this machine that has {path}"),
+            "another --name",
+        ),
+        NoKey::Damaged(_) => Failure::cannot(
+            format!("use the key file {path}"),
+            error,
+            "the copy of it, or move it away: then a new one is made, and the room will take you for somebody else",
+        ),
+        NoKey::Io(error) => Failure::cannot(
+            format!("use the key file {path}"),
+            error,
+            "--key with a file that can be written",
+        ),
+    }
+}
+
+fn no_journal(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::cannot(
+        format!("read what is remembered in {}", path.display()),
+        error,
+        "move it away: then texts that were not delivered are lost, and what was seen may be shown again",
+    )
+}
+
+fn refused(name: &Name, why: Refusal) -> Failure {
+    let (why, advice) = match why {
+        Refusal::NameTaken => ("the name is taken, by somebody else in the room", "another --name"),
+        Refusal::Superseded => {
+            ("its key is used by another client now", "only one of the two, or another --key")
+        }
+        Refusal::Full => ("the room has as many members as it can have", "later"),
+        Refusal::Version => ("the room speaks another version", "the same version of pegloom as the room's"),
+        Refusal::Silent | Refusal::DoesNotRead => ("the room has let go of this client", "again"),
+    };
+    Failure::cannot(format!("chat as {name}"), why, advice)
+}

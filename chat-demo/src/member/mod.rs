@@ -1,0 +1,521 @@
+//! The machine of a client: inputs and the time go in, effects come out.
+//!
+//! It comes to a place in the room and keeps it, says each text once, shows each entry once, and knows what to do when the
+//! room is away, refuses, or speaks the classic dialect. It knows no socket, clock, file or terminal.
+//!
+//! ```text
+//!               connected             Speak               Welcome
+//!  Unconnected ──────────▶ Joining ──────────▶ Greeting ──────────▶ Live
+//!      ▲                    │  │ ▲               │                   │
+//!      │ disconnected       │  │ └──── Pausing ◀─┴── no answer, ─────┘
+//!      └──── from anywhere  │  │        a gap, silence, Speak, Closing
+//!                           │  └─ JSON ─▶ Classic
+//!                           └─ refused ─▶ Ended ◀── left, from anywhere
+//! ```
+
+mod classic;
+mod memory;
+mod place;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::{fmt, mem, time::Duration};
+
+use proto::{backoff::Backoff, time::Instant};
+
+pub(crate) use self::memory::{Memory, Record, Written};
+use self::place::Place;
+pub(crate) use self::words::left_behind;
+use crate::{
+    How, Line, Name, Said, Text, Tone, Typed,
+    wire::{
+        classic::Frame,
+        room::{self, FromRoom, Hello, Key, Manner, Refusal, ToRoom},
+    },
+};
+
+/// A room has so long to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Between attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// What the disk or the room could not keep is tried again after so long.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What a member is told.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// There is a connection.
+    Connected,
+    /// There is none any more.
+    Disconnected,
+    /// A frame has come, at this time in milliseconds since 1970.
+    Frame { bytes: &'a [u8], at: u64 },
+    /// Something was typed, at this time in milliseconds since 1970. `/history` is not for here.
+    Typed { typed: Typed, at: u64 },
+    /// All records up to this one are on the disk.
+    Synced { to: u64 },
+    /// The records from this one on could not be kept.
+    Unkept { from: u64, why: String },
+    /// The screen cannot follow, or can again: as long as it cannot, nothing more is acknowledged, so that the room waits.
+    Behind(bool),
+    /// Leave at once.
+    Leave,
+    /// Time has passed.
+    Tick,
+}
+
+/// What a member wants done, in this order.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Send a frame. One that cannot be sent is lost.
+    Send(Vec<u8>),
+    /// Show a line.
+    Show(Line),
+    /// These are there, for completing.
+    Know(Vec<Name>),
+    /// One is called so from now on.
+    Rename(Name),
+    /// Write the record to the journal.
+    Keep(Written),
+    /// Bring the journal to the disk, then say so.
+    Sync,
+    /// It is over. Nothing follows.
+    End(End),
+}
+
+/// How it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As it was wished.
+    Left,
+    /// So many texts are not known to be kept by the room.
+    GraceExpired(usize),
+    /// The room has no place for it.
+    Refused(Refusal),
+}
+
+/// What a member is, before it meets a room.
+pub(crate) struct Beginning {
+    pub(crate) name: Name,
+    pub(crate) key: Key,
+    /// Where the room is, for people and for the memory: `localhost:9999`.
+    pub(crate) room: String,
+    /// How long leaving may wait for texts to be heard.
+    pub(crate) grace: Duration,
+    pub(crate) memory: Memory,
+    /// Of the jitter between attempts.
+    pub(crate) seed: u64,
+}
+
+/// One member of a room, as its own process sees it.
+pub(crate) struct Member {
+    name: Name,
+    key: Key,
+    room: String,
+    grace: Duration,
+    memory: Memory,
+    phase: Phase,
+    /// Whether the other end of this connection was heard to speak our dialect.
+    speaks_ours: bool,
+    /// Whether it ever had a place: who comes back is more patient than who comes.
+    had_place: bool,
+    told: Told,
+    /// Whether a person knows that texts are not kept, or that the name is taken.
+    told_unkept: bool,
+    told_taken: bool,
+    is_syncing: bool,
+    is_behind: bool,
+    told_unreadable: bool,
+    /// Numbers that could not be written are not given again before.
+    again_at: Option<Instant>,
+    leaving: Option<Instant>,
+    names: Vec<Name>,
+    backoff: Backoff,
+    random: fastrand::Rng,
+    effects: Vec<Effect>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// There is no connection; after a while that is worth a word.
+    Unconnected { tell_at: Option<Instant> },
+    /// It has sent a join.
+    Joining { until: Instant },
+    /// It has said hello.
+    Greeting { until: Instant },
+    /// It has a place.
+    Live(Place),
+    /// The room speaks the classic dialect.
+    Classic,
+    /// It waits before it tries again.
+    Pausing { until: Instant },
+    /// It is over.
+    Ended,
+}
+
+/// What a person believes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Online,
+    Away,
+}
+
+impl Member {
+    /// A member that has not met its room.
+    pub(crate) fn new(beginning: Beginning, now: Instant) -> Self {
+        let Beginning { name, key, room, grace, memory, seed } = beginning;
+        Self {
+            name,
+            key,
+            room,
+            grace,
+            memory,
+            phase: Phase::Unconnected { tell_at: Some(now + ANSWER_WITHIN) },
+            speaks_ours: false,
+            had_place: false,
+            told: Told::Nothing,
+            told_unkept: false,
+            told_taken: false,
+            is_syncing: false,
+            is_behind: false,
+            told_unreadable: false,
+            again_at: None,
+            leaving: None,
+            names: Vec::new(),
+            backoff: Backoff::new(PAUSE, PAUSE_MAX),
+            random: fastrand::Rng::with_seed(seed),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Handles one input. What has come due is done as well.
+    pub(crate) fn on(&mut self, now: Instant, input: Input<'_>) -> Vec<Effect> {
+        match input {
+            _ if self.has_ended() => {}
+            Input::Connected => self.on_connected(now),
+            Input::Disconnected => self.on_disconnected(now),
+            Input::Frame { bytes, at } => self.on_frame(now, bytes, at),
+            Input::Typed { typed, at } => self.on_typed(now, typed, at),
+            Input::Synced { to } => self.on_synced(to),
+            Input::Unkept { from, why } => self.on_unkept(now, from, &why),
+            Input::Behind(is_behind) => self.on_behind(now, is_behind),
+            Input::Leave => self.leave(End::Left),
+            Input::Tick => {}
+        }
+        if !self.has_ended() {
+            self.expire(now);
+        }
+        if !self.has_ended() {
+            self.speak(now);
+        }
+        mem::take(&mut self.effects)
+    }
+
+    /// When the next [`Input::Tick`] is due, if nothing comes before.
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let of_phase = match &self.phase {
+            Phase::Unconnected { tell_at } => *tell_at,
+            Phase::Joining { until } | Phase::Greeting { until } | Phase::Pausing { until } => Some(*until),
+            Phase::Live(place) => Some(place.next_deadline()),
+            Phase::Classic => None,
+            Phase::Ended => return Instant::NEVER,
+        };
+        let all = [of_phase, self.again_at, self.leaving];
+        all.into_iter().flatten().min().unwrap_or(Instant::NEVER)
+    }
+
+    /// Whether a further text may be typed. If not, nothing is to be read from whoever types.
+    pub(crate) fn has_room(&self) -> bool {
+        self.memory.has_room() && self.leaving.is_none()
+    }
+
+    /// The journal's contents, made short.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.memory.records()
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    fn on_connected(&mut self, now: Instant) {
+        self.speaks_ours = false;
+        self.told_unreadable = false;
+        self.knock(now);
+    }
+
+    fn on_disconnected(&mut self, now: Instant) {
+        self.speaks_ours = false;
+        if self.told == Told::Online {
+            self.tell_away("the connection is lost");
+        }
+        let tell_at = (self.told == Told::Nothing).then(|| now + ANSWER_WITHIN);
+        self.phase = Phase::Unconnected { tell_at };
+    }
+
+    fn on_frame(&mut self, now: Instant, bytes: &[u8], at: u64) {
+        if bytes.first() == Some(&b'{') {
+            return self.on_classic(bytes, at);
+        }
+        match room::decode(bytes) {
+            Ok(frame) => self.on_ours(now, frame),
+            Err(error) => self.tell_unreadable(&error),
+        }
+    }
+
+    fn on_ours(&mut self, now: Instant, frame: FromRoom) {
+        if let Phase::Live(place) = &mut self.phase {
+            place.observe(now);
+        }
+        match (&self.phase, frame) {
+            (Phase::Unconnected { .. } | Phase::Ended, _) => {}
+            (Phase::Joining { .. } | Phase::Classic, FromRoom::Speak) => self.hello(now),
+            (Phase::Live(_), FromRoom::Speak) => self.on_place_lost(now),
+            (Phase::Greeting { .. }, FromRoom::Welcome(welcome)) => self.on_welcome(now, &welcome),
+            (_, FromRoom::Refused { why }) => self.on_refused(now, why),
+            (_, FromRoom::Closing) => self.on_closing(now),
+            (_, FromRoom::Note { text }) => self.warn(text),
+            (Phase::Live(_), frame) => self.on_place_frame(now, frame),
+            // From before its hello, or out of turn: what matters comes again.
+            _ => {}
+        }
+    }
+
+    /// The room knows nothing of its place: it was started anew, or has taken the place away.
+    fn on_place_lost(&mut self, now: Instant) {
+        self.told = Told::Away;
+        self.pause(now);
+    }
+
+    fn on_refused(&mut self, now: Instant, why: Refusal) {
+        let is_live = matches!(self.phase, Phase::Live(_));
+        match why {
+            Refusal::Superseded | Refusal::Version => return self.end(End::Refused(why)),
+            Refusal::NameTaken | Refusal::Full if !self.had_place => return self.end(End::Refused(why)),
+            Refusal::NameTaken => self.tell_taken(),
+            Refusal::Full => self.tell_away("it has as many members as it can have"),
+            Refusal::Silent | Refusal::DoesNotRead if !is_live => return,
+            Refusal::Silent => self.tell_away("it has not heard from here for too long"),
+            Refusal::DoesNotRead => self.tell_away("what it sent was not read here"),
+        }
+        self.pause(now);
+    }
+
+    fn on_closing(&mut self, now: Instant) {
+        if self.told != Told::Away {
+            self.tell("Server is off.");
+            self.told = Told::Away;
+        }
+        self.pause(now);
+    }
+
+    fn on_typed(&mut self, now: Instant, typed: Typed, at: u64) {
+        match typed {
+            Typed::Say(text) => self.keep(text, Manner::Plain, at),
+            Typed::Act(text) => self.keep(text, Manner::Action, at),
+            Typed::Tell(name, text) => self.keep(text, Manner::Private(name), at),
+            Typed::Rename(name) => self.on_rename(now, name),
+            Typed::Who => self.on_who(now),
+            Typed::Quit => self.on_quit(now),
+            Typed::History(_) => {}
+        }
+    }
+
+    /// A text is shown when it is safe with the journal.
+    fn keep(&mut self, text: Text, manner: Manner, at: u64) {
+        if matches!((&self.phase, &manner), (Phase::Classic, Manner::Private(_))) {
+            return self.warn(words::NOT_IN_CLASSIC);
+        }
+        let written = self.memory.keep(text.clone(), manner.clone());
+        self.effects.push(Effect::Keep(written));
+        let tone = match manner {
+            Manner::Plain => Tone::Plain,
+            Manner::Action => Tone::Action,
+            Manner::Private(to) => Tone::Private(to),
+        };
+        let said = Said { at, name: self.name.clone(), text, tone, how: How::Mine };
+        self.show(Line::Said(said));
+    }
+
+    fn on_rename(&mut self, now: Instant, name: Name) {
+        match &self.phase {
+            Phase::Live(_) => self.send(now, &ToRoom::Rename { name }),
+            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
+            _ => {
+                self.tell(words::later_called(&name));
+                self.told_taken = false;
+                self.called(name);
+            }
+        }
+    }
+
+    fn on_who(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Live(place) => {
+                if place.ask_who(true) {
+                    self.send(now, &ToRoom::Who);
+                }
+            }
+            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
+            _ => self.warn("The room is away, so nobody knows who is there."),
+        }
+    }
+
+    /// Leaves when all is heard; the second time, at once.
+    fn on_quit(&mut self, now: Instant) {
+        let waiting = self.memory.waiting();
+        match self.leaving {
+            Some(_) => return self.leave(End::GraceExpired(waiting)),
+            None if waiting > 0 => self.tell(words::leaving(waiting, self.grace)),
+            None => {}
+        }
+        self.leaving = Some(now + self.grace);
+    }
+
+    fn on_synced(&mut self, to: u64) {
+        self.is_syncing = false;
+        self.memory.harden(to);
+        self.told_unkept = false;
+    }
+
+    fn on_unkept(&mut self, now: Instant, from: u64, why: &str) {
+        self.is_syncing = false;
+        let lost = self.memory.forget_from(from);
+        self.again_at = Some(now + AGAIN_AFTER);
+        if lost > 0 || !self.told_unkept {
+            self.told_unkept = true;
+            self.warn(words::unkept(lost, why));
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.again_at = self.again_at.filter(|at| now < *at);
+        match &mut self.phase {
+            Phase::Unconnected { tell_at } if tell_at.is_some_and(|at| at <= now) => {
+                *tell_at = None;
+                self.tell_away("nobody answers there");
+            }
+            Phase::Joining { until } | Phase::Greeting { until } if *until <= now => {
+                self.speaks_ours = false;
+                self.tell_away("no answer has come");
+                self.pause(now);
+            }
+            Phase::Pausing { until } if *until <= now => self.knock(now),
+            Phase::Live(_) => self.expire_place(now),
+            _ => {}
+        }
+        if self.leaving.is_some_and(|until| until <= now) {
+            match self.memory.waiting() {
+                0 => self.leave(End::Left),
+                waiting => self.leave(End::GraceExpired(waiting)),
+            }
+        }
+    }
+
+    /// Says what is to be said, and leaves when that was all.
+    fn speak(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Live(_) => self.speak_in_place(now),
+            Phase::Classic => self.speak_in_classic(),
+            _ => {}
+        }
+        if self.memory.needs_disk() && !self.is_syncing {
+            self.is_syncing = true;
+            self.effects.push(Effect::Sync);
+        }
+        if self.leaving.is_some() && self.memory.waiting() == 0 {
+            self.leave(End::Left);
+        }
+    }
+
+    /// Asks for a place, in the dialect that the other end is known to speak.
+    fn knock(&mut self, now: Instant) {
+        if self.speaks_ours {
+            return self.hello(now);
+        }
+        self.phase = Phase::Joining { until: now + ANSWER_WITHIN };
+        let join = Frame::Join { name: self.name.clone(), is_ours: true };
+        self.effects.push(Effect::Send(join.to_bytes()));
+    }
+
+    fn hello(&mut self, now: Instant) {
+        self.speaks_ours = true;
+        self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
+        let (log, seen) = self.memory.last_seen();
+        let hello = Hello { key: self.key.clone(), name: self.name.clone(), log, seen };
+        self.send(now, &ToRoom::Hello(hello));
+    }
+
+    /// Tries again in a while.
+    fn pause(&mut self, now: Instant) {
+        let wait = self.backoff.next(self.random.u64(..));
+        self.phase = Phase::Pausing { until: now + wait };
+    }
+
+    fn leave(&mut self, end: End) {
+        match &self.phase {
+            Phase::Classic => self.leave_classic(),
+            _ if self.speaks_ours => self.effects.push(Effect::Send(room::encode(&ToRoom::Bye))),
+            _ => {}
+        }
+        self.end(end);
+    }
+
+    fn end(&mut self, end: End) {
+        self.phase = Phase::Ended;
+        self.effects.push(Effect::End(end));
+    }
+
+    fn send(&mut self, now: Instant, frame: &ToRoom) {
+        if let Phase::Live(place) = &mut self.phase {
+            place.has_spoken(now);
+        }
+        self.effects.push(Effect::Send(room::encode(frame)));
+    }
+
+    fn called(&mut self, name: Name) {
+        self.name = name.clone();
+        self.effects.push(Effect::Rename(name));
+    }
+
+    fn show(&mut self, line: Line) {
+        self.effects.push(Effect::Show(line));
+    }
+
+    fn tell(&mut self, text: impl Into<String>) {
+        self.show(Line::Told(text.into()));
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.show(Line::Warned(text.into()));
+    }
+
+    /// Once an absence.
+    fn tell_away(&mut self, why: &str) {
+        match self.told {
+            Told::Nothing => self.warn(words::not_there(&self.room, why)),
+            Told::Online => self.warn(words::away(why)),
+            Told::Away => {}
+        }
+        self.told = Told::Away;
+    }
+
+    /// Once a connection.
+    fn tell_unreadable(&mut self, error: &impl fmt::Display) {
+        if !mem::replace(&mut self.told_unreadable, true) {
+            self.warn(words::unreadable(error));
+        }
+    }
+
+    fn tell_taken(&mut self) {
+        if !mem::replace(&mut self.told_taken, true) {
+            self.warn(words::taken_meanwhile(&self.name));
+        }
+        self.told = Told::Away;
+    }
+}

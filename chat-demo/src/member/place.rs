@@ -1,0 +1,355 @@
+//! A place in a room: from its welcome until it is lost.
+//!
+//! What the room sends is shown once and in order: a stretch that does not follow what was seen sends the member back to say
+//! hello, which names what it has. What the member says is spoken in order, and again from where the room has it if the room
+//! does not confirm it in time.
+
+use std::{collections::VecDeque, time::Duration};
+
+use proto::time::Instant;
+
+use super::{AGAIN_AFTER, Effect, Member, Phase, Told, memory::MAX_KEPT, words};
+use crate::{
+    How, Line, Name, Said, Tone,
+    wire::room::{
+        Entries, Entry, FromRoom, LogId, MAX_SAID, SILENT_BEATS, Say, ToRoom, Utterance, Welcome, What,
+    },
+};
+
+/// A room that says how often it speaks is believed between these.
+const BEAT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+/// What is acknowledged without waiting for the beat: a quarter of what a room sends unacknowledged.
+const ACK_ENTRIES: u64 = 1024;
+const ACK_BYTES: usize = 256 * 1024;
+/// The texts of a frame have about so many bytes at most; the longest text is much shorter.
+const SAY_BYTES: usize = 128 * 1024;
+/// How many questions for who is there may be open.
+const MAX_ASKED: usize = 8;
+
+/// The place.
+#[derive(Debug)]
+pub(super) struct Place {
+    log: LogId,
+    beat: Duration,
+    /// The last number shown, or known to be for others.
+    seen: u64,
+    /// The last number that is remembered as seen, and that the room may be told. Invariant: kept_seen <= seen.
+    kept_seen: u64,
+    /// What comes up to this number was missed.
+    missed_to: u64,
+    /// What was seen since the room was told, and in how many bytes.
+    untold_from: u64,
+    untold_bytes: usize,
+    /// The member's own numbers: kept by the room, and spoken to it. Invariant: heard <= said.
+    heard: u64,
+    said: u64,
+    /// The room was heard, and spoken to.
+    observed_at: Instant,
+    spoken_at: Instant,
+    /// Until then the room confirms something, or is asked what it has.
+    patience: Option<Instant>,
+    /// What the room could not keep is spoken again then.
+    again_at: Option<Instant>,
+    /// Who asked who is there, the oldest question first: the person, or only this program.
+    asked: VecDeque<bool>,
+}
+
+impl Place {
+    /// Something came from the room.
+    pub(super) fn observe(&mut self, now: Instant) {
+        self.observed_at = now;
+    }
+
+    /// Something was sent to it.
+    pub(super) fn has_spoken(&mut self, now: Instant) {
+        self.spoken_at = now;
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        let always = [self.silent_at(), self.spoken_at + self.beat];
+        let sometimes = [self.patience, self.again_at];
+        always.into_iter().chain(sometimes.into_iter().flatten()).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// Notes a question, unless too many are open.
+    pub(super) fn ask_who(&mut self, is_typed: bool) -> bool {
+        let has_room = self.asked.len() < MAX_ASKED;
+        if has_room {
+            self.asked.push_back(is_typed);
+        }
+        has_room
+    }
+
+    fn silent_at(&self) -> Instant {
+        self.observed_at + self.silence()
+    }
+
+    fn silence(&self) -> Duration {
+        self.beat * SILENT_BEATS
+    }
+
+    fn is_ack_due(&self) -> bool {
+        self.kept_seen.saturating_sub(self.untold_from) >= ACK_ENTRIES || self.untold_bytes >= ACK_BYTES
+    }
+
+    fn has_told_seen(&mut self) {
+        (self.untold_from, self.untold_bytes) = (self.kept_seen, 0);
+    }
+}
+
+impl Member {
+    pub(super) fn on_welcome(&mut self, now: Instant, welcome: &Welcome) {
+        if self.told != Told::Online {
+            self.tell(words::online(welcome.online));
+            self.told = Told::Online;
+        }
+        let seen = self.agree_on_seen(welcome);
+        let log = welcome.log;
+        let heard = self.memory.hear(log, welcome.heard);
+        let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
+        self.effects.extend(heard.into_iter().chain(settled).map(Effect::Keep));
+        self.phase = Phase::Live(Place {
+            log,
+            beat: Duration::from_millis(welcome.beat.into()).clamp(BEAT.0, BEAT.1),
+            seen,
+            kept_seen: seen,
+            missed_to: welcome.head,
+            untold_from: seen,
+            untold_bytes: 0,
+            heard: welcome.heard,
+            said: welcome.heard,
+            observed_at: now,
+            spoken_at: now,
+            patience: None,
+            again_at: None,
+            asked: VecDeque::from([false]),
+        });
+        (self.had_place, self.told_taken) = (true, false);
+        self.backoff.reset();
+        self.send(now, &ToRoom::Who);
+    }
+
+    /// Up to where this log counts as seen, which is where the room will go on.
+    fn agree_on_seen(&mut self, welcome: &Welcome) -> u64 {
+        let (last_log, _) = self.memory.last_seen();
+        let had_seen = self.memory.seen_of(welcome.log);
+        // A room that was put back to an earlier day counts from there.
+        let seen = had_seen.min(welcome.head).max(welcome.from);
+        if last_log == Some(welcome.log) && welcome.from > had_seen {
+            self.tell(words::not_kept(welcome.from - had_seen));
+        }
+        if last_log.is_some_and(|last| last != welcome.log) && had_seen == 0 {
+            self.tell("The room has a new log: what was said since you left and before it began is lost.");
+        }
+        let written = self.memory.see(welcome.log, seen);
+        self.effects.push(Effect::Keep(written));
+        seen
+    }
+
+    pub(super) fn on_place_frame(&mut self, now: Instant, frame: FromRoom) {
+        match frame {
+            FromRoom::Entries(entries) => self.on_entries(now, &entries),
+            FromRoom::Heard { number } => self.on_heard(now, number),
+            FromRoom::Unheard { number, why } => self.on_unheard(now, number, &why),
+            FromRoom::Who { names } => self.on_names(names),
+            // That a beat came is all there is to it: what was lost shows in the stretch that follows.
+            _ => {}
+        }
+    }
+
+    fn on_entries(&mut self, now: Instant, entries: &Entries) {
+        let Phase::Live(place) = &self.phase else { return };
+        let (seen, missed_to) = (place.seen, place.missed_to);
+        if entries.after > seen {
+            return self.pause(now);
+        }
+        let names_before = self.names.len();
+        let mut last = seen;
+        let mut has_renamed = false;
+        for entry in entries.iter() {
+            match entry {
+                Ok(entry) if entry.number > last => {
+                    last = entry.number;
+                    has_renamed |= matches!(entry.what, What::Renamed(_));
+                    self.on_entry(entry, missed_to);
+                }
+                Ok(_) => {}
+                Err(error) => self.tell_unreadable(&error),
+            }
+        }
+        if has_renamed || names_before != self.names.len() {
+            self.effects.push(Effect::Know(self.names.clone()));
+        }
+        self.has_seen(now, last.max(entries.to), entries.entries.len());
+    }
+
+    fn has_seen(&mut self, now: Instant, seen: u64, bytes: usize) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        place.untold_bytes += bytes;
+        place.seen = place.seen.max(seen);
+        if !self.is_behind {
+            self.remember_seen(now);
+        }
+    }
+
+    /// What was shown is on the screen.
+    fn remember_seen(&mut self, now: Instant) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if place.seen > place.kept_seen {
+            place.kept_seen = place.seen;
+            let written = self.memory.see(place.log, place.seen);
+            self.effects.push(Effect::Keep(written));
+        }
+        if place.is_ack_due() {
+            self.beat(now);
+        }
+    }
+
+    pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
+        self.is_behind = is_behind;
+        if !is_behind {
+            self.remember_seen(now);
+        }
+    }
+
+    fn on_entry(&mut self, entry: Entry, missed_to: u64) {
+        let is_missed = entry.number <= missed_to;
+        if let Some(announced) = words::announced(&entry.name, &entry.what) {
+            // Who came and went meanwhile is in nobody's interest; who is there is asked.
+            if !is_missed {
+                self.on_announced(&entry.name, &entry.what, announced);
+            }
+            return;
+        }
+        let (text, tone) = match entry.what {
+            What::Text(text) => (text, Tone::Plain),
+            What::Action(text) => (text, Tone::Action),
+            What::Private(text) => (text, Tone::Private(self.name.clone())),
+            What::Joined(_) | What::Left(_) | What::Renamed(_) => return,
+        };
+        let how = if is_missed { How::Missed } else { How::Live };
+        self.show(Line::Said(Said { at: entry.at, name: entry.name, text, tone, how }));
+    }
+
+    fn on_announced(&mut self, name: &Name, what: &What, announced: String) {
+        match what {
+            What::Renamed(to) if *name == self.name => {
+                self.called(to.clone());
+                self.tell(words::called(to));
+                return;
+            }
+            What::Joined(_) if !self.names.contains(name) => self.names.push(name.clone()),
+            What::Left(_) => self.names.retain(|other| other != name),
+            What::Renamed(to) => self.names.iter_mut().filter(|other| *other == name).for_each(|other| {
+                other.clone_from(to);
+            }),
+            _ => {}
+        }
+        self.tell(announced);
+    }
+
+    fn on_names(&mut self, names: Vec<Name>) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if place.asked.pop_front() == Some(true) {
+            self.tell(words::who(&names));
+        }
+        self.names.clone_from(&names);
+        self.effects.push(Effect::Know(names));
+    }
+
+    fn on_heard(&mut self, now: Instant, number: u64) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        // What was not said cannot have been heard.
+        let number = number.min(place.said);
+        if number <= place.heard {
+            return;
+        }
+        place.heard = number;
+        place.again_at = None;
+        place.patience = (number < place.said).then(|| now + place.silence());
+        let written = self.memory.hear(place.log, number);
+        self.effects.extend(written.map(Effect::Keep));
+        self.told_unkept = false;
+    }
+
+    /// All is said again from there in a while: the room takes nothing that does not follow.
+    fn on_unheard(&mut self, now: Instant, number: u64, why: &str) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if number > place.said || number <= place.heard {
+            return;
+        }
+        place.patience = None;
+        place.again_at = Some(now + AGAIN_AFTER);
+        if !self.told_unkept {
+            self.told_unkept = true;
+            self.warn(words::unheard(why));
+        }
+    }
+
+    pub(super) fn expire_place(&mut self, now: Instant) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if place.silent_at() <= now {
+            self.tell_away("it is silent");
+            return self.pause(now);
+        }
+        if place.patience.is_some_and(|until| until <= now) {
+            return self.pause(now);
+        }
+        if place.again_at.is_some_and(|at| at <= now) {
+            (place.again_at, place.said) = (None, place.heard);
+        }
+        if place.spoken_at + place.beat <= now {
+            self.beat(now);
+        }
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        place.has_told_seen();
+        let seen = place.kept_seen;
+        self.send(now, &ToRoom::Beat { seen });
+    }
+
+    /// Gives numbers to what was typed, and speaks what has one on the disk.
+    pub(super) fn speak_in_place(&mut self, now: Instant) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if self.again_at.is_none() {
+            let written = self.memory.number(place.log, place.heard.saturating_add(1));
+            self.effects.extend(written.map(Effect::Keep));
+        }
+        if place.again_at.is_some() {
+            return;
+        }
+        let texts = self.memory.speakable(place.log, place.said, MAX_KEPT);
+        let Some(last) = texts.last() else { return };
+        place.said = last.number;
+        place.patience.get_or_insert(now + place.silence());
+        for said in in_frames(texts) {
+            self.say(now, said);
+        }
+    }
+
+    fn say(&mut self, now: Instant, said: Vec<Utterance>) {
+        let Phase::Live(place) = &mut self.phase else { return };
+        place.has_told_seen();
+        let seen = place.kept_seen;
+        self.send(now, &ToRoom::Say(Say { seen, said }));
+    }
+}
+
+/// The texts, as many in a frame as it may have.
+fn in_frames(texts: Vec<Utterance>) -> Vec<Vec<Utterance>> {
+    let mut frames: Vec<Vec<Utterance>> = Vec::new();
+    let mut bytes = 0;
+    for text in texts {
+        bytes += text.text.as_str().len();
+        match frames.last_mut() {
+            Some(frame) if frame.len() < MAX_SAID && bytes <= SAY_BYTES => frame.push(text),
+            _ => {
+                bytes = text.text.as_str().len();
+                frames.push(vec![text]);
+            }
+        }
+    }
+    frames
+}

@@ -1,0 +1,87 @@
+//! What a person is told by a client, apart from what the room says.
+
+use std::{fmt::Display, time::Duration};
+
+use crate::{Name, wire::room::What};
+
+pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
+
+pub(super) fn online(online: impl Display) -> String {
+    format!("You are now online. {online} online.")
+}
+
+/// What an announcement in the log says; `None` for what people say.
+pub(super) fn announced(name: &Name, what: &What) -> Option<String> {
+    match what {
+        What::Joined(online) => Some(format!("{name} joined the room. {online} online.")),
+        What::Left(online) => Some(format!("{name} left the room. {online} online.")),
+        What::Renamed(to) => Some(format!("{name} is now called {to}.")),
+        What::Text(_) | What::Action(_) | What::Private(_) => None,
+    }
+}
+
+pub(super) fn called(name: &Name) -> String {
+    format!("You are now called {name}.")
+}
+
+pub(super) fn later_called(name: &Name) -> String {
+    format!("You will be called {name} when the room is there.")
+}
+
+pub(super) fn who(names: &[Name]) -> String {
+    let listed: Vec<_> = names.iter().map(Name::as_str).collect();
+    format!("{} online: {}.", names.len(), listed.join(", "))
+}
+
+pub(super) fn not_there(room: &str, why: &str) -> String {
+    format!("The room at {room} does not answer yet: {why}. It is tried again until it does.")
+}
+
+pub(super) fn away(why: &str) -> String {
+    format!("The room is away: {why}. What you say is kept for it.")
+}
+
+pub(super) fn taken_meanwhile(name: &Name) -> String {
+    format!("The name {name} is somebody else's by now. It is tried again; /nick NAME takes another.")
+}
+
+pub(super) fn not_kept(number: u64) -> String {
+    let (messages, are) = if number == 1 { ("message", "is") } else { ("messages", "are") };
+    format!("{number} {messages} {are} no longer kept.")
+}
+
+pub(super) fn unreadable(error: &impl Display) -> String {
+    format!("Something came from the room that cannot be read: {error}.")
+}
+
+pub(super) fn unsaid_in_private(to: &Name) -> String {
+    format!("Your private text for {to} is not said: a classic room would show it to all.")
+}
+
+pub(super) fn unheard(why: &str) -> String {
+    format!("The room cannot keep what you say: {why}. It is tried again.")
+}
+
+pub(super) fn leaving(waiting: usize, grace: Duration) -> String {
+    format!(
+        "{} not delivered yet: waiting for the room, {} s at most.",
+        texts_are(waiting),
+        grace.as_secs_f32()
+    )
+}
+
+/// What the last word is when that was in vain.
+pub(crate) fn left_behind(waiting: usize) -> String {
+    format!("{} not delivered: they will be said next time.", texts_are(waiting))
+}
+
+pub(super) fn unkept(lost: usize, why: &str) -> String {
+    if lost == 0 {
+        return format!("What has to be remembered cannot be written down: {why}. It is tried again.");
+    }
+    format!("{} not said, because they cannot be written down first: {why}.", texts_are(lost))
+}
+
+fn texts_are(number: usize) -> String {
+    if number == 1 { "1 text is".to_owned() } else { format!("{number} texts are") }
+}
