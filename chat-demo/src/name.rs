@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The name of a member, a peer or a room: 1 to [`Name::MAX_CHARS`] characters, none of which is a control character or
-/// invisible, without blanks at its ends. It does not begin as other lines (`!`, `|`) or commands (`/`) do, and has nothing
+/// invisible, without blanks at its ends. It does not begin as other lines (`!`, `|`, `>`) or commands (`/`) do, and has nothing
 /// that a name is followed by where a line is shown (`:`, `*`, or a `)` at its end), so that a reader knows where it ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -37,7 +37,7 @@ impl Name {
         let name = typed.trim();
         match name.chars().next() {
             None => return Err(BadName::Empty),
-            Some(first @ ('*' | '/' | '!' | '|')) => return Err(BadName::Begins(first)),
+            Some(first @ ('*' | '/' | '!' | '|' | '>')) => return Err(BadName::Begins(first)),
             Some(_) => {}
         }
         if name.chars().any(is_unseen) {

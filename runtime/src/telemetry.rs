@@ -4,9 +4,9 @@
 //! first. A stderr that is closed or full costs the lines, never the process.
 
 use std::{
-    env, fmt,
-    io::{self, IsTerminal as _},
+    env, fmt, io,
     os::fd::AsRawFd,
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -94,14 +94,27 @@ pub enum Color {
 
 /// Logs to stderr from now on. The first call in a process counts.
 pub fn init(args: &LogArgs) -> Result<(), Failure> {
-    let exported = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let level = level(args.log_level, exported(LEVEL_VARIABLE).as_deref())?;
-    let is_plain = exported("NO_COLOR").is_some() || exported("TERM").as_deref() == Some("dumb");
-    let is_colored = args.color.is_wanted(io::stderr().is_terminal() && !is_plain);
+    let is_colored = args.color.is_wanted_on(io::stderr());
     let subscriber = subscriber(level, args.log_format, is_colored, || Stderr);
     // Fails only where a subscriber was set before, which stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
+}
+
+fn exported(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Hears a line of log in the place of stderr.
+type Listener = Box<dyn Fn(&[u8]) + Send>;
+
+static ELSEWHERE: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// Lines go there from now on, or to stderr again: an editor has the terminal, and a line that is written past it would
+/// tear what is being typed.
+pub fn divert(to: Option<Listener>) {
+    *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = to;
 }
 
 /// A stderr that never waits. A line that finds it full (a pipe whose reader has stopped) is lost: waiting would stop the
@@ -110,6 +123,10 @@ struct Stderr;
 
 impl io::Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(hears) = &*ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) {
+            hears(line);
+            return Ok(line.len());
+        }
         let mut stderr = io::stderr().lock();
         // A pipe with room has it for a page; lines are shorter.
         if has_room(&stderr) {
@@ -159,6 +176,12 @@ impl From<LogLevel> for Level {
 }
 
 impl Color {
+    /// Whether there are colours in what is written there.
+    pub fn is_wanted_on(self, output: impl io::IsTerminal) -> bool {
+        let is_plain = exported("NO_COLOR").is_some() || exported("TERM").as_deref() == Some("dumb");
+        self.is_wanted(output.is_terminal() && !is_plain)
+    }
+
     fn is_wanted(self, by_default: bool) -> bool {
         match self {
             Self::Auto => by_default,

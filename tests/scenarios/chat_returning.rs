@@ -226,7 +226,7 @@ fn a_second_room_on_the_same_log_or_port_is_refused() {
 fn a_classic_room_that_is_started_again_has_our_client_back_when_it_speaks() {
     let room = ClassicRoom::start();
     let bob = Chatter::start(room.address(), "bob");
-    bob.expect_online();
+    bob.expect_line("that it is online", |line| line.contains("You are now online."));
     let address = room.address();
     drop(room);
 

@@ -61,3 +61,14 @@ fn sign(character: char) -> Option<char> {
         _ => Some(character),
     }
 }
+
+/// A line of log, as it is shown where texts are: without its colours.
+pub(super) fn log(bytes: &[u8]) -> String {
+    let words = String::from_utf8_lossy(bytes);
+    let mut parts = words.trim_end().split("\u{1b}[");
+    let mut shown = parts.next().map(line).unwrap_or_default();
+    for part in parts {
+        shown += &line(part.split_once('m').map_or(part, |(_, after)| after));
+    }
+    shown + "\n"
+}

@@ -1,22 +1,36 @@
 //! Where a chat meets a person, or a script: what is typed comes from here, and what is to be seen goes here.
 //!
-//! The chat never waits for a screen: lines that cannot be shown yet wait in a `backlog`, and when that is full they are
-//! left out and counted. What is typed waits until it is asked for. `commands` understands it, `format` puts lines into
-//! words, `harmless` takes out of texts what could harm a terminal.
+//! On a terminal there is an `editor`; in a pipe lines are `plain`. The chat never waits for a screen: lines that cannot
+//! be shown yet wait in a `backlog`, and when that is full they are left out and counted. What is typed waits until it is
+//! asked for. `commands` understands it and `completion` completes it; `format` puts lines into words with `colours`, and
+//! `harmless` takes out of texts what could harm a terminal.
 
 mod backlog;
+mod colours;
 mod commands;
+mod completion;
+mod editor;
 mod format;
 mod harmless;
 mod plain;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    env,
+    io::{self, IsTerminal as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use runtime::exit::Failure;
+use runtime::{
+    clock::unix_millis,
+    exit::Failure,
+    telemetry::{self, Color},
+};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{backlog::Backlog, commands::Parsed};
-use crate::{Line, Name, Typed};
+use self::{backlog::Backlog, commands::Parsed, editor::Editor, format::Format};
+use crate::{How, Line, Name, Said, Text, Tone, Typed};
 
 /// How long the end waits for a screen that shows nothing.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -27,6 +41,15 @@ pub(crate) struct Terminal {
     backlog: Arc<Backlog>,
     /// Says when all is shown that will be, or can be.
     shown: oneshot::Receiver<()>,
+    who: Arc<Mutex<Who>>,
+    format: Format,
+    /// Where there is one; in a pipe there is none.
+    editor: Option<Editor>,
+}
+
+/// Who types, and who may be named.
+#[derive(Debug)]
+struct Who {
     me: Name,
     names: BTreeSet<Name>,
 }
@@ -41,12 +64,35 @@ enum Heard {
 }
 
 impl Terminal {
-    /// Plain lines on stdin and stdout.
+    /// An editor where stdin and stdout are terminals (and TERM is not dumb); plain lines elsewhere. `name` is shown in
+    /// the prompt. Needs a tokio runtime.
     pub(crate) fn open(name: &Name) -> Result<Self, Failure> {
+        let who = Arc::new(Mutex::new(Who { me: name.clone(), names: BTreeSet::new() }));
         let backlog = Arc::<Backlog>::default();
+        if is_screen() {
+            return Self::on_screen(who, backlog)
+                .map_err(|error| Failure::cannot("use the terminal", error, "TERM=dumb, for plain lines"));
+        }
         let shown = plain::write(Arc::clone(&backlog)).map_err(Failure::cannot_start)?;
         let heard = plain::read().map_err(Failure::cannot_start)?;
-        Ok(Self { heard, backlog, shown, me: name.clone(), names: BTreeSet::new() })
+        let format = Format::new(Color::Auto.is_wanted_on(io::stdout()), None);
+        Ok(Self { heard, backlog, shown, who, format, editor: None })
+    }
+
+    fn on_screen(who: Arc<Mutex<Who>>, backlog: Arc<Backlog>) -> io::Result<Self> {
+        let (editor, heard, shown) = Editor::open(&backlog, &who)?;
+        if io::stderr().is_terminal() {
+            let screen = Arc::clone(&backlog);
+            telemetry::divert(Some(Box::new(move |line| screen.push(&harmless::log(line)))));
+        }
+        let format = Format::new(Color::Auto.is_wanted_on(io::stdout()), Some(Editor::columns()));
+        Ok(Self { heard, backlog, shown, who, format, editor: Some(editor) })
+    }
+
+    /// With colours as they were asked for.
+    pub(crate) fn colored(mut self, color: Color) -> Self {
+        self.format.is_colored = color.is_wanted_on(io::stdout());
+        self
     }
 
     /// The next thing typed; the end of the input is [`Typed::Quit`], and so is an output nobody reads any more. Cancel
@@ -57,24 +103,71 @@ impl Terminal {
                 heard = self.heard.recv() => heard,
                 _ = &mut self.shown, if !self.shown.is_terminated() => None,
             };
-            let parsed = match heard {
+            let typed = match heard {
                 None => return Typed::Quit,
-                Some(Heard::Line(typed)) => commands::parse(&typed, &self.names),
-                Some(Heard::Unfit(why)) => Parsed::Wrong(why.to_owned()),
+                Some(Heard::Line(line)) => self.understand(&line),
+                Some(Heard::Unfit(why)) => {
+                    self.show(&Line::Warned(why.to_owned()));
+                    None
+                }
             };
-            match parsed {
-                Parsed::Typed(typed) => return typed,
-                Parsed::Nothing => {}
-                Parsed::Help(lines) => lines.into_iter().for_each(|line| self.show(&Line::Told(line))),
-                Parsed::Wrong(why) => self.show(&Line::Warned(why)),
+            if let Some(typed) = typed {
+                return typed;
             }
         }
     }
 
-    /// Shows a line, or leaves it out when the screen cannot follow.
+    fn understand(&mut self, line: &str) -> Option<Typed> {
+        let parsed = commands::parse(line, &lock(&self.who).names);
+        if self.editor.is_some() {
+            self.leave_on_screen(line, &parsed);
+        }
+        match parsed {
+            Parsed::Typed(typed) => return Some(typed),
+            Parsed::Nothing => {}
+            Parsed::Help(lines) => lines.into_iter().for_each(|line| self.show(&Line::Told(line))),
+            Parsed::Wrong(why) => self.show(&Line::Warned(why)),
+        }
+        None
+    }
+
+    /// What was typed stays on the screen: what was said as others see it, all else as it was typed.
+    fn leave_on_screen(&mut self, line: &str, parsed: &Parsed) {
+        match parsed {
+            Parsed::Nothing => {}
+            Parsed::Typed(Typed::Say(text)) => self.say(text, Tone::Plain),
+            Parsed::Typed(Typed::Act(text)) => self.say(text, Tone::Action),
+            Parsed::Typed(Typed::Tell(name, text)) => self.say(text, Tone::Private(name.clone())),
+            _ => {
+                self.measure();
+                self.backlog.push(&self.format.asked(line, unix_millis()));
+            }
+        }
+    }
+
+    fn say(&mut self, text: &Text, tone: Tone) {
+        let name = lock(&self.who).me.clone();
+        let said = Said { at: unix_millis(), name, text: text.clone(), tone, how: How::Mine };
+        self.put(&Line::Said(said));
+    }
+
+    /// Shows a line, or leaves it out when the screen cannot follow. What this person has said is on the screen already,
+    /// and not shown in a pipe.
     pub(crate) fn show(&mut self, line: &Line) {
-        if let Some(words) = format::in_words(line, &self.me) {
-            self.backlog.push(&words);
+        if !matches!(line, Line::Said(Said { how: How::Mine, .. })) {
+            self.put(line);
+        }
+    }
+
+    fn put(&mut self, line: &Line) {
+        self.measure();
+        let words = self.format.in_words(line, &lock(&self.who).me, unix_millis());
+        self.backlog.push(&words);
+    }
+
+    fn measure(&mut self) {
+        if self.editor.is_some() {
+            self.format.columns = Some(Editor::columns());
         }
     }
 
@@ -85,18 +178,43 @@ impl Terminal {
 
     /// Who may be named when completing.
     pub(crate) fn know(&mut self, names: impl IntoIterator<Item = Name>) {
-        self.names = names.into_iter().collect();
+        lock(&self.who).names = names.into_iter().collect();
     }
 
-    /// What one is called from now on.
+    /// What one is called from now on (prompt, own colour).
     pub(crate) fn rename(&mut self, name: &Name) {
-        self.me = name.clone();
+        lock(&self.who).me = name.clone();
+        if self.editor.is_some() {
+            self.backlog.wake();
+        }
     }
 
     /// Shows what is left, but waits for nobody who does not read, and gives the terminal back as it was.
-    pub(crate) async fn close(self) {
+    pub(crate) async fn close(mut self) {
         self.backlog.close();
-        // Whatever comes of it, it is over.
-        let _ = tokio::time::timeout(LAST_WORDS, self.shown).await;
+        if !self.shown.is_terminated() {
+            // Whatever comes of it, it is over.
+            let _ = tokio::time::timeout(LAST_WORDS, &mut self.shown).await;
+        }
     }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Also where nobody came to close it.
+        if self.editor.is_some() {
+            telemetry::divert(None);
+        }
+        self.backlog.close();
+    }
+}
+
+fn is_screen() -> bool {
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+}
+
+fn lock(who: &Mutex<Who>) -> MutexGuard<'_, Who> {
+    // Nobody can panic half-way through a change.
+    who.lock().unwrap_or_else(PoisonError::into_inner)
 }

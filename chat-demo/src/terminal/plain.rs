@@ -15,7 +15,7 @@ use super::{Heard, backlog::Backlog};
 use crate::Text;
 
 /// The longest line that is read, in bytes: a text, the longest command before it, and its end.
-const MAX_LINE: usize = Text::MAX_BYTES + 256;
+pub(super) const MAX_LINE: usize = Text::MAX_BYTES + 256;
 
 /// Starts to read lines from stdin.
 pub(super) fn read() -> io::Result<mpsc::Receiver<Heard>> {

@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::thread;
 
 use tempfile::TempDir;
 
 use crate::harness::{Process, eventually};
+
+const TAIL: usize = 20;
 
 /// A client, and the home of whom it is for: where its key is. It is its process, in everything a test asks of one.
 pub(crate) struct Chatter {
@@ -112,5 +115,15 @@ impl Deref for Chatter {
 
     fn deref(&self) -> &Process {
         &self.process
+    }
+}
+
+impl Drop for Chatter {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let shown = self.shown();
+            eprintln!("--- {} was shown {} lines:", self.name, shown.len());
+            shown.iter().skip(shown.len().saturating_sub(TAIL)).for_each(|line| eprintln!("{line}"));
+        }
     }
 }

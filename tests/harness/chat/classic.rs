@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 use super::speaker::Speaker;
 use crate::harness::{PATIENCE, eventually, eventually_some};
 
+const TAIL: usize = 20;
+
 /// One that chats in frames of JSON. Dropped, it is gone without a word.
 pub(crate) struct ClassicMember {
     name: String,
@@ -87,6 +89,18 @@ impl ClassicMember {
             let told = self.texts_of(super::ROOM);
             told.into_iter().find(|text| text.starts_with(begin))
         })
+    }
+}
+
+impl Drop for ClassicMember {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let heard = self.speaker.heard_since(0);
+            eprintln!("--- {} heard {} frames:", self.name, heard.len());
+            for frame in heard.iter().skip(heard.len().saturating_sub(TAIL)) {
+                eprintln!("{}", String::from_utf8_lossy(frame));
+            }
+        }
     }
 }
 
