@@ -6,7 +6,7 @@ use super::{
     counters::{Dropped, Malformed, Refused},
     cursor::Cursor,
     gathering::Waiting,
-    members::{Dialect, Seat},
+    members::{Dialect, Place, Seat, Since},
 };
 use crate::{
     Name, Text,
@@ -61,8 +61,9 @@ impl Room {
             self.announce_to(from, "The room is full. Try again later.", shell);
             return None;
         }
-        let (id, cursor) = (self.members.unkeyed(), Cursor::after(self.log.head()));
-        let seat = self.admit(id, from, name, Dialect::Classic, cursor, time);
+        let cursor = Cursor::after(self.log.head());
+        let place = Place { dialect: Dialect::Classic, cursor, since: Since::Coming };
+        let seat = self.admit(self.members.unkeyed(), from, name, place, time);
         let online = self.members.len();
         self.announce_to(from, &format!("You are now online. {online} online."), shell);
         Some(seat)

@@ -4,7 +4,7 @@
 use super::{
     Log, Room, Sent, Shell, Time,
     counters::Dropped,
-    members::{Dialect, Member, Seat},
+    members::{Dialect, Member, Numbering, Seat, Since},
 };
 use crate::{
     Name, Text,
@@ -38,12 +38,11 @@ impl Stretch {
             if special.last() != Some(&kept.author) {
                 special.push(kept.author);
             }
-            match kept.to {
-                Some(to) => special.push(to),
-                None => {
-                    entries.extend_from_slice(&kept.bytes);
-                    len += 1;
-                }
+            if let Some(to) = kept.to {
+                special.push(to);
+            } else {
+                entries.extend_from_slice(&kept.bytes);
+                len += 1;
             }
         }
         special.sort_unstable();
@@ -51,10 +50,10 @@ impl Stretch {
         Self { after, to, len, special, frame: encode_entries(after, to, &entries) }
     }
 
-    /// The same for one of the special ones.
-    fn of(log: &Log, after: u64, to: u64, member: MemberId) -> (Vec<u8>, u64) {
+    /// The same for one of the special ones, without what was before its time.
+    fn of(log: &Log, after: u64, to: u64, member: MemberId, since: u64) -> (Vec<u8>, u64) {
         let (mut entries, mut len) = (Vec::new(), 0);
-        for kept in log.stretch(after, to).filter(|kept| kept.is_for(member)) {
+        for kept in log.stretch(after.max(since), to).filter(|kept| kept.is_for(member)) {
             entries.extend_from_slice(&kept.bytes);
             len += 1;
         }
@@ -117,14 +116,11 @@ impl Room {
             let frame = classic_frame(&kept.bytes, &self.name);
             let mut blocked = Vec::new();
             for (seat, member) in self.members.iter_mut() {
-                if !lacks(member, number) {
+                if !may_be_sent(member) || member.cursor.sent() != after {
                     continue;
                 }
-                match frame
-                    .as_ref()
-                    .filter(|_| kept.is_for(member.id))
-                    .map(|frame| shell.send(&member.address, frame))
-                {
+                let frame = frame.as_ref().filter(|_| kept.is_for(member.id));
+                match frame.map(|frame| shell.send(&member.address, frame)) {
                     None => member.cursor.on_sent_and_forgotten(number),
                     Some(Sent::Taken) => {
                         member.cursor.on_sent_and_forgotten(number);
@@ -147,16 +143,15 @@ impl Room {
     /// The place of the classic member that is furthest behind.
     fn next_for_classic(&self) -> Option<u64> {
         let head = self.log.head();
-        let open = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.dialect == Dialect::Classic && !member.is_blocked);
+        let open = self.members.iter().filter(|(_, member)| may_be_sent(member));
         open.map(|(_, member)| member.cursor.sent()).filter(|sent| *sent < head).min()
     }
 
     fn block(&mut self, seats: &[Seat]) {
         self.counters.blocked += seats.len() as u64;
-        seats.iter().for_each(|seat| self.members.block(*seat));
+        for seat in seats {
+            self.members.block(*seat);
+        }
     }
 
     /// Those that the log has left behind, having not read.
@@ -197,7 +192,7 @@ impl Room {
                 continue;
             }
             let frame = match member.numbering {
-                super::members::Numbering::Gap => FromRoom::Speak,
+                Numbering::Gap => FromRoom::Speak,
                 _ => FromRoom::Beat { sent: member.cursor.sent() },
             };
             shell.send(&member.address, &encode(&frame));
@@ -219,6 +214,7 @@ fn send_stretches(
     shell: &mut impl Shell,
 ) -> Delivered {
     let mut delivered = Delivered { entries: 0, is_blocked: false };
+    let Since::After(since) = member.since else { return delivered };
     loop {
         let after = member.cursor.sent();
         let to = member.cursor.limit(log).min(log.last_within(after, MAX_STRETCH));
@@ -226,10 +222,10 @@ fn send_stretches(
             return delivered;
         }
         let stretch = stretches.get(log, after, to);
-        let (sent, len) = if stretch.special.binary_search(&member.id).is_err() {
+        let (sent, len) = if since <= after && stretch.special.binary_search(&member.id).is_err() {
             (shell.send(&member.address, &stretch.frame), stretch.len)
         } else {
-            let (frame, len) = Stretch::of(log, after, to, member.id);
+            let (frame, len) = Stretch::of(log, after, to, member.id, since);
             (shell.send(&member.address, &frame), len)
         };
         if sent != Sent::Taken {
@@ -241,8 +237,9 @@ fn send_stretches(
     }
 }
 
-fn lacks(member: &Member, number: u64) -> bool {
-    member.dialect == Dialect::Classic && !member.is_blocked && member.cursor.sent() + 1 == number
+/// Of classic members, those that may be sent something now.
+fn may_be_sent(member: &Member) -> bool {
+    member.dialect == Dialect::Classic && !member.is_blocked && member.since != Since::Coming
 }
 
 /// An entry as classic members get it.

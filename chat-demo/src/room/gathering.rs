@@ -47,6 +47,15 @@ pub(super) struct Waiting {
     pub(super) is_text: bool,
 }
 
+/// What a batch that is stored means to members.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Whose texts are kept, and up to which own number.
+    pub(super) kept: Vec<(MemberId, u64)>,
+    /// Who came, and at which number of the room's.
+    pub(super) joined: Vec<(MemberId, u64)>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Author {
     /// Its last number that was taken. Invariant: not less than what is kept.
@@ -149,17 +158,23 @@ impl Gathering {
         Some(batch)
     }
 
-    /// The batch is on the disk, and becomes part of the log. Returns whose texts are kept, and up to which number.
-    pub(super) fn on_stored(&mut self, log: &mut Log) -> Vec<(MemberId, u64)> {
-        let Some((batch, _)) = self.storing.take() else { return Vec::new() };
+    /// The batch is on the disk, and becomes part of the log.
+    pub(super) fn on_stored(&mut self, log: &mut Log) -> News {
+        let Some((batch, stored)) = self.storing.take() else { return News::default() };
         debug_assert_eq!(batch.first, log.head() + 1);
-        batch.entries.into_iter().for_each(|entry| log.push(entry));
+        let numbered = stored.iter().filter(|waiting| waiting.said.is_some()).zip(batch.first..);
+        let joined = numbered.filter(|(waiting, _)| matches!(waiting.said, Some((_, What::Joined(_)))));
+        let joined = joined.map(|(waiting, number)| (waiting.author, number)).collect();
+        for entry in batch.entries {
+            log.push(entry);
+        }
         for (id, number, last) in &batch.authors {
             if let Some(author) = self.authors.get_mut(id) {
                 (author.kept, author.last) = (*number, *last);
             }
         }
-        batch.authors.into_iter().map(|(id, number, _)| (id, number)).collect()
+        let kept = batch.authors.into_iter().map(|(id, number, _)| (id, number)).collect();
+        News { kept, joined }
     }
 
     /// The batch is not on the disk: texts are given up, the batch's and all behind it, and the rest is tried again later.

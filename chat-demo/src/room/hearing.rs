@@ -5,7 +5,7 @@ use super::{
     counters::{Dropped, Malformed, Refused},
     cursor::Cursor,
     gathering::Waiting,
-    members::{Dialect, Member, Numbering, Seat},
+    members::{Dialect, Member, Numbering, Place, Seat, Since},
 };
 use crate::{
     Name,
@@ -82,13 +82,16 @@ impl Room {
             self.leave(other, Dropped::Superseded, time);
         }
         let cursor = Cursor::after(self.resumes_after(&hello));
+        // Who comes for the first time is not told what was said just before, and is on its way to the disk still.
+        let since = hello.log.map_or(Since::Coming, |_| Since::After(0));
         match own {
             Some(seat) => self.resume(seat, from, hello.name, cursor, time, shell),
             None if self.members.len() >= self.limits.members => {
                 return self.refuse(from, Refused::Full, Refusal::Full, shell);
             }
             None => {
-                self.admit(id, from, hello.name, Dialect::Ours, cursor, time);
+                let place = Place { dialect: Dialect::Ours, cursor, since };
+                self.admit(id, from, hello.name, place, time);
             }
         }
         self.welcome(from, id, cursor.sent(), shell);
@@ -143,21 +146,14 @@ impl Room {
     }
 
     /// Gives somebody a seat and has the others told.
-    pub(super) fn admit(
-        &mut self,
-        id: MemberId,
-        from: &[u8],
-        name: Name,
-        dialect: Dialect,
-        cursor: Cursor,
-        time: Time,
-    ) -> Seat {
+    pub(super) fn admit(&mut self, id: MemberId, from: &[u8], name: Name, place: Place, time: Time) -> Seat {
         let seat = self.members.add(Member {
             id,
             name: name.clone(),
             address: from.into(),
-            dialect,
-            cursor,
+            dialect: place.dialect,
+            cursor: place.cursor,
+            since: place.since,
             heard_at: time.now,
             told_at: time.now,
             numbering: Numbering::Whole,
@@ -232,17 +228,24 @@ impl Room {
         let (to, what) = match utterance.tone {
             Manner::Plain => (None, Some(What::Text(utterance.text))),
             Manner::Action => (None, Some(What::Action(utterance.text))),
-            Manner::Private(to) => match self.members.called(&to).filter(|to| *to != seat) {
-                Some(to) => (self.members.get(to).map(|to| to.id), Some(What::Private(utterance.text))),
-                None => {
-                    note(&member.address, format!("Nobody else here is called {to}. Ask who is."), shell);
-                    (None, None)
+            Manner::Private(to) => {
+                let recipient = self.other_called(&to, seat);
+                if recipient.is_none() {
+                    let text = format!("Nobody else here is called {to}. /who tells who is here.");
+                    note(&member.address, text, shell);
                 }
-            },
+                // Its number counts all the same, or the member would say it again.
+                (recipient, recipient.map(|_| What::Private(utterance.text)))
+            }
         };
         let said = what.map(|what| (name, what));
         let number = Some(utterance.number);
         self.gathering.add(Waiting { author, number, to, said, wall: time.wall, is_text: true });
+    }
+
+    fn other_called(&self, name: &Name, seat: Seat) -> Option<MemberId> {
+        let other = self.members.called(name).filter(|other| *other != seat)?;
+        self.members.get(other).map(|member| member.id)
     }
 
     fn on_rename(&mut self, seat: Seat, name: Name, time: Time, shell: &mut impl Shell) {

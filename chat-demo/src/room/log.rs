@@ -64,7 +64,9 @@ impl Log {
     /// A log that begins with these.
     pub(super) fn new(id: LogId, first: u64, entries: Vec<Kept>) -> Self {
         let mut log = Self { id, first, kept: VecDeque::with_capacity(entries.len()), gone: 0 };
-        entries.into_iter().for_each(|entry| log.push(entry));
+        for entry in entries {
+            log.push(entry);
+        }
         log
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Member {
     pub(super) address: Rc<[u8]>,
     pub(super) dialect: Dialect,
     pub(super) cursor: Cursor,
+    /// What is up to this number was before its time, whatever its cursor says.
+    pub(super) since: Since,
     /// When it was heard last.
     pub(super) heard_at: Instant,
     /// When it was sent something last.
@@ -41,6 +43,23 @@ pub(crate) struct Member {
     pub(super) numbering: Numbering,
     /// It took no frame when that was last tried, and is left alone until the next look.
     pub(super) is_blocked: bool,
+}
+
+/// Where a member's time in the room begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// At its coming, which has no number yet: until it has, it is sent nothing.
+    Coming,
+    /// After this number.
+    After(u64),
+}
+
+/// How somebody comes into the room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(super) dialect: Dialect,
+    pub(super) cursor: Cursor,
+    pub(super) since: Since,
 }
 
 /// What is known of a member's own numbers since it said hello.
@@ -174,6 +193,26 @@ impl Members {
         self.by_address.remove(&member.address);
         member.address = address.into();
         self.by_address.insert(Rc::clone(&member.address), seat);
+    }
+
+    /// The coming of somebody has a number.
+    pub(super) fn begin_after(&mut self, id: MemberId, number: u64) {
+        let seat = self.with(id);
+        if let Some(member) = seat.and_then(|seat| self.seats.get_mut(&seat))
+            && member.since == Since::Coming
+        {
+            member.since = Since::After(number);
+            if member.dialect == Dialect::Classic {
+                member.cursor = Cursor::after(number);
+            }
+        }
+    }
+
+    /// No coming is on its way to a number: so nobody waits for one.
+    pub(super) fn begin_all(&mut self) {
+        for member in self.seats.values_mut().filter(|member| member.since == Since::Coming) {
+            member.since = Since::After(member.cursor.sent());
+        }
     }
 
     pub(super) fn block(&mut self, seat: Seat) {

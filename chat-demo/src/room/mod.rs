@@ -42,7 +42,7 @@ use gathering::Gathering;
 use members::Members;
 
 /// What a room is told.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<'a> {
     /// A peer sent this frame.
     Frame {
@@ -192,7 +192,11 @@ impl Room {
     }
 
     fn on_stored(&mut self, time: Time, shell: &mut impl Shell) {
-        for (author, number) in self.gathering.on_stored(&mut self.log) {
+        let news = self.gathering.on_stored(&mut self.log);
+        for (id, number) in news.joined {
+            self.members.begin_after(id, number);
+        }
+        for (author, number) in news.kept {
             self.acknowledge(author, number, time, shell);
         }
         self.counters.stored += 1;
@@ -212,10 +216,10 @@ impl Room {
 
     fn on_turn(&mut self, time: Time, shell: &mut impl Shell) {
         self.look_if_due(time, shell);
+        self.deliver(time, shell);
         if let Some(batch) = self.gathering.next_batch(&self.log, self.limits, &self.members, time.now) {
             shell.store(batch);
         }
-        self.deliver(time, shell);
     }
 
     /// Members that are silent leave; those that hear nothing else are given a beat.
@@ -230,6 +234,9 @@ impl Room {
         }
         self.looked_at = time.now;
         self.members.unblock();
+        if self.gathering.len() == 0 {
+            self.members.begin_all();
+        }
         let dead = BEAT * SILENT_BEATS;
         for seat in self.members.silent(self.listening_since, time.now, dead) {
             self.drop_member(seat, Dropped::Silent, time, shell);

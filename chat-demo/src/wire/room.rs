@@ -436,7 +436,7 @@ mod tests {
         assert!(matches!(decode::<ToRoom>(b"\x92\x02\xc0"), Err(Unreadable::Version(2))));
         assert!(matches!(decode::<ToRoom>(b"\x92\x01\xa3bye\xc0"), Err(Unreadable::Trailing)));
         assert!(matches!(decode::<ToRoom>(b""), Err(Unreadable::Malformed(_))));
-        assert!(matches!(decode::<ToRoom>(&[0; MAX_FRAME + 1]), Err(Unreadable::Long)));
+        assert!(matches!(decode::<ToRoom>(&vec![0; MAX_FRAME + 1]), Err(Unreadable::Long)));
     }
 
     proptest! {

@@ -38,7 +38,7 @@ fn what_is_no_frame_is_answered_and_the_room_lives() {
         let room = RoomProcess::start(&["--data-dir", "none"]);
         let peer = Peer::with_id(&room, &[7; 31]);
         for wrong in
-            [&b""[..], b"\xff\xfe", b"{", b"[1]", b"{\"name\": 7}", b"\x92\x01\xc0", &[b' '; 100_000]]
+            [&b""[..], b"\xff\xfe", b"{", b"[1]", b"{\"name\": 7}", b"\x92\x01\xc0", &vec![b' '; 100_000]]
         {
             peer.say(wrong).await;
             let (name, text) = peer.hear().await;
