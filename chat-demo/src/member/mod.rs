@@ -42,6 +42,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Between attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// What is done so soon needs no word.
+const SOON: Duration = Duration::from_millis(500);
 /// What the disk or the room could not keep is tried again after so long.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -124,19 +126,29 @@ pub(crate) struct Member {
     /// Whether it ever had a place: who comes back is more patient than who comes.
     had_place: bool,
     told: Told,
-    /// Whether a person knows that texts are not kept, or that the name is taken.
+    /// Whether a person knows that this disk, or the room, cannot keep texts, or that the name is taken.
     told_unkept: bool,
+    told_unheard: bool,
     told_taken: bool,
     is_syncing: bool,
     is_behind: bool,
     told_unreadable: bool,
     /// Numbers that could not be written are not given again before.
     again_at: Option<Instant>,
-    leaving: Option<Instant>,
+    leaving: Option<Leaving>,
+    /// What it is to be called once the room agrees.
+    wanted: Option<Name>,
     names: Vec<Name>,
     backoff: Backoff,
     random: fastrand::Rng,
     effects: Vec<Effect>,
+}
+
+/// Until when it waits for what was said to be heard, and when that is worth a word.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    until: Instant,
+    tell_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -180,12 +192,14 @@ impl Member {
             had_place: false,
             told: Told::Nothing,
             told_unkept: false,
+            told_unheard: false,
             told_taken: false,
             is_syncing: false,
             is_behind: false,
             told_unreadable: false,
             again_at: None,
             leaving: None,
+            wanted: None,
             names: Vec::new(),
             backoff: Backoff::new(PAUSE, PAUSE_MAX),
             random: fastrand::Rng::with_seed(seed),
@@ -225,7 +239,9 @@ impl Member {
             Phase::Classic => None,
             Phase::Ended => return Instant::NEVER,
         };
-        let all = [of_phase, self.again_at, self.leaving];
+        let of_leaving =
+            self.leaving.map(|leaving| leaving.tell_at.map_or(leaving.until, |at| at.min(leaving.until)));
+        let all = [of_phase, self.again_at, of_leaving];
         all.into_iter().flatten().min().unwrap_or(Instant::NEVER)
     }
 
@@ -297,6 +313,8 @@ impl Member {
         match why {
             Refusal::Superseded | Refusal::Version => return self.end(End::Refused(why)),
             Refusal::NameTaken | Refusal::Full if !self.had_place => return self.end(End::Refused(why)),
+            // The other one may not be.
+            Refusal::NameTaken if self.wanted.is_some() => self.give_up_wanted(),
             Refusal::NameTaken => self.tell_taken(),
             Refusal::Full => self.tell_away("it has as many members as it can have"),
             Refusal::Silent | Refusal::DoesNotRead if !is_live => return,
@@ -319,7 +337,7 @@ impl Member {
             Typed::Say(text) => self.keep(text, Manner::Plain, at),
             Typed::Act(text) => self.keep(text, Manner::Action, at),
             Typed::Tell(name, text) => self.keep(text, Manner::Private(name), at),
-            Typed::Rename(name) => self.on_rename(now, name),
+            Typed::Rename(name) => self.on_rename(name),
             Typed::Who => self.on_who(now),
             Typed::Quit => self.on_quit(now),
             Typed::History(_) => {}
@@ -342,9 +360,10 @@ impl Member {
         self.show(Line::Said(said));
     }
 
-    fn on_rename(&mut self, now: Instant, name: Name) {
+    fn on_rename(&mut self, name: Name) {
         match &self.phase {
-            Phase::Live(_) => self.send(now, &ToRoom::Rename { name }),
+            // When what was said before has been spoken, so that it is said under the name of that time.
+            Phase::Live(_) => self.wanted = Some(name),
             Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
             _ => {
                 self.tell(words::later_called(&name));
@@ -368,13 +387,10 @@ impl Member {
 
     /// Leaves when all is heard; the second time, at once.
     fn on_quit(&mut self, now: Instant) {
-        let waiting = self.memory.waiting();
-        match self.leaving {
-            Some(_) => return self.leave(End::GraceExpired(waiting)),
-            None if waiting > 0 => self.tell(words::leaving(waiting, self.grace)),
-            None => {}
+        if self.leaving.is_some() {
+            return self.leave(End::GraceExpired(self.memory.waiting()));
         }
-        self.leaving = Some(now + self.grace);
+        self.leaving = Some(Leaving { until: now + self.grace, tell_at: Some(now + SOON) });
     }
 
     fn on_synced(&mut self, to: u64) {
@@ -394,7 +410,10 @@ impl Member {
     }
 
     fn expire(&mut self, now: Instant) {
-        self.again_at = self.again_at.filter(|at| now < *at);
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            self.remember_again();
+        }
         match &mut self.phase {
             Phase::Unconnected { tell_at } if tell_at.is_some_and(|at| at <= now) => {
                 *tell_at = None;
@@ -409,11 +428,20 @@ impl Member {
             Phase::Live(_) => self.expire_place(now),
             _ => {}
         }
-        if self.leaving.is_some_and(|until| until <= now) {
-            match self.memory.waiting() {
-                0 => self.leave(End::Left),
-                waiting => self.leave(End::GraceExpired(waiting)),
-            }
+        if !self.has_ended() {
+            self.expire_leaving(now);
+        }
+    }
+
+    fn expire_leaving(&mut self, now: Instant) {
+        let Some(leaving) = &mut self.leaving else { return };
+        let waiting = self.memory.waiting();
+        if leaving.until <= now {
+            return self.leave(if waiting == 0 { End::Left } else { End::GraceExpired(waiting) });
+        }
+        if waiting > 0 && leaving.tell_at.is_some_and(|at| at <= now) {
+            leaving.tell_at = None;
+            self.tell(words::leaving(waiting, self.grace));
         }
     }
 
@@ -447,7 +475,8 @@ impl Member {
         self.speaks_ours = true;
         self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
         let (log, seen) = self.memory.last_seen();
-        let hello = Hello { key: self.key.clone(), name: self.name.clone(), log, seen };
+        let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
+        let hello = Hello { key: self.key.clone(), name, log, seen };
         self.send(now, &ToRoom::Hello(hello));
     }
 
@@ -509,6 +538,12 @@ impl Member {
     fn tell_unreadable(&mut self, error: &impl fmt::Display) {
         if !mem::replace(&mut self.told_unreadable, true) {
             self.warn(words::unreadable(error));
+        }
+    }
+
+    fn give_up_wanted(&mut self) {
+        if let Some(name) = self.wanted.take() {
+            self.warn(words::taken(&name));
         }
     }
 

@@ -126,6 +126,10 @@ impl Member {
         });
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
+        if let Some(name) = self.wanted.take() {
+            self.tell(words::called(&name));
+            self.called(name);
+        }
         self.send(now, &ToRoom::Who);
     }
 
@@ -152,8 +156,15 @@ impl Member {
             FromRoom::Heard { number } => self.on_heard(now, number),
             FromRoom::Unheard { number, why } => self.on_unheard(now, number, &why),
             FromRoom::Who { names } => self.on_names(names),
-            // That a beat came is all there is to it: what was lost shows in the stretch that follows.
+            FromRoom::Beat { sent } => self.on_beat(now, sent),
             _ => {}
+        }
+    }
+
+    /// What was sent before a beat comes before it, or was lost.
+    fn on_beat(&mut self, now: Instant, sent: u64) {
+        if matches!(&self.phase, Phase::Live(place) if sent > place.seen) {
+            self.pause(now);
         }
     }
 
@@ -203,6 +214,13 @@ impl Member {
         if place.is_ack_due() {
             self.beat(now);
         }
+    }
+
+    /// What the journal lost, it is told once more.
+    pub(super) fn remember_again(&mut self) {
+        let Phase::Live(place) = &self.phase else { return };
+        let written = self.memory.see(place.log, place.kept_seen);
+        self.effects.push(Effect::Keep(written));
     }
 
     pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
@@ -269,7 +287,7 @@ impl Member {
         place.patience = (number < place.said).then(|| now + place.silence());
         let written = self.memory.hear(place.log, number);
         self.effects.extend(written.map(Effect::Keep));
-        self.told_unkept = false;
+        self.told_unheard = false;
     }
 
     /// All is said again from there in a while: the room takes nothing that does not follow.
@@ -280,8 +298,8 @@ impl Member {
         }
         place.patience = None;
         place.again_at = Some(now + AGAIN_AFTER);
-        if !self.told_unkept {
-            self.told_unkept = true;
+        if !self.told_unheard {
+            self.told_unheard = true;
             self.warn(words::unheard(why));
         }
     }
@@ -321,11 +339,19 @@ impl Member {
             return;
         }
         let texts = self.memory.speakable(place.log, place.said, MAX_KEPT);
-        let Some(last) = texts.last() else { return };
+        let Some(last) = texts.last() else { return self.ask_for_name(now) };
         place.said = last.number;
         place.patience.get_or_insert(now + place.silence());
-        for said in in_frames(texts) {
-            self.say(now, said);
+        in_frames(texts).into_iter().for_each(|said| self.say(now, said));
+        self.ask_for_name(now);
+    }
+
+    /// Asks for the name that is wanted, unless a text that was typed before it is yet to be spoken.
+    fn ask_for_name(&mut self, now: Instant) {
+        if !self.memory.needs_disk()
+            && let Some(name) = self.wanted.take()
+        {
+            self.send(now, &ToRoom::Rename { name });
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn away(why: &str) -> String {
     format!("The room is away: {why}. What you say is kept for it.")
 }
 
+pub(super) fn taken(name: &Name) -> String {
+    format!("The name {name} is taken. Try another.")
+}
+
 pub(super) fn taken_meanwhile(name: &Name) -> String {
     format!("The name {name} is somebody else's by now. It is tried again; /nick NAME takes another.")
 }
@@ -79,7 +83,7 @@ pub(super) fn unkept(lost: usize, why: &str) -> String {
     if lost == 0 {
         return format!("What has to be remembered cannot be written down: {why}. It is tried again.");
     }
-    format!("{} not said, because they cannot be written down first: {why}.", texts_are(lost))
+    format!("{} not said, for want of a place to write it down first: {why}.", texts_are(lost))
 }
 
 fn texts_are(number: usize) -> String {
