@@ -95,7 +95,7 @@ pub enum Color {
 /// Logs to stderr from now on. The first call in a process counts.
 pub fn init(args: &LogArgs) -> Result<(), Failure> {
     let level = level(args.log_level, exported(LEVEL_VARIABLE).as_deref())?;
-    let is_colored = args.color.is_wanted_on(io::stderr());
+    let is_colored = args.color.is_wanted_on(&io::stderr());
     let subscriber = subscriber(level, args.log_format, is_colored, || Stderr);
     // Fails only where a subscriber was set before, which stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
@@ -177,7 +177,7 @@ impl From<LogLevel> for Level {
 
 impl Color {
     /// Whether there are colours in what is written there.
-    pub fn is_wanted_on(self, output: impl io::IsTerminal) -> bool {
+    pub fn is_wanted_on(self, output: &impl io::IsTerminal) -> bool {
         let is_plain = exported("NO_COLOR").is_some() || exported("TERM").as_deref() == Some("dumb");
         self.is_wanted(output.is_terminal() && !is_plain)
     }

@@ -92,12 +92,13 @@ impl State {
 
     fn take(&mut self) -> String {
         self.is_woken = false;
-        let mut words = mem::take(&mut self.words);
-        if let left_out @ 1.. = mem::take(&mut self.left_out) {
-            let note = "lines were left out here: they came faster than they could be shown.";
-            words += &format!("! {left_out} {note}\n");
+        let words = mem::take(&mut self.words);
+        match mem::take(&mut self.left_out) {
+            0 => words,
+            left_out => format!(
+                "{words}! {left_out} lines were left out here: they came faster than they could be shown.\n"
+            ),
         }
-        words
     }
 }
 

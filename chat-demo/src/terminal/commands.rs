@@ -93,7 +93,7 @@ fn nick(name: &str) -> Parsed {
 fn tell<'a>(rest: &str, names: impl IntoIterator<Item = &'a Name>) -> Parsed {
     let (name, text) = addressee(rest, names);
     match Name::new(name) {
-        Err(bad) => Parsed::Wrong(format!("To whom? {bad}. Try /msg ann hello.")),
+        Err(bad) => Parsed::Wrong(format!("Told nobody: {bad}. Try /msg ann hello.")),
         Ok(name) if text.is_empty() => {
             Parsed::Wrong(format!("What to say to {name}? Try /msg {name} hello."))
         }
@@ -130,14 +130,106 @@ fn history(number: &str) -> Parsed {
 }
 
 fn unknown(word: &str) -> String {
-    let likeness = |known: &str| strsim::jaro_winkler(word, known);
-    let nearest =
-        all().map(|known| (known, likeness(known))).max_by(|(_, one), (_, other)| one.total_cmp(other));
     let to_say = format!("To say it, begin with //: /{word}");
+    let nearest = all().map(|known| (distance(word, known), known)).min();
     match nearest {
-        Some((known, likeness)) if likeness > 0.75 => {
+        Some((distance, known)) if distance <= (known.len() / 3).max(1) => {
             format!("There is no {word}. Did you mean {known}? {to_say}")
         }
         _ => format!("There is no {word}. Try /help. {to_say}"),
+    }
+}
+
+/// How many slips of a finger are between the two; a beginning is one.
+fn distance(word: &str, known: &str) -> usize {
+    if word.len() > 1 && known.starts_with(word) { 1 } else { strsim::damerau_levenshtein(word, known) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> Name {
+        Name::new(name).unwrap()
+    }
+
+    fn text(text: &str) -> Text {
+        Text::new(text).unwrap()
+    }
+
+    fn parsed(typed: &str) -> Parsed {
+        parse(typed, &[name("John"), name("John Doe"), name("zoë")])
+    }
+
+    #[track_caller]
+    fn wrong(typed: &str) -> String {
+        match parsed(typed) {
+            Parsed::Wrong(why) => why,
+            other => panic!("{typed:?} is understood: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_said() {
+        let said = |typed, words| assert_eq!(parsed(typed), Parsed::Typed(Typed::Say(text(words))));
+
+        said("hello\r\n", "hello");
+        said("  two blanks", "  two blanks");
+        said("//quit", "/quit");
+        said("///", "//");
+        said(" /quit", " /quit");
+        said("one\n/quit", "one\n/quit");
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        assert_eq!(["", "\n", " \t\r\n"].map(parsed), [const { Parsed::Nothing }; 3]);
+    }
+
+    #[test]
+    fn commands_are_understood() {
+        let is = |typed, asked| assert_eq!(parsed(typed), Parsed::Typed(asked));
+
+        is("/who\n", Typed::Who);
+        is("/quit", Typed::Quit);
+        is("/nick  zoë ", Typed::Rename(name("zoë")));
+        is("/me waves  twice", Typed::Act(text("waves  twice")));
+        is("/history", Typed::History(20));
+        is("/history 7", Typed::History(7));
+        assert!(matches!(parsed("/help"), Parsed::Help(lines) if lines.len() == 8));
+    }
+
+    #[test]
+    fn one_may_be_named_by_a_word_a_known_name_or_in_quotes() {
+        let tells =
+            |typed, to, words| assert_eq!(parsed(typed), Parsed::Typed(Typed::Tell(name(to), text(words))));
+
+        tells("/msg eve hi there", "eve", "hi there");
+        tells("/msg john doe hi", "john doe", "hi");
+        tells("/msg john do hi", "john", "do hi");
+        tells("/msg ZOË hi", "ZOË", "hi");
+        tells("/msg \"Ann Lee\" hi", "Ann Lee", "hi");
+        tells("/msg John Doe\nhi", "John Doe", "hi");
+    }
+
+    #[test]
+    fn an_unknown_command_is_answered_with_the_nearest() {
+        assert_eq!(wrong("/qiut"), "There is no /qiut. Did you mean /quit? To say it, begin with //: //qiut");
+        assert_eq!(
+            wrong("/home/ann x"),
+            "There is no /home/ann. Try /help. To say it, begin with //: //home/ann"
+        );
+        assert!(wrong("/").starts_with("There is no /. Try /help."));
+    }
+
+    #[test]
+    fn what_cannot_be_is_answered_with_the_reason() {
+        assert_eq!(wrong("/nick *"), "Not renamed: a name does not begin with '*'. Try /nick ann.");
+        assert_eq!(wrong("/nick"), "Not renamed: a name has at least one character. Try /nick ann.");
+        assert_eq!(wrong("/msg"), "Told nobody: a name has at least one character. Try /msg ann hello.");
+        assert_eq!(wrong("/msg eve"), "What to say to eve? Try /msg eve hello.");
+        assert_eq!(wrong("/me"), "What do you do? Try /me waves.");
+        assert_eq!(wrong("/history all"), "How many lines? Try /history 20.");
+        assert_eq!(wrong(&"x".repeat(9000)), "Not said: a text has at most 8192 bytes.");
     }
 }

@@ -166,3 +166,191 @@ fn local(unix_millis: u64) -> Option<NaiveDateTime> {
     let at = DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?;
     Some(at.with_timezone(&Local).naive_local())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Text;
+
+    const NOON: u64 = 1_763_640_000_000;
+
+    fn utc(unix_millis: u64) -> Option<NaiveDateTime> {
+        Some(DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?.naive_utc())
+    }
+
+    fn format(is_colored: bool, columns: Option<usize>) -> Format {
+        Format { clock: utc, ..Format::new(is_colored, columns) }
+    }
+
+    fn name(name: &str) -> Name {
+        Name::new(name).unwrap()
+    }
+
+    fn said(text: &str, tone: Tone, how: How) -> Line {
+        Line::Said(Said { at: NOON, name: name("ann"), text: Text::new(text).unwrap(), tone, how })
+    }
+
+    /// In a pipe of bob's.
+    fn piped(line: &Line) -> String {
+        format(false, None).in_words(line, &name("bob"), NOON)
+    }
+
+    fn shown(format: &mut Format, line: &Line) -> String {
+        format.in_words(line, &name("bob"), NOON)
+    }
+
+    #[test]
+    fn each_kind_begins_in_its_own_way() {
+        let line = |tone, how| piped(&said("hi", tone, how));
+
+        assert_eq!(line(Tone::Plain, How::Live), "ann: hi\n");
+        assert_eq!(line(Tone::Action, How::Live), "ann * hi\n");
+        assert_eq!(line(Tone::Private(name("Bob")), How::Live), "ann (to you): hi\n");
+        assert_eq!(line(Tone::Private(name("eve")), How::Mine), "ann (to eve): hi\n");
+        assert_eq!(line(Tone::Plain, How::Missed), "ann (missed): hi\n");
+        assert_eq!(line(Tone::Private(name("bob")), How::Again), "ann (to you) (again): hi\n");
+        assert_eq!(line(Tone::Action, How::Late), "ann (late) * hi\n");
+        assert_eq!(piped(&Line::Told("bob joined the room.".to_owned())), "* bob joined the room.\n");
+        assert_eq!(piped(&Line::Warned("no".to_owned())), "! no\n");
+    }
+
+    #[test]
+    fn further_lines_of_a_text_do_not_begin_as_others_do() {
+        let line = said("one\r\nbob: two\r* three\n\n! four", Tone::Plain, How::Live);
+
+        assert_eq!(piped(&line), "ann: one\n  | bob: two\n  | * three\n  | \n  | ! four\n");
+        assert_eq!(piped(&Line::Told("a\nb: c".to_owned())), "* a\n  | b: c\n");
+    }
+
+    #[test]
+    fn a_screen_has_times_and_folds_rows_after_blanks() {
+        let mut format = format(false, Some(24));
+
+        assert_eq!(
+            shown(&mut format, &said("some words and more of them", Tone::Plain, How::Live)),
+            "12:00 ann: some words\n  | and more of them\n"
+        );
+        assert_eq!(
+            shown(&mut format, &said("onewordofsomanyletters", Tone::Plain, How::Live)),
+            "12:00 ann: onewordofsoma\n  | nyletters\n"
+        );
+        assert_eq!(
+            shown(&mut format, &said("x", Tone::Private(name("bob")), How::Missed)),
+            "12:00 ann (to you) (missed): \n  | x\n"
+        );
+    }
+
+    #[test]
+    fn a_line_is_shown_when_the_day_changes() {
+        let mut format = format(false, Some(80));
+        let yesterday = Line::Said(Said {
+            at: NOON - 86_400_000,
+            name: name("ann"),
+            text: Text::new("late").unwrap(),
+            tone: Tone::Plain,
+            how: How::Missed,
+        });
+
+        let today = said("hi", Tone::Plain, How::Live);
+        let all = [&today, &yesterday, &yesterday, &today].map(|line| shown(&mut format, line));
+
+        assert_eq!(all[0], "12:00 ann: hi\n");
+        assert_eq!(all[1], "* Wednesday, 19 November 2025\n12:00 ann (missed): late\n");
+        assert_eq!(all[2], "12:00 ann (missed): late\n");
+        assert_eq!(all[3], "* Thursday, 20 November 2025\n12:00 ann: hi\n");
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_shown_as_such() {
+        let mut format = Format::new(false, Some(80));
+        let line = Line::Said(Said {
+            at: u64::MAX,
+            name: name("ann"),
+            text: Text::new("hi").unwrap(),
+            tone: Tone::Plain,
+            how: How::Live,
+        });
+
+        assert_eq!(shown(&mut format, &line), "--:-- ann: hi\n");
+    }
+
+    #[test]
+    fn a_name_has_its_colour_and_a_text_has_none() {
+        let line = shown(&mut format(true, None), &said("hi", Tone::Plain, How::Live));
+
+        assert_eq!(line, format!("\x1b[2m\x1b[0m{}ann\x1b[0m: hi\n", colours::of(&name("ann"))));
+    }
+
+    /// What is left when our own colours are taken away.
+    fn without_colours(words: &str) -> String {
+        let mut parts = words.split("\x1b[");
+        let mut left = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (colour, after) = part.split_once('m').unwrap();
+            assert!(
+                !colour.is_empty() && colour.chars().all(|c| c.is_ascii_digit() || c == ';'),
+                "{colour:?}"
+            );
+            left += after;
+        }
+        left
+    }
+
+    fn nasty() -> impl Strategy<Value = String> {
+        let parts = prop_oneof![
+            any::<char>().prop_map(String::from),
+            "[\\x00-\\x1f\\x7f-\\u{9f}]{1,3}",
+            "[\\u{200b}-\\u{202e}\\u{2060}-\\u{206f}\\u{300}-\\u{310}]{1,9}",
+            Just("\nbob: forged".to_owned()),
+            Just("\r* forged".to_owned()),
+            Just("\x1b[2J\x1b]0;x\x07".to_owned()),
+            Just("\u{9b}31m".to_owned()),
+            "[ -~]{1,40}",
+            "[ぁ-ん ]{1,30}",
+        ];
+        prop::collection::vec(parts, 1..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_shown_harms_a_terminal_or_passes_for_another_line(
+            words in nasty(),
+            is_colored: bool,
+            columns in prop::option::of(30_usize..100),
+            kind in 0..3,
+        ) {
+            let line = match (kind, Text::new(&words)) {
+                (0, _) | (_, Err(_)) => Line::Told(words),
+                (1, Ok(_)) => said(&words, Tone::Plain, How::Live),
+                (_, Ok(_)) => said(&words, Tone::Private(name("bob")), How::Missed),
+            };
+
+            let shown = without_colours(&shown(&mut format(is_colored, columns), &line));
+
+            let rows: Vec<_> = shown.strip_suffix('\n').unwrap().split('\n').collect();
+            for (position, row) in rows.iter().enumerate() {
+                prop_assert!(!row.chars().any(|c| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{200b}')), "{row:?}");
+                prop_assert!(position == 0 || row.starts_with(CONTINUED), "{row:?}");
+                prop_assert!(columns.is_none_or(|columns| row.width() <= columns), "{row:?}");
+            }
+        }
+
+        /// A reader knows who has said a line, and how, whatever the name and the text are.
+        #[test]
+        fn a_line_tells_one_name(typed in "[ -~ñ]{1,12}", words in "[ -~]{1,30}", is_action: bool) {
+            prop_assume!(Name::new(&typed).is_ok());
+            let name = Name::new(&typed).unwrap();
+            let text = Text::new(&words).unwrap();
+            let tone = if is_action { Tone::Action } else { Tone::Plain };
+            let line = Line::Said(Said { at: NOON, name: name.clone(), text, tone, how: How::Live });
+
+            let shown = piped(&line);
+
+            let end = shown.find([':', '*']).unwrap();
+            prop_assert_eq!(shown[..end].trim_end(), name.as_str());
+            prop_assert_eq!(&shown[end..=end] == "*", is_action);
+        }
+    }
+}

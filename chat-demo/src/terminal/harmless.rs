@@ -72,3 +72,53 @@ pub(super) fn log(bytes: &[u8]) -> String {
     }
     shown + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_left_as_it_is() {
+        for text in ["¡hola! ñ €", "👨‍👩‍👧 🏳️‍🌈 👍🏽", "می‌خواهم", "क्‍ष", "e\u{301}", "שלום", "日本語", "a  b"]
+        {
+            assert_eq!(line(text), text);
+        }
+    }
+
+    #[test]
+    fn what_moves_a_terminal_is_shown_as_a_sign() {
+        assert_eq!(line("\x1b[2J\x07\x08\x7f\0"), "␛[2J␇␈␡␀");
+        assert_eq!(line("\u{9b}31m"), "\u{fffd}31m");
+        assert_eq!(line("a\nb\rc\td"), "a␊b␍c    d");
+    }
+
+    #[test]
+    fn what_is_only_seen_by_what_it_does_is_taken_away() {
+        assert_eq!(line("a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{ad}f\u{2028}g"), "abcdefg");
+        assert_eq!(line("a\u{200d}b \u{200d}👍"), "ab 👍");
+    }
+
+    #[test]
+    fn a_character_has_no_more_marks_than_a_reader_needs() {
+        let flood = format!("a{}b", "\u{301}".repeat(1000));
+
+        assert_eq!(line(&flood), format!("a{}b", "\u{301}".repeat(MAX_MARKS)));
+    }
+
+    #[test]
+    fn lines_end_as_all_systems_end_them() {
+        let all = |text| lines(text).collect::<Vec<_>>();
+
+        assert_eq!(all("a\nb\r\nc\rd"), ["a", "b", "c", "d"]);
+        assert_eq!(all("a\n\n"), ["a", "", ""]);
+        assert_eq!(all(""), [""]);
+    }
+
+    #[test]
+    fn a_line_of_log_loses_its_colours_and_nothing_else() {
+        assert_eq!(
+            log(b"\x1b[2m07:08\x1b[0m \x1b[33m WARN\x1b[0m away \x07 x=1\n"),
+            "07:08  WARN away ␇ x=1\n"
+        );
+    }
+}

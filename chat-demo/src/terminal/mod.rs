@@ -75,7 +75,7 @@ impl Terminal {
         }
         let shown = plain::write(Arc::clone(&backlog)).map_err(Failure::cannot_start)?;
         let heard = plain::read().map_err(Failure::cannot_start)?;
-        let format = Format::new(Color::Auto.is_wanted_on(io::stdout()), None);
+        let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), None);
         Ok(Self { heard, backlog, shown, who, format, editor: None })
     }
 
@@ -85,13 +85,13 @@ impl Terminal {
             let screen = Arc::clone(&backlog);
             telemetry::divert(Some(Box::new(move |line| screen.push(&harmless::log(line)))));
         }
-        let format = Format::new(Color::Auto.is_wanted_on(io::stdout()), Some(Editor::columns()));
+        let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), Some(Editor::columns()));
         Ok(Self { heard, backlog, shown, who, format, editor: Some(editor) })
     }
 
     /// With colours as they were asked for.
     pub(crate) fn colored(mut self, color: Color) -> Self {
-        self.format.is_colored = color.is_wanted_on(io::stdout());
+        self.format.is_colored = color.is_wanted_on(&io::stdout());
         self
     }
 

@@ -62,3 +62,32 @@ fn next(input: &mut impl BufRead) -> Option<Heard> {
     }
     Some(String::from_utf8(line).map_or(Heard::Unfit("Not said: a line is not in UTF-8."), Heard::Line))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_as_they_are_until_the_end() {
+        let mut input = "one\n\nthree".as_bytes();
+
+        let heard: Vec<_> = std::iter::from_fn(|| next(&mut input)).collect();
+
+        assert_eq!(heard, ["one\n", "\n", "three"].map(|line| Heard::Line(line.to_owned())));
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_skipped_to_its_end_and_told() {
+        let long = "x".repeat(3 * MAX_LINE);
+        let input = [long.as_bytes(), b"\n\xff\nnext\n"].concat();
+        let mut input = io::BufReader::with_capacity(100, input.as_slice());
+
+        let heard: Vec<_> = std::iter::from_fn(|| next(&mut input)).collect();
+
+        let [Heard::Unfit(long), Heard::Unfit(bytes), Heard::Line(line)] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
+        assert_eq!([*long, *bytes], ["Not said: a line is too long.", "Not said: a line is not in UTF-8."]);
+        assert_eq!(line, "next\n");
+    }
+}

@@ -20,13 +20,20 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Takes the terminal: each key comes as it is pressed, and nothing shows by itself.
 pub(super) fn take() -> io::Result<()> {
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = tcgetattr(io::stdin())?;
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+    give_back_at_a_panic();
+    take_again()
+}
+
+/// Takes it once more, if it was taken and not given back: a shell may have changed it since.
+pub(super) fn take_again() -> io::Result<()> {
+    if BEFORE.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        return Ok(());
+    }
     let mut modes = tcgetattr(io::stdin())?;
-    before.get_or_insert_with(|| modes.clone());
     modes.make_raw();
     tcsetattr(io::stdin(), OptionalActions::Now, &modes)?;
-    drop(before);
-    give_back_at_a_panic();
     io::stdout().write_all(BRACKETS)?;
     io::stdout().flush()
 }
