@@ -24,7 +24,8 @@ impl Site {
     fn open(shape: Shape) -> Self {
         let (room, standby) = (Room::open(), Room::open());
         let plan = Fabric::shaped(shape).codec("raw").set("replies", "none").set("backoff_max", "1s");
-        let plan = plan.forward_to(room.address()).forward_to(standby.address()).with("asks = false");
+        let plan = plan.set("quiet_gap", "20ms").forward_to(room.address()).with("deny = ['^never$']");
+        let plan = plan.forward_to(standby.address()).with("asks = false");
         Self { fabric: plan.start(), room, standby }
     }
 
@@ -41,6 +42,15 @@ impl Site {
     #[track_caller]
     fn join(&self, name: &str) -> Chatter {
         Chatter::join(self.fabric.address(), name)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.fabric.front().is_running() {
+            eprintln!("--- the fabric: {}", self.fabric.report().value());
+            eprintln!("--- the standby: {}", self.standby.counts());
+        }
     }
 }
 
