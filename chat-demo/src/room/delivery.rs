@@ -4,7 +4,7 @@
 use super::{
     Log, Room, Sent, Shell, Time,
     counters::Dropped,
-    members::{Dialect, Member, Numbering, Seat, Since},
+    members::{Dialect, Member, Seat, Since},
 };
 use crate::{
     Name, Text,
@@ -191,10 +191,8 @@ impl Room {
             {
                 continue;
             }
-            let frame = match member.numbering {
-                Numbering::Gap => FromRoom::Speak,
-                _ => FromRoom::Beat { sent: member.cursor.sent() },
-            };
+            let beat = FromRoom::Beat { sent: member.cursor.sent() };
+            let frame = if member.is_asked { FromRoom::Speak } else { beat };
             shell.send(&member.address, &encode(&frame));
             member.told_at = time.now;
         }

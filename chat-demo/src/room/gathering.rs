@@ -113,6 +113,14 @@ impl Gathering {
         self.authors.get(&author).map_or(0, |author| author.taken)
     }
 
+    /// Nothing before this number of an author's will come (again): it was heard elsewhere, or in a log that is lost.
+    pub(super) fn expect(&mut self, author: MemberId, number: u64) {
+        let before = number.saturating_sub(1);
+        if before > self.taken(author) && self.taken(author) == self.kept(author) {
+            self.authors.insert(author, Author { taken: before, kept: before, last: 0 });
+        }
+    }
+
     /// Takes what is said.
     pub(super) fn add(&mut self, waiting: Waiting) {
         if let Some(number) = waiting.number {

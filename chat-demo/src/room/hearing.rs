@@ -5,7 +5,7 @@ use super::{
     counters::{Dropped, Malformed, Refused},
     cursor::Cursor,
     gathering::Waiting,
-    members::{Dialect, Member, Numbering, Place, Seat, Since},
+    members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
     Name,
@@ -81,7 +81,8 @@ impl Room {
         if let Some(other) = self.members.at(from).filter(|seat| Some(*seat) != own) {
             self.leave(other, Dropped::Superseded, time);
         }
-        let cursor = Cursor::after(self.resumes_after(&hello));
+        self.gathering.expect(id, hello.next);
+        let cursor = Cursor::after(self.resumes_after(own, &hello));
         // Who comes for the first time is not told what was said just before, and is on its way to the disk still.
         let since = hello.log.map_or(Since::Coming, |_| Since::After(0));
         match own {
@@ -97,14 +98,15 @@ impl Room {
         self.welcome(from, id, cursor.sent(), shell);
     }
 
-    /// What was seen of this log, as far as the log is kept. Who has seen none begins where the log ends; who has seen
-    /// another gets all of this one.
-    fn resumes_after(&self, hello: &Hello) -> u64 {
+    /// What was seen of this log, as far as the log is kept. Who has seen another gets all of this one; who has seen none
+    /// begins with its coming, also if it says hello again because it did not hear the first answer.
+    fn resumes_after(&self, own: Option<Seat>, hello: &Hello) -> u64 {
         let (first, head) = (self.log.first(), self.log.head());
-        match hello.log {
-            None => head,
-            Some(log) if log == self.log.id() => hello.seen.clamp(first - 1, head),
-            Some(_) => first - 1,
+        match (hello.log, own.and_then(|seat| self.members.get(seat)).map(|member| member.since)) {
+            (None, Some(Since::After(number))) => number.clamp(first - 1, head),
+            (None, _) => head,
+            (Some(log), _) if log == self.log.id() => hello.seen.clamp(first - 1, head),
+            (Some(_), _) => first - 1,
         }
     }
 
@@ -133,11 +135,9 @@ impl Room {
     ) {
         let Some(member) = self.members.get_mut(seat) else { return };
         (member.cursor, member.heard_at) = (cursor, time.now);
-        member.numbering =
-            if member.numbering == Numbering::Gap { Numbering::Anew } else { Numbering::Whole };
+        member.is_asked = false;
         if *member.address != *from {
             let older = member.address.clone();
-            member.numbering = Numbering::Whole;
             self.members.relocate(seat, from);
             self.counters.dropped.add(Dropped::Superseded);
             tell(&older, &FromRoom::Refused { why: Refusal::Superseded }, shell);
@@ -156,7 +156,7 @@ impl Room {
             since: place.since,
             heard_at: time.now,
             told_at: time.now,
-            numbering: Numbering::Whole,
+            is_asked: false,
             is_blocked: false,
         });
         let online = self.members.len() as u32;
@@ -187,22 +187,17 @@ impl Room {
             self.counters.malformed.add(Malformed::Ours);
             return self.complain(&address, "Too much was said at once.", shell);
         }
-        let mut is_anew = member.numbering == Numbering::Anew;
-        if is_anew && !say.said.is_empty() {
-            member.numbering = Numbering::Whole;
-        }
         let mut is_repeated = false;
         for utterance in say.said {
             let next = self.gathering.taken(id) + 1;
             if utterance.number < next {
                 is_repeated = true;
                 self.counters.repeated += 1;
-            } else if utterance.number > next && !is_anew {
+            } else if utterance.number > next {
                 return self.on_gap(seat, shell);
             } else {
                 self.take(seat, utterance, time, shell);
             }
-            is_anew = false;
         }
         let kept = self.gathering.kept(id);
         if is_repeated && kept > 0 {
@@ -215,8 +210,8 @@ impl Room {
     fn on_gap(&mut self, seat: Seat, shell: &mut impl Shell) {
         self.counters.early += 1;
         let Some(member) = self.members.get_mut(seat) else { return };
-        if member.numbering != Numbering::Gap {
-            member.numbering = Numbering::Gap;
+        if !member.is_asked {
+            member.is_asked = true;
             tell(&member.address, &FromRoom::Speak, shell);
         }
     }

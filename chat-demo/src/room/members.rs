@@ -39,8 +39,8 @@ pub(crate) struct Member {
     pub(super) heard_at: Instant,
     /// When it was sent something last.
     pub(super) told_at: Instant,
-    /// Whether its numbers are in order.
-    pub(super) numbering: Numbering,
+    /// One of its numbers was missing, and it has been asked to say hello; then it says it again.
+    pub(super) is_asked: bool,
     /// It took no frame when that was last tried, and is left alone until the next look.
     pub(super) is_blocked: bool,
 }
@@ -60,20 +60,6 @@ pub(crate) struct Place {
     pub(super) dialect: Dialect,
     pub(super) cursor: Cursor,
     pub(super) since: Since,
-}
-
-/// What is known of a member's own numbers since it said hello.
-///
-/// A number may be missing because a frame was lost: then the member says it after its next hello. If it does not, it never
-/// will: the room has lost its log, or is another than the member's numbers began in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbering {
-    /// Each is one more than the last.
-    Whole,
-    /// One was missing, and the member has been asked to say hello.
-    Gap,
-    /// It has, and the first number it says now is the right one.
-    Anew,
 }
 
 /// All of them. Invariant: each is in every one of the maps, under what it is called there.

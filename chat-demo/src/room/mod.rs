@@ -22,6 +22,8 @@ mod hearing;
 mod log;
 mod members;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

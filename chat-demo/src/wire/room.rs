@@ -84,6 +84,10 @@ pub struct Hello {
     pub log: Option<LogId>,
     /// The last number it has got of that log, with all before it.
     pub seen: u64,
+    /// The first of its own numbers that it will say, if it says anything: all before it have been heard, here or in
+    /// another room. The room waits for none of them.
+    #[serde(default)]
+    pub next: u64,
 }
 
 /// Some texts of one member.
@@ -385,7 +389,7 @@ mod tests {
         }];
         let log = Some(LogId([9; 16]));
         let frames = [
-            ToRoom::Hello(Hello { key: Key([1; 32]), name: name("ann"), log, seen: u64::MAX }),
+            ToRoom::Hello(Hello { key: Key([1; 32]), name: name("ann"), log, seen: u64::MAX, next: 7 }),
             ToRoom::Say(Say { seen: 3, said }),
             ToRoom::Beat { seen: 0 },
             ToRoom::Bye,
@@ -429,6 +433,17 @@ mod tests {
         assert_eq!(encode(&FromRoom::Speak), b"\x92\x01\xa5speak");
         let entry = Entry { number: 2, at: 3, name: name("a"), what: What::Left(1) };
         assert_eq!(entry.to_bytes(), b"\x94\x02\x03\xa1a\x81\xa4left\x01");
+    }
+
+    /// Fails if who does not say where its numbers begin is not understood.
+    #[test]
+    fn a_hello_without_its_last_field_is_a_hello() {
+        let log = None;
+        let hello = Hello { key: Key([1; 32]), name: name("ann"), log, seen: 2, next: 0 };
+        let short = (&hello.key, &hello.name, hello.log, hello.seen);
+        let bytes =
+            rmp_serde::to_vec(&(VERSION, std::collections::BTreeMap::from([("hello", short)]))).unwrap();
+        assert_eq!(decode::<ToRoom>(&bytes).unwrap(), ToRoom::Hello(hello));
     }
 
     #[test]

@@ -169,7 +169,7 @@ pub(super) fn key(word: &str) -> Key {
 }
 
 fn hello(whose: &str, as_name: &str, log: Option<LogId>, seen: u64) -> ToRoom {
-    ToRoom::Hello(Hello { key: key(whose), name: name(as_name), log, seen })
+    ToRoom::Hello(Hello { key: key(whose), name: name(as_name), log, seen, next: 0 })
 }
 
 fn texts<'a>(said: impl IntoIterator<Item = (u64, &'a str)>) -> ToRoom {
