@@ -25,7 +25,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::{sleep, sleep_until},
 };
-use tracing::warn;
+use tracing::{trace, warn};
 
 use crate::{
     Name, Typed,
@@ -243,6 +243,8 @@ impl Client {
 
     /// Brings an input to the machine, and all that comes of it.
     fn input(&mut self, input: Input<'_>) {
+        // Never the effects: a hello has the key in it.
+        trace!(?input, "input");
         let effects = self.member.on(self.clock.now(), input);
         self.carry_out(effects);
         while let Some(input) = self.further.pop_front() {

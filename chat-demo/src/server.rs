@@ -82,6 +82,9 @@ pub(crate) struct Args {
 const LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// Frames that are received before anything else is done.
 const TURN: usize = 1_024;
+/// Members have so long to receive the room's last words before their connections end: libzmq drops what is not received of
+/// a connection that ended, at a peer that queues nothing while there is none (`ZMQ_IMMEDIATE`, as our clients).
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the last batch may take to be on the disk once the room closes.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 /// Frames of one peer that wait to be received, and frames that wait to be sent to one. What is said to members of ours is

@@ -80,9 +80,10 @@ impl Dealer {
         Some(if skipped { Err(Malformed { peer: None }) } else { Ok(Batch(batch)) })
     }
 
-    /// Whether there is a connection now. [`Self::readable`] returns when that changes, too.
+    /// Whether there is a connection, or something is left of the last one to be received. To be asked when
+    /// [`Self::try_receive`] has found nothing; [`Self::readable`] returns when it changes, too.
     pub fn is_connected(&self) -> bool {
-        self.socket.can_send()
+        self.socket.is_alive()
     }
 
     /// Closes it: what it has taken may still be sent, for at most [`LAST_WORDS`].

@@ -76,14 +76,14 @@ impl Socket {
         Poll::Ready(())
     }
 
-    /// Whether a message would be taken now. Call it when a receive has found nothing: it takes the news in, so that what it
-    /// says is so until the next signal.
-    pub(super) fn can_send(&self) -> bool {
+    /// Whether a message would be taken now, or there is something left to receive, which comes first. Call it when a receive
+    /// has found nothing: it takes the news in, so that what it says is so until the next signal.
+    pub(super) fn is_alive(&self) -> bool {
         let events = self.raw.get_ref().get_events().unwrap_or(PollEvents::empty());
         if events.contains(zmq::POLLIN) {
             self.look_again();
         }
-        events.contains(zmq::POLLOUT)
+        !events.is_empty()
     }
 
     /// When it is closed, what was taken may be sent for so long.
