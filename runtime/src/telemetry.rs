@@ -253,10 +253,7 @@ impl RateLimited {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::Write as _,
-        sync::{Arc, Mutex},
-    };
+    use std::{io::Write as _, sync::Arc};
 
     use clap::Parser;
 
@@ -356,6 +353,18 @@ mod tests {
         for wrong in [["--log-level", "loud"], ["--log-format", "xml"], ["--color", "blue"]] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn lines_go_elsewhere_while_that_is_wanted() {
+        let kept = Kept::default();
+        let mut hears = kept.clone();
+        divert(Some(Box::new(move |line| hears.write_all(line).unwrap())));
+        Stderr.write_all(b"a line\n").unwrap();
+        divert(None);
+        Stderr.flush().unwrap();
+
+        assert_eq!(*kept.0.lock().unwrap(), b"a line\n");
     }
 
     /// Fails if the answer is not asked for: the write that follows would wait for ever.

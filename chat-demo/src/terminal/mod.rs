@@ -13,10 +13,12 @@ mod editor;
 mod format;
 mod harmless;
 mod plain;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,
-    env,
+    env, future,
     io::{self, IsTerminal as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -101,6 +103,7 @@ impl Terminal {
         loop {
             let heard = tokio::select! {
                 heard = self.heard.recv() => heard,
+                () = gone(self.editor.as_mut()) => None,
                 _ = &mut self.shown, if !self.shown.is_terminated() => None,
             };
             let typed = match heard {
@@ -206,6 +209,14 @@ impl Drop for Terminal {
             telemetry::divert(None);
         }
         self.backlog.close();
+    }
+}
+
+/// Waits until the terminal is gone, if there is one.
+async fn gone(editor: Option<&mut Editor>) {
+    match editor {
+        Some(editor) => editor.is_gone().await,
+        None => future::pending().await,
     }
 }
 

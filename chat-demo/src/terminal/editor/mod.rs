@@ -23,7 +23,7 @@ use std::{
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{self, SignalKind},
     sync::{mpsc, oneshot},
 };
 
@@ -47,6 +47,7 @@ const BELL: &str = "\x07";
 pub(super) struct Editor {
     desk: Arc<Mutex<Desk>>,
     signals: tokio::task::JoinHandle<()>,
+    gone: unix::Signal,
 }
 
 /// What is being typed, and how it looks on the screen.
@@ -84,9 +85,10 @@ impl Editor {
             is_closed: false,
         };
         let desk = Arc::new(Mutex::new(desk));
+        let gone = unix::signal(SignalKind::hangup())?;
         let signals = tokio::spawn(follow_signals(Arc::clone(backlog))?);
         raw::take()?;
-        let editor = Self { desk: Arc::clone(&desk), signals };
+        let editor = Self { desk: Arc::clone(&desk), signals, gone };
         let (of_keys, screens) = (Arc::clone(&desk), Arc::clone(backlog));
         thread::Builder::new().name("keys".to_owned()).spawn(move || read(&of_keys))?;
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
@@ -96,6 +98,11 @@ impl Editor {
         })?;
         backlog.wake();
         Ok((editor, heard, shown))
+    }
+
+    /// Waits until the system says that the terminal is gone. Cancel safe.
+    pub(super) async fn is_gone(&mut self) {
+        self.gone.recv().await;
     }
 
     /// How wide the screen is.
@@ -115,23 +122,19 @@ impl Drop for Editor {
     }
 }
 
-/// A terminal that has changed its size is drawn anew, and so is one that was another's for a while; one that goes away
-/// ends the chat.
+/// A terminal that has changed its size is drawn anew, and so is one that was another's for a while.
 fn follow_signals(backlog: Arc<Backlog>) -> io::Result<impl Future<Output = ()>> {
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut resumed = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
-    let mut gone = signal(SignalKind::hangup())?;
+    let mut resized = unix::signal(SignalKind::window_change())?;
+    let mut resumed = unix::signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
     Ok(async move {
         loop {
             tokio::select! {
                 _ = resized.recv() => {}
                 // Fails where the terminal is another's; then it is not ours to draw on either.
                 _ = resumed.recv() => drop(raw::take_again()),
-                _ = gone.recv() => break,
             }
             backlog.wake();
         }
-        backlog.close();
     })
 }
 
