@@ -90,9 +90,6 @@ const LAST_BATCH: Duration = Duration::from_secs(1);
 /// Frames of one peer that wait to be received, and frames that wait to be sent to one. What is said to members of ours is
 /// bounded by their windows; this bounds the others.
 const QUEUE: i32 = 1_000;
-/// How long connections stay once everybody was told. A DEALER that finds the end of its connection right behind a frame may
-/// lose the frame.
-const LAST_WORDS: Duration = Duration::from_millis(200);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Runs `pegloom chat room`.

@@ -476,7 +476,7 @@ impl Member {
         self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
         let (log, seen) = self.memory.last_seen();
         let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
-        let hello = Hello { key: self.key.clone(), name, log, seen };
+        let hello = Hello { key: self.key.clone(), name, log, seen, next: 0 };
         self.send(now, &ToRoom::Hello(hello));
     }
 

@@ -129,6 +129,11 @@ pub(crate) fn greeting() -> Vec<u8> {
     greeting
 }
 
+/// All that a DEALER says up to its first message, and that.
+pub(crate) fn everything_at_once(message: &[u8]) -> Vec<u8> {
+    [greeting(), ready(b""), frame(0, message)].concat()
+}
+
 fn ready(id: &[u8]) -> Vec<u8> {
     let mut body = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER\x08Identity".to_vec();
     body.extend((id.len() as u32).to_be_bytes());

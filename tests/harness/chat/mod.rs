@@ -10,7 +10,7 @@ mod crowd;
 mod room;
 mod speaker;
 
-pub(crate) use bytes::{Bytes, greeting};
+pub(crate) use bytes::{Bytes, everything_at_once, greeting};
 pub(crate) use chatter::Chatter;
 pub(crate) use classic::{ClassicMember, ClassicRoom, Relay};
 pub(crate) use crowd::Crowd;
