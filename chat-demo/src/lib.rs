@@ -1,7 +1,8 @@
 //! Chat on the fabric's sockets: a room, a line between two, and a mesh without a server.
 //!
 //! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
-//! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes.
+//! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes. `room` is the machine
+//! of a room, `store` what it keeps, and `server` the process around both.
 
 mod client;
 mod command;

@@ -358,8 +358,8 @@ mod tests {
     #[test]
     fn lines_go_elsewhere_while_that_is_wanted() {
         let kept = Kept::default();
-        let mut hears = kept.clone();
-        divert(Some(Box::new(move |line| hears.write_all(line).unwrap())));
+        let hears = kept.clone();
+        divert(Some(Box::new(move |line| hears.0.lock().unwrap().extend_from_slice(line))));
         Stderr.write_all(b"a line\n").unwrap();
         divert(None);
         Stderr.flush().unwrap();

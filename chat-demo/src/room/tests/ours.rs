@@ -134,6 +134,17 @@ fn who_has_seen_another_log_gets_all_of_this_one_and_who_has_seen_none_nothing()
     assert_eq!(scene.lines("dan"), [""; 0], "more than there is");
 }
 
+/// Fails if what was said between two hellos is taken for missed.
+#[test]
+fn who_says_hello_twice_at_first_begins_at_its_coming() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "bob"]);
+    scene.text("ann", 1, "between");
+    scene.hands.sent.clear();
+    scene.say("bob", &hello("bob", "bob", None, 0));
+    assert_eq!(scene.lines("bob"), ["ann: between"]);
+}
+
 #[test]
 fn a_second_client_with_the_same_key_takes_the_place_and_nobody_else_is_told() {
     let mut scene = Scene::new();

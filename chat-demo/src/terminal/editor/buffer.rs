@@ -6,7 +6,7 @@ use std::{collections::VecDeque, mem};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::keys::Step;
+use super::keys::{Key, Step};
 use crate::terminal::{completion::Candidates, plain::MAX_LINE};
 
 /// How much of what was typed before is kept.
@@ -56,6 +56,23 @@ impl Buffer {
         has_room
     }
 
+    /// Takes a key that moves, erases or looks back; all others are nothing here.
+    pub(super) fn edit(&mut self, key: &Key) {
+        match key {
+            Key::Left(step) => self.go(self.before_cursor(*step)),
+            Key::Right(step) => self.go(self.after_cursor(*step)),
+            Key::Home => self.go(0),
+            Key::End => self.go(self.text.len()),
+            Key::Older => self.older(),
+            Key::Newer => self.newer(),
+            Key::EraseBefore(step) => self.erase(self.before_cursor(*step), self.cursor),
+            Key::EraseAfter | Key::EndOfInput => self.erase(self.cursor, self.after_cursor(Step::Character)),
+            Key::EraseToEnd => self.erase(self.cursor, self.text.len()),
+            Key::EraseToStart => self.erase(0, self.cursor),
+            _ => {}
+        }
+    }
+
     /// What was typed, which is past now.
     pub(super) fn take(&mut self) -> String {
         let text = mem::take(&mut self.text);
@@ -81,41 +98,9 @@ impl Buffer {
         self.found = None;
     }
 
-    pub(super) fn left(&mut self, step: Step) {
-        self.cursor = self.before_cursor(step);
+    fn go(&mut self, to: usize) {
+        self.cursor = to;
         self.found = None;
-    }
-
-    pub(super) fn right(&mut self, step: Step) {
-        self.cursor = self.after_cursor(step);
-        self.found = None;
-    }
-
-    pub(super) fn home(&mut self) {
-        self.cursor = 0;
-        self.found = None;
-    }
-
-    pub(super) fn end(&mut self) {
-        self.cursor = self.text.len();
-        self.found = None;
-    }
-
-    pub(super) fn erase_before(&mut self, step: Step) {
-        let start = self.before_cursor(step);
-        self.erase(start, self.cursor);
-    }
-
-    pub(super) fn erase_after(&mut self) {
-        self.erase(self.cursor, self.after_cursor(Step::Character));
-    }
-
-    pub(super) fn erase_to_end(&mut self) {
-        self.erase(self.cursor, self.text.len());
-    }
-
-    pub(super) fn erase_to_start(&mut self) {
-        self.erase(0, self.cursor);
     }
 
     fn erase(&mut self, start: usize, end: usize) {
@@ -149,7 +134,7 @@ impl Buffer {
     }
 
     /// What was typed before what is shown.
-    pub(super) fn older(&mut self) {
+    fn older(&mut self) {
         if self.back < self.past.len() {
             if self.back == 0 {
                 self.draft = mem::take(&mut self.text);
@@ -159,7 +144,7 @@ impl Buffer {
     }
 
     /// What was typed after what is shown; at last what was being typed.
-    pub(super) fn newer(&mut self) {
+    fn newer(&mut self) {
         if self.back > 0 {
             self.go_back(self.back - 1);
         }
@@ -193,7 +178,11 @@ impl Buffer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr as _;
+
     use super::*;
+    use crate::terminal::editor::{keys::Keyboard, picture::Picture};
 
     fn typed(text: &str) -> Buffer {
         let mut buffer = Buffer::default();
@@ -205,11 +194,11 @@ mod tests {
     fn it_moves_and_erases_by_what_is_seen() {
         let mut buffer = typed("e\u{301}👨‍👩‍👧x");
 
-        buffer.left(Step::Character);
-        buffer.erase_before(Step::Character);
+        buffer.edit(&Key::Left(Step::Character));
+        buffer.edit(&Key::EraseBefore(Step::Character));
         assert_eq!(buffer.text(), "e\u{301}x");
-        buffer.left(Step::Character);
-        buffer.erase_after();
+        buffer.edit(&Key::Left(Step::Character));
+        buffer.edit(&Key::EraseAfter);
         assert_eq!((buffer.text(), buffer.cursor()), ("x", 0));
     }
 
@@ -217,14 +206,14 @@ mod tests {
     fn it_moves_and_erases_by_words() {
         let mut buffer = typed("one tvo\u{3000}three ");
 
-        buffer.erase_before(Step::Word);
+        buffer.edit(&Key::EraseBefore(Step::Word));
         assert_eq!(buffer.text(), "one tvo\u{3000}");
-        buffer.left(Step::Word);
+        buffer.edit(&Key::Left(Step::Word));
         assert_eq!(buffer.before(), "one ");
-        buffer.home();
-        buffer.right(Step::Word);
+        buffer.edit(&Key::Home);
+        buffer.edit(&Key::Right(Step::Word));
         assert_eq!(buffer.before(), "one");
-        buffer.erase_to_end();
+        buffer.edit(&Key::EraseToEnd);
         assert_eq!(buffer.text(), "one");
     }
 
@@ -236,14 +225,14 @@ mod tests {
         buffer.take();
         buffer.insert("thi");
 
-        buffer.older();
-        buffer.older();
-        buffer.older();
+        buffer.edit(&Key::Older);
+        buffer.edit(&Key::Older);
+        buffer.edit(&Key::Older);
         assert_eq!(buffer.text(), "first");
-        buffer.newer();
+        buffer.edit(&Key::Newer);
         assert_eq!(buffer.text(), "second");
-        buffer.newer();
-        buffer.newer();
+        buffer.edit(&Key::Newer);
+        buffer.edit(&Key::Newer);
         assert_eq!(buffer.text(), "thi");
     }
 
@@ -271,5 +260,47 @@ mod tests {
 
         assert!(!buffer.insert("x"));
         assert_eq!(buffer.take().len(), MAX_LINE);
+    }
+
+    proptest! {
+        /// Whatever comes from a keyboard, what is drawn stays within the screen and has no escapes but our own.
+        #[test]
+        fn any_bytes_can_be_typed(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    any::<u8>().prop_map(|byte| vec![byte]),
+                    any::<char>().prop_map(|character| character.to_string().into_bytes()),
+                    Just(b"\x1b[D".to_vec()),
+                    Just(b"\x1b[A".to_vec()),
+                    Just(b"\x1b[200~a\nb\x1b[201~".to_vec()),
+                    Just(b"\x17".to_vec()),
+                    Just("e\u{301}界👨‍👩‍👧".as_bytes().to_vec()),
+                ],
+                0..60,
+            ),
+            columns in 1_usize..40,
+            rows in 1_usize..10,
+        ) {
+            let mut buffer = Buffer::default();
+            for key in Keyboard::default().hear(&parts.concat()) {
+                match key {
+                    Key::Insert(character) => drop(buffer.insert(&character.to_string())),
+                    Key::Paste(text) => drop(buffer.insert(&text)),
+                    Key::Enter => drop(buffer.take()),
+                    key => buffer.edit(&key),
+                }
+                prop_assert!(buffer.text().is_char_boundary(buffer.cursor()));
+            }
+
+            let drawn = Picture::of("ann> ", buffer.text(), buffer.cursor(), (columns, rows)).draw();
+
+            let (shown, _) = drawn.rsplit_once('\r').unwrap();
+            let (shown, _) = shown.split_once("\x1b[").unwrap_or((shown, ""));
+            let shown: Vec<_> = shown.split("\r\n").collect();
+            prop_assert!(shown.len() <= rows.max(2));
+            for row in shown {
+                prop_assert!(row.width() < columns.max(8) && !row.contains(char::is_control), "{row:?}");
+            }
+        }
     }
 }

@@ -205,8 +205,12 @@ impl Desk {
             Key::Suspend => return self.suspend(),
             Key::Interrupt => return self.interrupt(),
             Key::EndOfInput if self.buffer.text().is_empty() => return Step::Leave,
+            Key::Clear => {
+                self.clear();
+                true
+            }
             key => {
-                self.edit(&key);
+                self.buffer.edit(&key);
                 true
             }
         };
@@ -225,24 +229,6 @@ impl Desk {
             }
         }
         Step::GoOn
-    }
-
-    fn edit(&mut self, key: &Key) {
-        let buffer = &mut self.buffer;
-        match key {
-            Key::Left(step) => buffer.left(*step),
-            Key::Right(step) => buffer.right(*step),
-            Key::Home => buffer.home(),
-            Key::End => buffer.end(),
-            Key::Older => buffer.older(),
-            Key::Newer => buffer.newer(),
-            Key::EraseBefore(step) => buffer.erase_before(*step),
-            Key::EraseAfter | Key::EndOfInput => buffer.erase_after(),
-            Key::EraseToEnd => buffer.erase_to_end(),
-            Key::EraseToStart => buffer.erase_to_start(),
-            Key::Clear => self.clear(),
-            _ => {}
-        }
     }
 
     /// Gives the terminal to the shell until that says go on, and takes it again.
