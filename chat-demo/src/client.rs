@@ -17,7 +17,7 @@ use runtime::{
     exit::{Exit, Failure},
     shard::run_local,
     signals::Signals,
-    telemetry::{self, LogArgs, LogLevel},
+    telemetry::{self, Color, LogArgs, LogLevel},
     zeromq::{Context, Dealer, PeerId},
 };
 use tokio::{
@@ -29,7 +29,7 @@ use tracing::{trace, warn};
 
 use crate::{
     Name, Typed,
-    journal::Journal,
+    journal::{Journal, beside},
     key::{self, KeyFile, NoKey},
     member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
     recent::Recent,
@@ -119,6 +119,7 @@ struct Settings {
     /// For people, and for the memory of what was said to whom.
     room: String,
     grace: Duration,
+    color: Color,
 }
 
 impl Settings {
@@ -132,7 +133,7 @@ impl Settings {
         let host = if args.ip == "localhost" { "127.0.0.1" } else { &args.ip };
         let endpoint = format!("tcp://{}:{}", in_brackets(host), args.port);
         let room = format!("{}:{}", in_brackets(&args.ip), args.port);
-        Ok(Self { name, key, endpoint, room, grace: args.grace })
+        Ok(Self { name, key, endpoint, room, grace: args.grace, color: args.log.color })
     }
 }
 
@@ -186,7 +187,7 @@ struct Syncing {
 
 impl Client {
     fn open(settings: &Settings, key: &KeyFile) -> Result<Self, Failure> {
-        let path = settings.key.with_added_extension("journal");
+        let path = beside(&settings.key, ".journal");
         let (journal, records) = Journal::open(&path).map_err(|error| no_journal(&path, error))?;
         let clock = Clock::start();
         let beginning = Beginning {
@@ -205,7 +206,7 @@ impl Client {
             clock,
             dealer,
             _context: context,
-            terminal: Terminal::open(&settings.name)?,
+            terminal: Terminal::open(&settings.name)?.colored(settings.color),
             recent: Recent::default(),
             journal,
             disk,

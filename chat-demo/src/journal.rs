@@ -99,13 +99,13 @@ impl Journal {
 
     /// Puts these records in the place of all others, on the disk. Whatever goes wrong, one of the two is whole.
     pub(crate) fn shorten<R: Serialize>(&mut self, records: &[R]) -> io::Result<()> {
-        let beside = self.path.with_added_extension("new");
-        let mut file = options().create(true).truncate(true).open(&beside)?;
+        let new = beside(&self.path, ".new");
+        let mut file = options().create(true).truncate(true).open(&new)?;
         let mut bytes = HEAD.to_vec();
-        records.iter().for_each(|record| bytes.extend(framed(record)));
+        bytes.extend(records.iter().flat_map(framed));
         file.write_all(&bytes)?;
         file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
+        fs::rename(&new, &self.path)?;
         sync_folder(&self.path)?;
         (self.file, self.length, self.short) = (file, bytes.len() as u64, bytes.len() as u64);
         Ok(())
@@ -118,6 +118,13 @@ impl Journal {
         self.short = self.length;
         sync_folder(&self.path)
     }
+}
+
+/// The file whose name goes on so.
+pub(crate) fn beside(path: &Path, further: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(further);
+    name.into()
 }
 
 /// Texts are in it that are for one person alone.
@@ -219,7 +226,9 @@ mod tests {
     fn written(path: &Path, records: &[&str]) -> Journal {
         let (mut journal, before) = Journal::open::<String>(path).unwrap();
         assert_eq!(before, [""; 0]);
-        records.iter().for_each(|record| journal.append(record).unwrap());
+        for record in records {
+            journal.append(record).unwrap();
+        }
         journal
     }
 

@@ -38,7 +38,9 @@ impl KeyFile {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let mut file = OpenOptions::new().read(true).write(true).create(true).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(path)?;
         file.try_lock()?;
         let mut bytes = Vec::new();
         (&mut file).take(33).read_to_end(&mut bytes)?;
@@ -74,13 +76,10 @@ pub(crate) fn default_path(name: &Name) -> Option<PathBuf> {
 
 /// Names that are alike have one key, as they have one place.
 fn file_name(name: &Name) -> String {
-    let escaped = name.likeness().chars().fold(String::new(), |mut text, character| {
-        match character {
-            '/' | '\\' | '%' | '.' => text.push_str(&format!("%{:02X}", u32::from(character))),
-            _ => text.push(character),
-        }
-        text
-    });
+    let mut escaped = name.likeness();
+    for (character, code) in [('%', "%25"), ('/', "%2F"), ('\\', "%5C"), ('.', "%2E")] {
+        escaped = escaped.replace(character, code);
+    }
     escaped + ".key"
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
 //! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes. `room` is the machine
-//! of a room, `store` what it keeps, and `server` the process around both.
+//! of a room, `store` what it keeps, and `server` the process around both; `member`, `journal` and `client` are the same of
+//! somebody in it.
 
 mod client;
 mod command;

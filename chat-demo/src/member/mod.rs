@@ -114,6 +114,10 @@ pub(crate) struct Beginning {
 }
 
 /// One member of a room, as its own process sees it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing of its own that is known, or has been told"
+)]
 pub(crate) struct Member {
     name: Name,
     key: Key,

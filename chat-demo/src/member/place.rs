@@ -33,7 +33,7 @@ pub(super) struct Place {
     beat: Duration,
     /// The last number shown, or known to be for others.
     seen: u64,
-    /// The last number that is remembered as seen, and that the room may be told. Invariant: kept_seen <= seen.
+    /// The last number that is remembered as seen, and that the room may be told. Invariant: at most `seen`.
     kept_seen: u64,
     /// What comes up to this number was missed.
     missed_to: u64,
@@ -342,7 +342,9 @@ impl Member {
         let Some(last) = texts.last() else { return self.ask_for_name(now) };
         place.said = last.number;
         place.patience.get_or_insert(now + place.silence());
-        in_frames(texts).into_iter().for_each(|said| self.say(now, said));
+        for said in in_frames(texts) {
+            self.say(now, said);
+        }
         self.ask_for_name(now);
     }
 

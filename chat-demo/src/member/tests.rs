@@ -735,8 +735,20 @@ fn numbers_that_a_room_has_lost_are_given_anew() {
     chat.hears(&FromRoom::Speak);
 
     chat.hears(&FromRoom::Welcome(Welcome { log: OTHER_LOG, heard: 0, ..welcome() }));
-
     assert_eq!(spoken(&chat.syncs()), [(1, "eight".to_owned())]);
+    chat.says("nine");
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    chat.hears(&FromRoom::Speak);
+    chat.hears(&FromRoom::Welcome(Welcome { log: OTHER_LOG, heard: 1, ..welcome() }));
+    chat.says("ten");
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    chat.hears(&FromRoom::Speak);
+
+    // Of the same log, put back to an earlier day.
+    chat.hears(&FromRoom::Welcome(Welcome { log: OTHER_LOG, heard: 0, ..welcome() }));
+    assert_eq!(spoken(&chat.syncs()), [(1, "nine".to_owned()), (2, "ten".to_owned())]);
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub(super) fn leaving(waiting: usize, grace: Duration) -> String {
 
 /// What the last word is when that was in vain.
 pub(crate) fn left_behind(waiting: usize) -> String {
-    format!("{} not delivered: they will be said next time.", texts_are(waiting))
+    let they = if waiting == 1 { "it" } else { "they" };
+    format!("{} not delivered: {they} will be said next time.", texts_are(waiting))
 }
 
 pub(super) fn unkept(lost: usize, why: &str) -> String {

@@ -1,0 +1,218 @@
+//! `chat client` as a process, in a pipe: how it ends, what it keeps, and what it says to a classic room.
+
+mod support;
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use runtime::zeromq::{Context, PeerId, Router};
+use support::Process;
+use tempfile::TempDir;
+use tokio::{runtime::Builder, task::LocalSet};
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn online(name: &str, room: u16, home: &TempDir) -> Process {
+    let client = Process::client(home.path(), room, &["--name", name]);
+    client.until(|line| line.starts_with("* You are now online."));
+    client
+}
+
+#[test]
+fn what_a_script_says_is_heard_before_it_leaves() {
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    let bob = online("bob", port, &home);
+    let mut ann = Process::client(home.path(), port, &["--name", "ann"]);
+
+    ann.types("hello");
+    ann.types("/me waves");
+    let (code, lines) = ann.end();
+
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let heard = bob.hears("* ann left the room. 1 online.");
+    assert_eq!(heard, ["* ann joined the room. 2 online.", "ann: hello", "ann * waves", &heard[3]]);
+}
+
+/// Fails if what was seen is not remembered, or what was said has no number on the disk before it is spoken.
+#[test]
+fn a_killed_client_comes_back_without_loss_or_repetition() {
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    let mut bob = online("bob", port, &home);
+    let mut ann = online("ann", port, &home);
+    bob.types("one");
+    ann.hears("bob: one");
+    ann.types("from ann");
+    bob.hears("ann: from ann");
+
+    ann.signal(Signal::SIGKILL);
+    ann.end();
+    bob.types("two");
+    bob.types("three");
+    let mut again = online("ann", port, &home);
+    again.types("again");
+
+    assert_eq!(again.hears("bob (missed): three"), ["bob (missed): two", "bob (missed): three"]);
+    let heard = bob.hears("ann: again");
+    assert!(!heard.contains(&"ann: from ann".to_owned()), "{heard:#?}");
+}
+
+#[test]
+fn what_could_not_be_delivered_is_said_next_time_and_once() {
+    let home = home();
+    let (room, port) = Process::room(home.path(), 0);
+    room.signal(Signal::SIGKILL);
+    room.end();
+    let mut ann = Process::client(home.path(), port, &["--name", "ann", "--grace", "100ms"]);
+    ann.types("kept");
+    let (code, lines) = ann.end();
+    assert_eq!(code, Some(2));
+    assert_eq!(lines, ["! 1 text is not delivered: it will be said next time."]);
+
+    let (_room, port) = Process::room(home.path(), port);
+    let bob = online("bob", port, &home);
+    let ann = online("ann", port, &home);
+    assert_eq!(ann.end().0, Some(0));
+    let ann = online("ann", port, &home);
+    assert_eq!(ann.end().0, Some(0));
+
+    let left = |line: &String| line.starts_with("* ann left");
+    let mut heard = bob.until(|line| line.starts_with("* ann left"));
+    heard.extend(bob.until(|line| line.starts_with("* ann left")));
+    assert_eq!(heard.iter().filter(|line| *line == "ann: kept").count(), 1, "{heard:#?}");
+    assert!(left(heard.last().unwrap()));
+}
+
+#[test]
+fn a_signal_ends_it_at_once_and_its_texts_stay() {
+    let home = home();
+    let (room, port) = Process::room(home.path(), 0);
+    let mut ann = online("ann", port, &home);
+    room.signal(Signal::SIGKILL);
+    room.end();
+    ann.until(|line| line.starts_with("! The room is away"));
+    ann.types("kept");
+    let journal = home.path().join("pegloom/chat/keys/ann.key.journal");
+    let has_text = || fs::read(&journal).unwrap().windows(4).any(|bytes| bytes == b"kept");
+    while !has_text() {
+        std::thread::yield_now();
+    }
+
+    ann.signal(Signal::SIGTERM);
+    assert_eq!(ann.end().0, Some(0));
+
+    let (_room, port) = Process::room(home.path(), port);
+    let bob = online("bob", port, &home);
+    let _ann = online("ann", port, &home);
+    bob.hears("ann: kept");
+}
+
+#[test]
+fn members_wait_for_a_room_that_is_started_again() {
+    let home = home();
+    let (room, port) = Process::room(home.path(), 0);
+    let (mut ann, bob) = (online("ann", port, &home), online("bob", port, &home));
+    room.signal(Signal::SIGINT);
+    assert_eq!(room.end().0, Some(0));
+    ann.hears("* Server is off.");
+    bob.hears("* Server is off.");
+    ann.types("meanwhile");
+
+    let (_room, _) = Process::room(home.path(), port);
+
+    ann.until(|line| line.starts_with("* You are now online."));
+    bob.hears("ann: meanwhile");
+}
+
+#[test]
+fn a_name_in_use_is_told_wherever_it_is_in_use() {
+    let home = home();
+    let elsewhere = self::home();
+    let (_room, port) = Process::room(home.path(), 0);
+    let _ann = online("ann", port, &home);
+
+    let (code, lines) = Process::client(home.path(), port, &["--name", "Ann"]).end();
+    assert_eq!(code, Some(1));
+    assert!(lines[0].contains("the name is taken, by another client on this machine that has"), "{lines:#?}");
+
+    let mut other = Process::client(elsewhere.path(), port, &["--name", "Ann"]);
+    other.types("hello");
+    let (code, lines) = other.end();
+    let said = "pegloom-chat: cannot chat as Ann: the name is taken, by somebody else in the room";
+    assert_eq!((code, lines[0].as_str()), (Some(1), said));
+    assert_eq!(lines[1], "  try: another --name");
+}
+
+#[test]
+fn a_key_that_is_used_elsewhere_takes_the_place() {
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    let ann = online("ann", port, &home);
+    let copy = home.path().join("copy.key");
+    fs::copy(home.path().join("pegloom/chat/keys/ann.key"), &copy).unwrap();
+
+    let newer = Process::client(home.path(), port, &["--name", "ann", "--key", copy.to_str().unwrap()]);
+    newer.until(|line| line.starts_with("* You are now online."));
+
+    let told = ann.until(|line| line.contains("its key is used by another client now"));
+    assert_eq!(told.len(), 1);
+    assert_eq!(ann.end().0, Some(1));
+}
+
+#[test]
+fn a_damaged_file_is_told_and_left_alone() {
+    let home = home();
+    let keys = home.path().join("pegloom/chat/keys");
+    fs::create_dir_all(&keys).unwrap();
+    for (file, says) in
+        [("ann.key", "a key has 32 bytes, and not 5"), ("bob.key.journal", "not a journal of a chat")]
+    {
+        fs::write(keys.join(file), "wrong").unwrap();
+        let name = file.split('.').next().unwrap();
+
+        let (code, lines) = Process::client(home.path(), 1, &["--name", name]).end();
+
+        assert_eq!(code, Some(1), "{lines:#?}");
+        assert!(lines[0].contains(says) && lines[1].starts_with("  try: "), "{lines:#?}");
+        assert_eq!(fs::read(keys.join(file)).unwrap(), b"wrong");
+    }
+}
+
+/// A room as simple as they come: a ROUTER that answers in JSON.
+#[test]
+fn a_classic_room_never_sees_a_frame_it_cannot_read() {
+    let home = home();
+    let shard = Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&shard, async {
+        let router = Router::bind(&Context::new(), "tcp://127.0.0.1:0").unwrap();
+        let port = router.endpoint().rsplit(':').next().unwrap().parse().unwrap();
+        let mut ann = Process::client(home.path(), port, &["--name", "ann"]);
+        ann.types("hello");
+
+        let (peer, join) = next(&router).await;
+        assert_eq!((&join["auth"], &join["name"]), (&1.into(), &"ann".into()));
+        let greeting = r#"{"name": "old server", "text": "You are now online. 1 online.\n"}"#;
+        router.try_send(peer, greeting.into()).unwrap();
+        let (_, text) = next(&router).await;
+        assert_eq!((&text["name"], &text["text"]), (&"ann".into(), &"hello\n".into()));
+        ann.hears("old server: You are now online. 1 online.");
+        let end = tokio::task::spawn_blocking(|| ann.end());
+        let (_, leave) = next(&router).await;
+
+        assert_eq!((&leave["auth"], &leave["name"]), (&0.into(), &"ann".into()));
+        assert_eq!(end.await.unwrap().0, Some(0));
+    });
+}
+
+async fn next(router: &Router) -> (PeerId, serde_json::Value) {
+    loop {
+        router.readable().await;
+        if let Some(received) = router.try_receive() {
+            let (peer, frame) = received.unwrap();
+            return (peer, serde_json::from_slice(&frame).unwrap());
+        }
+    }
+}
