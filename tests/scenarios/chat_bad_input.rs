@@ -168,32 +168,30 @@ fn a_frame_that_is_too_long_costs_its_sender_the_connection() {
     assert!(growth < 16 << 20, "the room grew by {growth} bytes");
 }
 
-/// Fails if what is no ZMTP reaches the room, or a connection that says nothing is kept.
+/// Fails if what is no ZMTP stops the room, or a connection that says nothing is kept.
 #[test]
 fn other_protocols_and_half_greetings_harm_nothing() {
     let mut chat = Chat::begun();
     let descriptors = chat.room.descriptors();
     let noise: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
-    let words: [&[u8]; 7] = [
-        b"",
-        b"GET / HTTP/1.1\r\nHost: room\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        &noise,
-        &greeting()[..5],
-        &greeting()[..11],
-        &greeting(),
-    ];
+    let request = format!("GET / HTTP/1.1\r\nHost: room\r\nCookie: {}\r\n\r\n", "x".repeat(2000));
+    let silent: [&[u8]; 5] = [b"", &noise, &greeting()[..5], &greeting()[..11], &greeting()];
+    // What does not begin as ZMTP does is taken for its oldest version by libzmq, and may stay as long as it likes.
+    let others: [&[u8]; 3] =
+        [request.as_bytes(), b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"];
 
-    let mut held = Vec::new();
-    for words in words.iter().cycle().take(10 * words.len()) {
+    let connected = |words: &[u8]| {
         let mut stranger = Bytes::connect(chat.room.address());
         stranger.send(words);
-        held.push(stranger);
-    }
+        stranger
+    };
+    let mut held: Vec<_> = silent.iter().cycle().take(50).map(|words| connected(words)).collect();
+    let strangers: Vec<_> = others.iter().cycle().take(30).map(|words| connected(words)).collect();
     chat.goes_on();
     for stranger in &mut held {
         stranger.expect_end();
     }
+    drop((held, strangers));
 
     chat.goes_on();
     eventually("no descriptor is left of them", || chat.room.descriptors() <= descriptors);
