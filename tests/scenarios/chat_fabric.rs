@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use crate::harness::chat::{Bytes, Chatter, ClassicMember, ClassicRoom, ROOM, Room, everything_at_once};
+use crate::harness::chat::{
+    Bytes, Chatter, ClassicMember, ClassicRoom, Crowd, ROOM, Room, everything_at_once,
+};
 use crate::harness::{Fabric, Shape, eventually};
 use crate::in_every_shape;
 
 in_every_shape!(
     what_speaks_zmtp_need_not_be_ours,
     members_chat_through_the_fabric_and_the_standby_hears_all,
+    a_crowd_is_heard_by_the_standby_to_the_last_text,
     a_room_that_is_started_again_has_its_members_back_and_the_standby_hears_nothing_twice,
     a_standby_that_dies_and_returns_is_noticed_by_no_member,
     a_standby_that_was_away_hears_all_once_it_and_the_fabric_begin_anew,
@@ -18,7 +21,7 @@ in_every_shape!(
 #[track_caller]
 fn fabric(shape: Shape, room: SocketAddr, standby: SocketAddr) -> Fabric {
     let plan = Fabric::shaped(shape).codec("raw").set("replies", "none").set("quiet_gap", "20ms");
-    let plan = plan.forward_to(room).with("deny = ['^never$']");
+    let plan = plan.set("max_frame", "256B").forward_to(room).with("deny = ['^never$']");
     plan.forward_to(standby).with("asks = false").start()
 }
 
@@ -120,6 +123,19 @@ fn members_chat_through_the_fabric_and_the_standby_hears_all(shape: Shape) {
     let report = site.fabric.at_rest();
     let delivered = ["primary", "secondary-1"].map(|name| report.volume(name, "delivered").bytes);
     assert!(delivered[0] > 2000 && delivered[0] == delivered[1], "{delivered:?}");
+}
+
+/// Fails if the standby lacks a text when many are said at once, or holds up those who hear the room.
+fn a_crowd_is_heard_by_the_standby_to_the_last_text(shape: Shape) {
+    let crowd = Crowd { listeners: 8, speakers: 2, texts: 2_000 };
+    let site = Site::open(shape);
+
+    let heard = crowd.chats(site.fabric.address());
+
+    assert_eq!(heard.len(), 4_000);
+    let texts = |room: &Room| room.counts()["texts"].clone();
+    assert_eq!(texts(&site.room), 4_000);
+    eventually("the standby has them all", || texts(&site.standby) == 4_000);
 }
 
 /// Fails if a session outlives its room, or a text that is said again after that is heard again.
