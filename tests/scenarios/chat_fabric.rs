@@ -20,8 +20,8 @@ in_every_shape!(
 /// What stands before two rooms, as in `examples/chat.toml`.
 #[track_caller]
 fn fabric(shape: Shape, room: SocketAddr, standby: SocketAddr) -> Fabric {
-    let plan = Fabric::shaped(shape).codec("raw").set("replies", "none").set("quiet_gap", "20ms");
-    let plan = plan.set("max_frame", "256B").forward_to(room).with("deny = ['^never$']");
+    let plan = Fabric::shaped(shape).codec("raw").set("replies", "none").set("max_frame", "256B");
+    let plan = plan.forward_to(room).with("deny = ['^never$']");
     plan.forward_to(standby).with("asks = false").start()
 }
 
