@@ -42,8 +42,8 @@ Examples:
   A room that keeps nothing, on this machine only:
     pegloom chat room --ip localhost --data-dir none
 
-What is said is kept, so that members who come back get what they missed. It ends by SIGTERM or Ctrl-C, and
-everybody is told; SIGUSR1 prints what it has counted.";
+What is said is kept, so that members who come back get what they missed. The room ends by SIGTERM
+or Ctrl-C, and everybody is told; SIGUSR1 prints what it has counted.";
 
 /// Be a room: all hear what one says, in one order
 #[derive(Clone, Debug, clap::Args)]
