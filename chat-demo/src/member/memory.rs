@@ -98,6 +98,8 @@ struct Seen {
     room: String,
     log: LogId,
     number: u64,
+    /// The last own number that this log was known to keep.
+    heard: u64,
 }
 
 /// The memory of one key, as the client of one room has it.
@@ -128,8 +130,9 @@ impl Memory {
 
     /// The fewest records that say the same: what a journal begins with anew.
     pub(crate) fn records(&self) -> Vec<Record> {
-        let seen =
-            self.seen.iter().cloned().map(|Seen { room, log, number }| Record::Seen { room, log, number });
+        let seen = self.seen.iter().cloned().flat_map(|Seen { room, log, number, heard }| {
+            [Record::Seen { room, log, number }, Record::Heard { log, number: heard }]
+        });
         let typed = self.kept.iter().map(|Kept { id, room, text, tone, .. }| Record::Typed {
             id: *id,
             room: room.clone(),
@@ -145,6 +148,19 @@ impl Memory {
     /// The log that was met last here, and how much of it was seen.
     pub(crate) fn last_seen(&self) -> (Option<LogId>, u64) {
         (self.log, self.log.map_or(0, |log| self.seen_of(log)))
+    }
+
+    /// The first of its own numbers that this member will speak in the log that was met last here; 0 if that is not known.
+    pub(crate) fn next(&self) -> u64 {
+        let Some(log) = self.log else { return 0 };
+        let first = self.kept.iter().filter_map(|kept| kept.number_in(log)).min();
+        let after = |heard: u64| if heard == 0 { 0 } else { heard.saturating_add(1) };
+        first.unwrap_or_else(|| after(self.heard_of(log)))
+    }
+
+    /// The last own number that this log is known to keep.
+    fn heard_of(&self, log: LogId) -> u64 {
+        self.seen.iter().find(|seen| seen.log == log).map_or(0, |seen| seen.heard)
     }
 
     /// How much was seen of this log.
@@ -179,8 +195,9 @@ impl Memory {
 
     /// The room of this log keeps all up to this number; `None` if that is no news.
     pub(crate) fn hear(&mut self, log: LogId, number: u64) -> Option<Written> {
-        let is_heard = |kept: &Kept| kept.numbered.is_some_and(|(of, at)| of == log && at <= number);
-        self.kept.iter().any(is_heard).then(|| self.write(Record::Heard { log, number }))
+        let is_heard = |kept: &Kept| kept.number_in(log).is_some_and(|at| at <= number);
+        let is_news = self.kept.iter().any(is_heard) || number > self.heard_of(log);
+        is_news.then(|| self.write(Record::Heard { log, number }))
     }
 
     /// The room here counts by this log, and the member's own next number in it is this. Numbers that do not follow are
@@ -266,11 +283,9 @@ impl Memory {
         match record {
             Record::Typed { id, room, text, tone } => self.on_typed(id, room, text, tone),
             Record::Numbered { log, number, ids } => self.on_numbered(log, number, &ids),
-            Record::Heard { log, number } => {
-                self.kept.retain(|kept| kept.number_in(log).is_none_or(|at| at > number));
-            }
+            Record::Heard { log, number } => self.on_heard(log, number),
             Record::Gone { ids } => self.kept.retain(|kept| !ids.contains(&kept.id)),
-            Record::Seen { room, log, number } => self.on_seen(Seen { room, log, number }),
+            Record::Seen { room, log, number } => self.on_seen(room, log, number),
         }
     }
 
@@ -288,18 +303,19 @@ impl Memory {
         }
     }
 
-    fn on_seen(&mut self, seen: Seen) {
-        if let Some(last) = self.seen.last_mut()
-            && last.log == seen.log
-        {
-            *last = seen;
-            return;
+    fn on_heard(&mut self, log: LogId, number: u64) {
+        self.kept.retain(|kept| kept.number_in(log).is_none_or(|at| at > number));
+        for seen in self.seen.iter_mut().filter(|seen| seen.log == log) {
+            seen.heard = number;
         }
-        self.seen.retain(|other| other.log != seen.log);
+    }
+
+    fn on_seen(&mut self, room: String, log: LogId, number: u64) {
+        let before = self.seen.iter().position(|seen| seen.log == log).map(|at| self.seen.remove(at));
         if self.seen.len() == MAX_LOGS {
             self.seen.remove(0);
         }
-        self.seen.push(seen);
+        self.seen.push(Seen { room, log, number, heard: before.map_or(0, |seen| seen.heard) });
     }
 }
 

@@ -18,11 +18,13 @@ mod memory;
 mod place;
 #[cfg(test)]
 mod simulation;
+mod telling;
 #[cfg(test)]
 mod tests;
+mod typing;
 mod words;
 
-use std::{fmt, mem, time::Duration};
+use std::{mem, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 
@@ -30,10 +32,10 @@ pub(crate) use self::memory::{Memory, Record, Written};
 use self::place::Place;
 pub(crate) use self::words::left_behind;
 use crate::{
-    How, Line, Name, Said, Text, Tone, Typed,
+    Line, Name, Typed,
     wire::{
         classic::Frame,
-        room::{self, FromRoom, Hello, Key, Manner, Refusal, ToRoom},
+        room::{self, FromRoom, Hello, Key, Refusal, ToRoom},
     },
 };
 
@@ -336,67 +338,6 @@ impl Member {
         self.pause(now);
     }
 
-    fn on_typed(&mut self, now: Instant, typed: Typed, at: u64) {
-        match typed {
-            Typed::Say(text) => self.keep(text, Manner::Plain, at),
-            Typed::Act(text) => self.keep(text, Manner::Action, at),
-            Typed::Tell(name, text) => self.keep(text, Manner::Private(name), at),
-            Typed::Rename(name) => self.on_rename(name),
-            Typed::Who => self.on_who(now),
-            Typed::Quit => self.on_quit(now),
-            Typed::History(_) => {}
-        }
-    }
-
-    /// A text is shown when it is safe with the journal.
-    fn keep(&mut self, text: Text, manner: Manner, at: u64) {
-        if matches!((&self.phase, &manner), (Phase::Classic, Manner::Private(_))) {
-            return self.warn(words::NOT_IN_CLASSIC);
-        }
-        let written = self.memory.keep(text.clone(), manner.clone());
-        self.effects.push(Effect::Keep(written));
-        let tone = match manner {
-            Manner::Plain => Tone::Plain,
-            Manner::Action => Tone::Action,
-            Manner::Private(to) => Tone::Private(to),
-        };
-        let said = Said { at, name: self.name.clone(), text, tone, how: How::Mine };
-        self.show(Line::Said(said));
-    }
-
-    fn on_rename(&mut self, name: Name) {
-        match &self.phase {
-            // When what was said before has been spoken, so that it is said under the name of that time.
-            Phase::Live(_) => self.wanted = Some(name),
-            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
-            _ => {
-                self.tell(words::later_called(&name));
-                self.told_taken = false;
-                self.called(name);
-            }
-        }
-    }
-
-    fn on_who(&mut self, now: Instant) {
-        match &mut self.phase {
-            Phase::Live(place) => {
-                if place.ask_who(true) {
-                    self.send(now, &ToRoom::Who);
-                }
-            }
-            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
-            _ => self.warn("The room is away, so nobody knows who is there."),
-        }
-    }
-
-    /// Leaves when all is heard; the second time, at once.
-    fn on_quit(&mut self, now: Instant) {
-        if self.leaving.is_some() {
-            return self.leave(End::GraceExpired(self.memory.waiting()));
-        }
-        self.leaving = Some(Leaving { until: now + self.grace, tell_at: Some(now + SOON) });
-    }
-
     fn on_synced(&mut self, to: u64) {
         self.is_syncing = false;
         self.memory.harden(to);
@@ -437,18 +378,6 @@ impl Member {
         }
     }
 
-    fn expire_leaving(&mut self, now: Instant) {
-        let Some(leaving) = &mut self.leaving else { return };
-        let waiting = self.memory.waiting();
-        if leaving.until <= now {
-            return self.leave(if waiting == 0 { End::Left } else { End::GraceExpired(waiting) });
-        }
-        if waiting > 0 && leaving.tell_at.is_some_and(|at| at <= now) {
-            leaving.tell_at = None;
-            self.tell(words::leaving(waiting, self.grace));
-        }
-    }
-
     /// Says what is to be said, and leaves when that was all.
     fn speak(&mut self, now: Instant) {
         match &self.phase {
@@ -480,7 +409,7 @@ impl Member {
         self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
         let (log, seen) = self.memory.last_seen();
         let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
-        let hello = Hello { key: self.key.clone(), name, log, seen, next: 0 };
+        let hello = Hello { key: self.key.clone(), name, log, seen, next: self.memory.next() };
         self.send(now, &ToRoom::Hello(hello));
     }
 
@@ -514,47 +443,5 @@ impl Member {
     fn called(&mut self, name: Name) {
         self.name = name.clone();
         self.effects.push(Effect::Rename(name));
-    }
-
-    fn show(&mut self, line: Line) {
-        self.effects.push(Effect::Show(line));
-    }
-
-    fn tell(&mut self, text: impl Into<String>) {
-        self.show(Line::Told(text.into()));
-    }
-
-    fn warn(&mut self, text: impl Into<String>) {
-        self.show(Line::Warned(text.into()));
-    }
-
-    /// Once an absence.
-    fn tell_away(&mut self, why: &str) {
-        match self.told {
-            Told::Nothing => self.warn(words::not_there(&self.room, why)),
-            Told::Online => self.warn(words::away(why)),
-            Told::Away => {}
-        }
-        self.told = Told::Away;
-    }
-
-    /// Once a connection.
-    fn tell_unreadable(&mut self, error: &impl fmt::Display) {
-        if !mem::replace(&mut self.told_unreadable, true) {
-            self.warn(words::unreadable(error));
-        }
-    }
-
-    fn give_up_wanted(&mut self) {
-        if let Some(name) = self.wanted.take() {
-            self.warn(words::taken(&name));
-        }
-    }
-
-    fn tell_taken(&mut self) {
-        if !mem::replace(&mut self.told_taken, true) {
-            self.warn(words::taken_meanwhile(&self.name));
-        }
-        self.told = Told::Away;
     }
 }

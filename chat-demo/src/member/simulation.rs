@@ -12,6 +12,7 @@ use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::wire::room::{Entries, Entry, LogId, Say, Welcome, What, decode, encode};
+use crate::{How, Text};
 
 const LOG: LogId = LogId([1; 16]);
 const ROOM: &str = "there:1";
@@ -230,6 +231,7 @@ impl World {
     fn room_greets(&mut self, hello: &Hello) {
         (self.room.has_place, self.room.is_asking) = (true, false);
         assert_eq!(hello.log, Some(LOG));
+        assert!(hello.next <= self.room.heard + 1, "the room would not wait for what is still to come");
         let head = self.room.log.len() as u64;
         self.room.sent = hello.seen.min(head);
         let (heard, from) = (self.room.heard, self.room.sent);

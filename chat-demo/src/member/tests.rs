@@ -4,7 +4,7 @@ use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::{
-    BadText,
+    BadText, How, Text,
     wire::room::{Entries, Entry, LogId, Say, Utterance, Welcome, What, decode, encode},
 };
 
@@ -835,6 +835,7 @@ fn memory_is_what_its_records_say() {
     for memory in [recalled, shortened] {
         assert_eq!(memory.last_seen(), (Some(LOG), 9));
         assert_eq!(memory.waiting(), 2);
+        assert_eq!(memory.next(), 2);
         let numbers: Vec<_> = memory.speakable(LOG, 1, 10).iter().map(|said| said.number).collect();
         assert_eq!(numbers, [2, 3]);
     }

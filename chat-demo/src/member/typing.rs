@@ -1,0 +1,84 @@
+//! What a person asks for, and how one leaves.
+
+use proto::time::Instant;
+
+use super::{Effect, End, Leaving, Member, Phase, SOON, words};
+use crate::{
+    How, Line, Name, Said, Text, Tone, Typed,
+    wire::room::{Manner, ToRoom},
+};
+
+impl Member {
+    pub(super) fn on_typed(&mut self, now: Instant, typed: Typed, at: u64) {
+        match typed {
+            Typed::Say(text) => self.keep(text, Manner::Plain, at),
+            Typed::Act(text) => self.keep(text, Manner::Action, at),
+            Typed::Tell(name, text) => self.keep(text, Manner::Private(name), at),
+            Typed::Rename(name) => self.on_rename(name),
+            Typed::Who => self.on_who(now),
+            Typed::Quit => self.on_quit(now),
+            Typed::History(_) => {}
+        }
+    }
+
+    /// A text is written down, and shown.
+    fn keep(&mut self, text: Text, manner: Manner, at: u64) {
+        if matches!((&self.phase, &manner), (Phase::Classic, Manner::Private(_))) {
+            return self.warn(words::NOT_IN_CLASSIC);
+        }
+        let written = self.memory.keep(text.clone(), manner.clone());
+        self.effects.push(Effect::Keep(written));
+        let tone = match manner {
+            Manner::Plain => Tone::Plain,
+            Manner::Action => Tone::Action,
+            Manner::Private(to) => Tone::Private(to),
+        };
+        let said = Said { at, name: self.name.clone(), text, tone, how: How::Mine };
+        self.show(Line::Said(said));
+    }
+
+    fn on_rename(&mut self, name: Name) {
+        match &self.phase {
+            // When what was said before has been spoken, so that it is said under the name of that time.
+            Phase::Live(_) => self.wanted = Some(name),
+            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
+            _ => {
+                self.tell(words::later_called(&name));
+                self.told_taken = false;
+                self.called(name);
+            }
+        }
+    }
+
+    fn on_who(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Live(place) => {
+                if place.ask_who(true) {
+                    self.send(now, &ToRoom::Who);
+                }
+            }
+            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
+            _ => self.warn("The room is away, so nobody knows who is there."),
+        }
+    }
+
+    /// Leaves when all is heard; the second time, at once.
+    fn on_quit(&mut self, now: Instant) {
+        if self.leaving.is_some() {
+            return self.leave(End::GraceExpired(self.memory.waiting()));
+        }
+        self.leaving = Some(Leaving { until: now + self.grace, tell_at: Some(now + SOON) });
+    }
+
+    pub(super) fn expire_leaving(&mut self, now: Instant) {
+        let Some(leaving) = &mut self.leaving else { return };
+        let waiting = self.memory.waiting();
+        if leaving.until <= now {
+            return self.leave(if waiting == 0 { End::Left } else { End::GraceExpired(waiting) });
+        }
+        if waiting > 0 && leaving.tell_at.is_some_and(|at| at <= now) {
+            leaving.tell_at = None;
+            self.tell(words::leaving(waiting, self.grace));
+        }
+    }
+}
