@@ -44,11 +44,6 @@ impl Chatter {
         Self::at_home(Rc::clone(&self.home), self.address, name, flags)
     }
 
-    /// The same, and the room is met at another address.
-    pub(crate) fn again_at(&self, address: SocketAddr) -> Self {
-        Self::at_home(Rc::clone(&self.home), address, &self.name, &[])
-    }
-
     fn at_home(home: Rc<TempDir>, address: SocketAddr, name: &str, flags: &[&str]) -> Self {
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
         let args = ["chat", "client", "--ip", &ip, "--port", &port, "--name", name];

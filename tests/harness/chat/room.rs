@@ -1,6 +1,5 @@
 //! `pegloom chat room` as a process, at a port of the kernel's choice, with a log of its own.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -58,16 +57,6 @@ impl Room {
     /// Where it keeps its log.
     pub(crate) fn kept(&self) -> PathBuf {
         self.dir.path().join(KEPT)
-    }
-
-    /// Has it keep what the other has kept, while neither runs.
-    pub(crate) fn keep_as(&self, other: &Self) {
-        fs::remove_dir_all(self.kept()).expect("it has kept something");
-        fs::create_dir(self.kept()).expect("a directory can be made");
-        for file in fs::read_dir(other.kept()).expect("the other has kept something") {
-            let file = file.expect("a file");
-            fs::copy(file.path(), self.kept().join(file.file_name())).expect("a file can be copied");
-        }
     }
 
     /// One more, with these flags alone, which need not come to listen.
