@@ -263,6 +263,15 @@ impl Fabric {
         }
     }
 
+    /// Ends all its processes, and starts them again where they listened.
+    #[track_caller]
+    pub(crate) fn begun_anew(self) -> Self {
+        let Self { mut plan, front, workers, address, .. } = self;
+        drop((front, workers));
+        plan.listen = Box::leak(format!("tcp://{address}").into_boxed_str());
+        plan.start()
+    }
+
     #[track_caller]
     pub(crate) fn connect(&self) -> Source {
         Source::connect(self.address)
@@ -361,7 +370,8 @@ impl Fabric {
         if self.plan.shape == Shape::Inproc {
             return;
         }
-        for destination in 0..self.plan.destinations.len() {
+        // The primary's come last: until there is one no session begins, so none begins without the others.
+        for destination in (0..self.plan.destinations.len()).rev() {
             for number in 0..self.plan.destinations[destination].workers {
                 self.start_worker(destination, number);
             }

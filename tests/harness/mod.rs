@@ -7,6 +7,7 @@
 //! arranged for in a [`Meeting`].
 
 mod browser;
+pub(crate) mod chat;
 mod client;
 mod datagrams;
 mod destination;

@@ -188,6 +188,11 @@ impl Process {
         procfs::resident_bytes(self.pid)
     }
 
+    /// The most memory it ever had.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        procfs::peak_bytes(self.pid)
+    }
+
     pub(crate) fn processor_ticks(&self) -> u64 {
         procfs::processor_ticks(self.pid)
     }

@@ -13,8 +13,17 @@ pub(crate) fn descriptors(pid: i32) -> usize {
 
 /// Resident memory of `pid`, in bytes.
 pub(crate) fn resident_bytes(pid: i32) -> u64 {
+    bytes_of(pid, "VmRSS:")
+}
+
+/// The most that it ever was.
+pub(crate) fn peak_bytes(pid: i32) -> u64 {
+    bytes_of(pid, "VmHWM:")
+}
+
+fn bytes_of(pid: i32, begin: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let row = status.lines().find_map(|row| row.strip_prefix("VmRSS:"));
+    let row = status.lines().find_map(|row| row.strip_prefix(begin));
     let kilobytes = row.and_then(|row| row.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kilobytes.unwrap_or_default() * 1024
 }

@@ -107,7 +107,7 @@ impl Report {
     }
 
     #[track_caller]
-    fn destination(&self, name: &str) -> &Value {
+    pub(crate) fn destination(&self, name: &str) -> &Value {
         let found = self.destinations().iter().find(|destination| destination["destination"] == name);
         found.unwrap_or_else(|| panic!("no destination {name:?} in {}", self.0))
     }

@@ -9,8 +9,15 @@
 mod harness;
 
 mod asks;
+mod chat_bad_input;
+mod chat_classic;
+mod chat_crowd;
+mod chat_fabric;
 mod chat_mesh;
 mod chat_p2p;
+mod chat_returning;
+mod chat_room;
+mod chat_terminal;
 mod cluster;
 mod delivery;
 mod ending;
