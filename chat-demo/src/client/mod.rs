@@ -3,14 +3,9 @@
 //! `run` is `pegloom chat client` from its flags to its exit code. What to say and to show is decided by the machine in
 //! `member`; here are its socket, its journal and its terminal. A disk that is slow stops no beat: a thread waits for it.
 
-use std::{
-    collections::VecDeque,
-    fs::File,
-    future::pending,
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod failures;
+
+use std::{collections::VecDeque, fs::File, future::pending, io, path::PathBuf, time::Duration};
 
 use runtime::{
     clock::{Clock, unix_millis},
@@ -27,14 +22,14 @@ use tokio::{
 };
 use tracing::{trace, warn};
 
+use self::failures::{homeless, no_journal, no_key, refused, somewhere};
 use crate::{
     Name, Typed,
     journal::{Journal, beside},
-    key::{self, KeyFile, NoKey},
+    key::{self, KeyFile},
     member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
     recent::Recent,
     terminal::Terminal,
-    wire::room::Refusal,
 };
 
 /// Frames that are handled before anything else gets its turn.
@@ -142,10 +137,6 @@ fn of_user() -> Result<Name, Failure> {
     Name::new(&user).map_err(|why| {
         Failure::cannot("chat without a name", format!("$USER is none: {why}"), "--name NAME").as_usage()
     })
-}
-
-fn somewhere() -> Failure {
-    Failure::cannot("chat at all", "a room is on one host", "--ip with its name or address").as_usage()
 }
 
 /// The hands of a member.
@@ -409,51 +400,4 @@ fn connect(endpoint: &str, context: &Context) -> Result<Dealer, Failure> {
 /// An IPv6 address before a port.
 fn in_brackets(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
-}
-
-fn homeless(name: &Name) -> Failure {
-    let why = "there is no home for its key: neither XDG_DATA_HOME nor HOME is set";
-    Failure::cannot(format!("chat as {name}"), why, "--key FILE").as_usage()
-}
-
-fn no_key(settings: &Settings, error: NoKey) -> Failure {
-    let (name, path) = (&settings.name, settings.key.display());
-    match error {
-        NoKey::InUse => Failure::cannot(
-            format!("chat as {name}"),
-            format!("the name is taken, by another client on this machine that has {path}"),
-            "another --name",
-        ),
-        NoKey::Damaged(_) => Failure::cannot(
-            format!("use the key file {path}"),
-            error,
-            "the copy of it, or move it away: then a new one is made, and the room will take you for somebody else",
-        ),
-        NoKey::Io(error) => Failure::cannot(
-            format!("use the key file {path}"),
-            error,
-            "--key with a file that can be written",
-        ),
-    }
-}
-
-fn no_journal(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::cannot(
-        format!("read what is remembered in {}", path.display()),
-        error,
-        "move it away: then texts that were not delivered are lost, and what was seen may be shown again",
-    )
-}
-
-fn refused(name: &Name, why: Refusal) -> Failure {
-    let (why, advice) = match why {
-        Refusal::NameTaken => ("the name is taken, by somebody else in the room", "another --name"),
-        Refusal::Superseded => {
-            ("its key is used by another client now", "only one of the two, or another --key")
-        }
-        Refusal::Full => ("the room has as many members as it can have", "later"),
-        Refusal::Version => ("the room speaks another version", "the same version of pegloom as the room's"),
-        Refusal::Silent | Refusal::DoesNotRead => ("the room has let go of this client", "again"),
-    };
-    Failure::cannot(format!("chat as {name}"), why, advice)
 }
