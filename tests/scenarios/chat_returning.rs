@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::chat::{Chatter, ClassicMember, ClassicRoom, ROOM, Room};
+use crate::harness::chat::{Chatter, ClassicMember, ClassicRoom, OurMember, ROOM, Room};
 use crate::harness::eventually;
 
 /// Texts of that many, numbered.
@@ -106,6 +106,27 @@ fn a_room_that_is_killed_in_mid_talk_loses_nothing_and_repeats_nothing() {
 
     eventually("bob hears the last", || bob.texts_of("ann").last().is_some_and(|text| text == "text 399"));
     assert_eq!(bob.texts_of("ann"), numbered("text", TEXTS));
+}
+
+/// Fails if a room that was killed forgets whom it has heard: who was not told that a text is kept says it again.
+#[test]
+fn a_text_that_is_said_again_after_the_room_was_killed_is_heard_once() {
+    let mut room = Room::open();
+    let bob = Chatter::join(room.address(), "bob");
+    let mut ann = OurMember::connect(room.address(), "ann");
+    assert_eq!(ann.enter(1).heard, 0);
+    ann.say(1, "one");
+    bob.expect("ann: one");
+
+    room.kill9();
+    room.open_again();
+    assert_eq!(ann.enter(1).heard, 1);
+    ann.say(1, "one");
+    ann.say(2, "two");
+
+    bob.expect("ann: two");
+    assert_eq!(bob.texts_of("ann"), ["one", "two"]);
+    assert_eq!(room.counts()["repeated"], 1);
 }
 
 /// Fails if a client ends, or floods its screen, because no room is there yet.

@@ -79,7 +79,7 @@ fn what_is_being_typed_stays_while_others_speak() {
     bob.expect(ROOM, "ann left the room. 1 online.");
 }
 
-/// Fails if names have no colours, the same name has two, or NO_COLOR is not heeded.
+/// Fails if names have no colours, the same name has two, or `NO_COLOR` is not heeded.
 #[test]
 fn names_have_colours_unless_they_are_not_wanted() {
     let room = Room::open();

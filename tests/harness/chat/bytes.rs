@@ -109,7 +109,7 @@ impl Bytes {
 
     /// Reads what is there; says whether there will be no more.
     fn read(&mut self) -> bool {
-        let mut part = [0; 64 * 1024];
+        let mut part = vec![0; 64 * 1024];
         match self.stream.read(&mut part) {
             Ok(0) => true,
             Ok(count) => {
