@@ -22,7 +22,7 @@ use runtime::{
 use tokio::{
     select,
     task::{JoinHandle, spawn_blocking},
-    time::{sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
@@ -42,8 +42,8 @@ Examples:
   A room that keeps nothing, on this machine only:
     pegloom chat room --ip localhost --data-dir none
 
-What is said is kept, so that members who come back get what they missed. It ends by SIGTERM or Ctrl-C, and
-everybody is told; SIGUSR1 prints what it has counted.";
+What is said is kept, so that members who come back get what they missed. The room ends by SIGTERM
+or Ctrl-C, and everybody is told; SIGUSR1 prints what it has counted.";
 
 /// Be a room: all hear what one says, in one order
 #[derive(Clone, Debug, clap::Args)]
@@ -82,6 +82,9 @@ pub(crate) struct Args {
 const LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// Frames that are received before anything else is done.
 const TURN: usize = 1_024;
+/// Members have so long to receive the room's last words before their connections end: libzmq drops what is not received of
+/// a connection that ended, at a peer that queues nothing while there is none (`ZMQ_IMMEDIATE`, as our clients).
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the last batch may take to be on the disk once the room closes.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 /// Frames of one peer that wait to be received, and frames that wait to be sent to one. What is said to members of ours is
@@ -193,6 +196,7 @@ impl Process {
         // What is not stored within this is not acknowledged either.
         let _ = timeout(LAST_BATCH, self.finish_writing()).await;
         self.on(Input::Close);
+        sleep(LAST_WORDS).await;
         self.stdout.finish().await;
     }
 

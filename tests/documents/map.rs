@@ -17,6 +17,7 @@ fn every_module_is_in_the_code_map() {
         "fanout/src",
         "stats-node/src",
         "web/src",
+        "chat-demo/src",
         "bench/src",
         "zmq-sys/src",
         "src",

@@ -65,3 +65,61 @@ impl Cursor {
         self.seen <= self.sent && self.sent <= log.head()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Kept, *};
+    use crate::wire::room::{LogId, MemberId};
+    use proptest::prelude::*;
+
+    /// A log of entries of these lengths, whose oldest have gone.
+    fn log(lengths: &[usize], gone: usize) -> Log {
+        let kept = |len: &usize| Kept { author: MemberId([1; 16]), to: None, bytes: vec![0; *len].into() };
+        let mut log = Log::new(LogId([0; 16]), 1, lengths.iter().map(kept).collect());
+        log.trim(lengths.len() - gone, u64::MAX);
+        log
+    }
+
+    proptest! {
+        /// The window is what a plain count of entries and bytes says, whatever a member claims to have seen.
+        #[test]
+        fn a_cursor_stays_within_its_window_and_the_log(
+            lengths in prop::collection::vec(0..200_000_usize, 1..60),
+            gone in 0..60_usize,
+            claims in prop::collection::vec(any::<u64>(), 0..20),
+        ) {
+            let gone = gone.min(lengths.len());
+            let log = log(&lengths, gone);
+            let mut cursor = Cursor::after(gone as u64);
+            for claim in claims.into_iter().chain([u64::MAX, 0]) {
+                let limit = cursor.limit(&log);
+                let bytes: usize = log.stretch(cursor.seen, limit).map(|kept| kept.bytes.len()).sum();
+                prop_assert!(bytes as u64 <= WINDOW_BYTES || limit <= cursor.seen + 1);
+                let more: usize = log.stretch(cursor.seen, limit + 1).map(|kept| kept.bytes.len()).sum();
+                prop_assert!(limit == log.head() || more as u64 > WINDOW_BYTES, "it is sent all that fits");
+                cursor.on_sent(limit);
+                let seen = cursor.seen;
+                cursor.on_seen(claim % (log.head() + 2));
+                prop_assert!(cursor.seen >= seen && cursor.is_within(&log) && !cursor.is_behind(&log));
+            }
+        }
+
+        #[test]
+        fn what_a_batch_would_leave_behind_is_what_is_left(
+            lengths in prop::collection::vec(1..100_usize, 1..60),
+            added in prop::collection::vec(1..100_usize, 0..60),
+            (entries, bytes) in (1..80_usize, 1..3_000_u64),
+        ) {
+            let mut log = log(&lengths, 0);
+            log.trim(entries, bytes);
+            let kept = |len: &usize| Kept { author: MemberId([1; 16]), to: None, bytes: vec![0; *len].into() };
+            let added: Vec<_> = added.iter().map(kept).collect();
+            let first = log.first_after(&added, entries, bytes);
+            for kept in added {
+                log.push(kept);
+            }
+            log.trim(entries, bytes);
+            prop_assert_eq!(log.first(), first);
+        }
+    }
+}

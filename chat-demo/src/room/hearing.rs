@@ -1,5 +1,7 @@
 //! What members of our dialect say, and what becomes of it.
 
+use std::cmp::Ordering;
+
 use super::{
     Room, Sent, Shell, Time,
     counters::{Dropped, Malformed, Refused},
@@ -190,13 +192,13 @@ impl Room {
         let mut is_repeated = false;
         for utterance in say.said {
             let next = self.gathering.taken(id) + 1;
-            if utterance.number < next {
-                is_repeated = true;
-                self.counters.repeated += 1;
-            } else if utterance.number > next {
-                return self.on_gap(seat, shell);
-            } else {
-                self.take(seat, utterance, time, shell);
+            match utterance.number.cmp(&next) {
+                Ordering::Less => {
+                    is_repeated = true;
+                    self.counters.repeated += 1;
+                }
+                Ordering::Equal => self.take(seat, utterance, time, shell),
+                Ordering::Greater => return self.on_gap(seat, shell),
             }
         }
         let kept = self.gathering.kept(id);

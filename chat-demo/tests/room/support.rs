@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     future::Future,
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ pub(crate) fn on_one_thread<T>(test: impl Future<Output = T>) -> T {
 /// `pegloom-chat room` on any free port of this machine, called "room".
 pub(crate) struct RoomProcess {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     pub(crate) endpoint: String,
 }
 
@@ -45,12 +46,38 @@ impl RoomProcess {
         });
         // What else it logs is nobody's, but must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, endpoint: opened.expect("it opens") }
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout, endpoint: opened.expect("it opens") }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// What it has counted.
+    pub(crate) fn counters(&mut self) -> serde_json::Value {
+        self.signal(Signal::SIGUSR1);
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Its memory at its largest, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Interrupts it, and waits for its exit code.
     pub(crate) fn end(mut self) -> Option<i32> {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT).unwrap();
+        self.signal(Signal::SIGINT);
         self.child.wait().unwrap().code()
     }
 }
@@ -96,6 +123,11 @@ impl Peer {
                 return frame.expect("one part").to_vec();
             }
         }
+    }
+
+    /// Reads what has come, and heeds none of it.
+    pub(crate) fn let_go(&self) {
+        while self.dealer.try_receive().is_some() {}
     }
 
     /// The next frame, which is a classic text: whose, and what.

@@ -6,6 +6,7 @@
 
 mod build;
 mod faults;
+mod hall;
 mod parts;
 mod readiness;
 mod support;

@@ -41,11 +41,10 @@ fn whatever_goes_wrong_all_hear_the_same_once() {
     let all = number("PEGLOOM_SIM_SEED").map_or(0..seeds, |seed| seed..seed + 1);
     let mut seen = world::Faults::default();
     for seed in all {
-        let told = std::panic::catch_unwind(|| run(seed));
-        match told {
-            Ok(world) => seen.add(world.faults()),
-            Err(_) => panic!("PEGLOOM_SIM_SEED={seed:#x} replays it"),
-        }
+        let Ok(world) = std::panic::catch_unwind(|| run(seed)) else {
+            panic!("PEGLOOM_SIM_SEED={seed:#x} replays it");
+        };
+        seen.add(world.faults());
     }
     if seeds >= SEEDS && number("PEGLOOM_SIM_SEED").is_none() {
         seen.assert_all_happened();
