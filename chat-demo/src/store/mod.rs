@@ -41,8 +41,8 @@ pub(crate) struct Store {
     log: LogId,
     /// There may be something in the write-ahead log that is of no batch.
     is_torn: bool,
-    // Locked as long as it is open.
-    _lock: File,
+    // Held until the file is closed.
+    _lock: Lock,
 }
 
 /// Why there is no store, or nothing was stored.
@@ -81,7 +81,7 @@ impl Store {
         fs::create_dir_all(directory).map_err(Error::Directory)?;
         // SQLite would take a name that begins with `file:` for an address.
         let directory = std::path::absolute(directory).map_err(Error::Directory)?;
-        let lock = lock(&directory)?;
+        let lock = Lock::take(&directory)?;
         let file = file::in_directory(&directory);
         if !file::is_there(&file)? {
             file::begin(&directory, new)?;
@@ -136,12 +136,24 @@ impl Store {
 /// Removes the batches before the one that has, or could have, this number: the last one always stays.
 const LET_GO: &str = "DELETE FROM batches WHERE first < (SELECT max(first) FROM batches WHERE first <= ?1)";
 
-fn lock(directory: &Path) -> Result<File, Error> {
-    let lock = File::create(directory.join("lock")).map_err(Error::Directory)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse),
-        Err(TryLockError::Error(error)) => Err(Error::Disk(error)),
+/// A directory that nobody else has.
+struct Lock(File);
+
+impl Lock {
+    fn take(directory: &Path) -> Result<Self, Error> {
+        let file = File::create(directory.join("lock")).map_err(Error::Directory)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse),
+            Err(TryLockError::Error(error)) => Err(Error::Disk(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is being started may have the file open for a moment still, and the lock with it.
+        let _ = self.0.unlock();
     }
 }
 
