@@ -333,17 +333,13 @@ fn open(args: &Args, endpoint: &str) -> Result<(Option<Store>, Stored), Failure>
         let shown = directory.display();
         let advice = match &error {
             store::Error::InUse => "end the other room, or --data-dir with another directory".to_owned(),
+            store::Error::Foreign { .. } => "--data-dir with another directory".to_owned(),
+            store::Error::Later { .. } => "that pegloom, or --data-dir with another directory".to_owned(),
             store::Error::Damaged { .. } => format!("move {shown} away: the room then begins anew"),
             _ => "--data-dir with a directory that can be written to, or --data-dir none".to_owned(),
         };
         Failure::cannot(format!("open what the room has kept in {shown}"), error, advice)
     })?;
-    if store.cut_off() > 0 {
-        warn!(
-            bytes = store.cut_off(),
-            "a batch was cut off when the room ended last; nobody was told that it is kept"
-        );
-    }
     Ok((Some(store), stored))
 }
 

@@ -1,54 +1,48 @@
-//! What a room keeps on the disk: some files of records, each written to at its end only (docs/adr/0008 says why).
+//! What a room keeps on the disk: one file of SQLite's (docs/adr/0008 says why), written a batch a transaction.
 //!
 //! ```text
-//! DIRECTORY/lock                        whoever has it locked is the room
-//!           00000000000000000001.log    a head, and batches from number 1 on
-//!           00000000000000031007.log    a head, and batches from number 31007 on: the one that is written to
+//! DIRECTORY/lock                whoever has it locked is the room
+//!           room.sqlite3        log       which log it is
+//!                               batches   number of the first entry → the entries of one batch
+//!                               authors   member → the last of its own numbers, the room's number then
+//!           room.sqlite3-wal    batches that are not in the file yet; there while a room is open, or after it was killed
 //! ```
 //!
-//! A head says which log it is and what is known of its authors; so the oldest file can go, whole, once nothing in it is
-//! kept any more. A batch is on the disk when [`Store::write`] returns, or not at all: what a crash or a full disk cuts off
-//! is cut off for good, and was never acknowledged. Anything else that is not as it was written is told, and nothing is guessed.
+//! A batch is on the disk when [`Store::write`] returns, or not at all. Each row has a checksum of ours, since SQLite has none
+//! for what is in the file. What is not as it was written is told, and nothing is guessed.
 
-mod record;
-mod segment;
+mod file;
+mod reading;
+mod row;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use std::{
-    collections::{HashMap, VecDeque},
     error, fmt,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
 
-use record::{Head, Record};
-use segment::Segment;
+use reading::Fault;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rustix::io::Errno;
 
 use crate::{
     room::{Batch, Stored},
-    wire::room::{LogId, MemberId},
+    wire::room::LogId,
 };
-
-/// A file that has as much is left, and another begun.
-const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
-/// What files end with that are complete; others are not looked at.
-const ENDING: &str = "log";
 
 /// A directory that this process has.
 pub(crate) struct Store {
-    directory: PathBuf,
+    connection: Connection,
+    file: PathBuf,
     log: LogId,
-    /// The first number that each of the older files may have.
-    older: VecDeque<u64>,
-    current: Segment,
-    current_first: u64,
-    authors: HashMap<MemberId, (u64, u64)>,
-    /// Bytes that a crash had left of a batch, and that are gone now.
-    cut_off: u64,
-    // Locked as long as it is open.
-    _lock: File,
+    /// There may be something in the write-ahead log that is of no batch.
+    is_torn: bool,
+    // Held until the file is closed.
+    _lock: Lock,
 }
 
 /// Why there is no store, or nothing was stored.
@@ -58,6 +52,18 @@ pub(crate) enum Error {
     Directory(io::Error),
     /// Another process has it.
     InUse,
+    /// It was written by another program.
+    Foreign {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It was written by a later version of this one.
+    Later {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        version: i32,
+    },
     /// What is in a file is not what a room wrote.
     Damaged {
         /// The file.
@@ -73,169 +79,100 @@ impl Store {
     /// What is in this directory. Where there is nothing yet, a log called `new` begins.
     pub(crate) fn open(directory: &Path, new: LogId) -> Result<(Self, Stored), Error> {
         fs::create_dir_all(directory).map_err(Error::Directory)?;
-        let lock = lock(directory)?;
-        let mut firsts = firsts(directory)?;
-        if firsts.is_empty() {
-            begin(directory, 1, &Head { log: new, first: 1, authors: Vec::new() })?;
-            firsts.push_back(1);
+        // SQLite would take a name that begins with `file:` for an address.
+        let directory = std::path::absolute(directory).map_err(Error::Directory)?;
+        let lock = Lock::take(&directory)?;
+        let file = file::in_directory(&directory);
+        if !file::is_there(&file)? {
+            file::begin(&directory, new)?;
         }
-        let mut reading = Reading::default();
-        let mut cut_off = 0;
-        for (index, first) in firsts.iter().enumerate() {
-            let is_last = index + 1 == firsts.len();
-            cut_off = reading.read(&file(directory, *first), is_last)?;
-        }
-        let stored = reading.stored;
-        let current_first = firsts.pop_back().unwrap_or(1);
-        let current = Segment::open(&file(directory, current_first), cut_off)?;
-        let authors = stored.authors.iter().map(|(id, own, last)| (*id, (*own, *last))).collect();
-        let (directory, log) = (directory.to_owned(), stored.log);
-        let store =
-            Self { directory, log, older: firsts, current, current_first, authors, cut_off, _lock: lock };
-        Ok((store, stored))
-    }
-
-    /// Bytes that a crash had left of a batch which nobody was told is kept.
-    pub(crate) fn cut_off(&self) -> u64 {
-        self.cut_off
+        wal::check(&file::wal(&file))?;
+        let connection = file::connect(&file).map_err(|error| Error::of(&file, error))?;
+        let stored = reading::read(&connection).map_err(|fault| match fault {
+            Fault::Told(error) => Error::of(&file, error),
+            Fault::Found(what) => Error::Damaged { file: file.clone(), what },
+        })?;
+        let log = stored.log;
+        Ok((Self { connection, file, log, is_torn: false, _lock: lock }, stored))
     }
 
     /// Stores a batch, and lets go of what is no longer kept.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), Error> {
-        if self.current.len() >= SEGMENT_BYTES && batch.first > self.current_first {
-            self.begin_segment(batch.first)?;
+        let written = self.mend().and_then(|()| self.commit(batch));
+        self.is_torn = written.is_err();
+        written.map_err(|error| Error::of(&self.file, error))
+    }
+
+    fn commit(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !batch.entries.is_empty() {
+            let entries = row::entries(&batch.entries);
+            let sum = row::sum_of_batch(self.log, batch.first, &entries);
+            let mut add = transaction.prepare_cached("INSERT INTO batches VALUES (?1, ?2, ?3)")?;
+            add.execute((batch.first.cast_signed(), entries, sum))?;
         }
-        self.current.append(&record::batch(batch))?;
         for (id, own, last) in &batch.authors {
-            self.authors.insert(*id, (*own, *last));
+            let sum = row::sum_of_author(self.log, *id, *own, *last);
+            let mut add = transaction.prepare_cached("REPLACE INTO authors VALUES (?1, ?2, ?3, ?4)")?;
+            add.execute((id.0, own.cast_signed(), last.cast_signed(), sum))?;
         }
         for id in &batch.forgotten {
-            self.authors.remove(id);
+            transaction.prepare_cached("DELETE FROM authors WHERE id = ?1")?.execute([id.0])?;
         }
-        self.remove_before(batch.keep_from);
-        Ok(())
+        transaction.prepare_cached(LET_GO)?.execute([batch.keep_from.cast_signed()])?;
+        transaction.commit()
     }
 
-    fn begin_segment(&mut self, first: u64) -> Result<(), Error> {
-        let mut authors: Vec<_> = self.authors.iter().map(|(id, (own, last))| (*id, *own, *last)).collect();
-        authors.sort_unstable();
-        self.current = begin(&self.directory, first, &Head { log: self.log, first, authors })?;
-        self.older.push_back(std::mem::replace(&mut self.current_first, first));
+    /// Empties the write-ahead log after a write that failed: what it left there is not to be taken for damage later.
+    fn mend(&mut self) -> rusqlite::Result<()> {
+        if self.is_torn {
+            self.connection.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))?;
+            self.is_torn = false;
+        }
         Ok(())
     }
+}
 
-    /// Removes files that have nothing that is kept. One that stays because it cannot be removed is tried again next time.
-    fn remove_before(&mut self, number: u64) {
-        while let Some(first) = self.older.front().copied() {
-            let next = self.older.get(1).copied().unwrap_or(self.current_first);
-            if next > number || fs::remove_file(file(&self.directory, first)).is_err() {
-                return;
+/// Removes the batches before the one that has, or could have, this number: the last one always stays.
+const LET_GO: &str = "DELETE FROM batches WHERE first < (SELECT max(first) FROM batches WHERE first <= ?1)";
+
+/// A directory that nobody else has.
+struct Lock(File);
+
+impl Lock {
+    fn take(directory: &Path) -> Result<Self, Error> {
+        let file = File::create(directory.join("lock")).map_err(Error::Directory)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse),
+            Err(TryLockError::Error(error)) => Err(Error::Disk(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is being started may have the file open for a moment still, and the lock with it.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Error {
+    /// What SQLite said about this file.
+    fn of(file: &Path, error: rusqlite::Error) -> Self {
+        use ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, PermissionDenied, ReadOnly,
+            SystemIoFailure,
+        };
+        match error.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => Self::InUse,
+            Some(DiskFull) => Self::Disk(Errno::NOSPC.into()),
+            Some(CannotOpen | OutOfMemory | PermissionDenied | ReadOnly | SystemIoFailure) => {
+                Self::Disk(io::Error::other(error))
             }
-            self.older.pop_front();
+            _ => Self::Damaged { file: file.to_owned(), what: error.to_string() },
         }
     }
-}
-
-/// What the files said so far.
-struct Reading {
-    stored: Stored,
-    is_begun: bool,
-}
-
-impl Default for Reading {
-    fn default() -> Self {
-        Self { stored: Stored::empty(LogId([0; 16])), is_begun: false }
-    }
-}
-
-impl Reading {
-    /// Reads one file, and says how many bytes at its end were cut off, which only the last one may have.
-    fn read(&mut self, file: &Path, is_last: bool) -> Result<u64, Error> {
-        let damaged = |what: String| Error::Damaged { file: file.to_owned(), what };
-        let bytes = fs::read(file).map_err(Error::Disk)?;
-        let mut records = record::read(&bytes);
-        match records.next() {
-            Some(Ok(Record::Head(head))) => self.on_head(head).map_err(damaged)?,
-            Some(Err(record::Unreadable::Damaged { what, .. })) => return Err(damaged(what)),
-            _ => return Err(damaged("it does not begin with a head".to_owned())),
-        }
-        for record in records {
-            match record {
-                Ok(Record::Batch(batch)) => self.on_batch(batch).map_err(damaged)?,
-                Ok(Record::Head(_)) => return Err(damaged("it has a second head".to_owned())),
-                Err(record::Unreadable::CutOff { bytes }) if is_last => return Ok(bytes),
-                Err(record::Unreadable::CutOff { .. }) => {
-                    return Err(damaged("its end is missing".to_owned()));
-                }
-                Err(record::Unreadable::Damaged { what, .. }) => return Err(damaged(what)),
-            }
-        }
-        Ok(0)
-    }
-
-    fn on_head(&mut self, head: Head) -> Result<(), String> {
-        if !self.is_begun {
-            self.is_begun = true;
-            self.stored = Stored { first: head.first, authors: head.authors, ..Stored::empty(head.log) };
-        } else if head.log != self.stored.log {
-            return Err("it is of another log than the file before it".to_owned());
-        }
-        self.expect(head.first)
-    }
-
-    fn on_batch(&mut self, batch: record::Written) -> Result<(), String> {
-        self.expect(batch.first)?;
-        self.stored.entries.extend(batch.entries());
-        let authors = &mut self.stored.authors;
-        authors.retain(|(id, ..)| {
-            !batch.forgotten.contains(id) && !batch.authors.iter().any(|(other, ..)| other == id)
-        });
-        authors.extend(batch.authors);
-        Ok(())
-    }
-
-    fn expect(&self, first: u64) -> Result<(), String> {
-        let next = self.stored.first + self.stored.entries.len() as u64;
-        if first == next { Ok(()) } else { Err(format!("number {first} comes where {next} should")) }
-    }
-}
-
-fn lock(directory: &Path) -> Result<File, Error> {
-    let lock = File::create(directory.join("lock")).map_err(Error::Directory)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse),
-        Err(TryLockError::Error(error)) => Err(Error::Disk(error)),
-    }
-}
-
-/// Makes a file with this head. It has its name only once it is whole.
-fn begin(directory: &Path, first: u64, head: &Head) -> Result<Segment, Error> {
-    let (file, unfinished) = (file(directory, first), directory.join("unfinished"));
-    let write = || {
-        fs::write(&unfinished, record::head(head))?;
-        File::open(&unfinished)?.sync_all()?;
-        fs::rename(&unfinished, &file)?;
-        File::open(directory)?.sync_all()
-    };
-    write().map_err(Error::Disk)?;
-    Segment::open(&file, 0)
-}
-
-fn file(directory: &Path, first: u64) -> PathBuf {
-    directory.join(format!("{first:020}.{ENDING}"))
-}
-
-/// The files of this directory, by their first numbers, in their order.
-fn firsts(directory: &Path) -> Result<VecDeque<u64>, Error> {
-    let mut firsts = Vec::new();
-    for entry in fs::read_dir(directory).map_err(Error::Disk)? {
-        let path = entry.map_err(Error::Disk)?.path();
-        let stem = path.file_stem().filter(|_| path.extension().is_some_and(|ending| ending == ENDING));
-        firsts.extend(stem.and_then(|stem| stem.to_str()?.parse::<u64>().ok()));
-    }
-    firsts.sort_unstable();
-    Ok(firsts.into())
 }
 
 impl fmt::Display for Error {
@@ -243,6 +180,10 @@ impl fmt::Display for Error {
         match self {
             Self::Directory(error) | Self::Disk(error) => error.fmt(f),
             Self::InUse => f.write_str("another room uses it"),
+            Self::Foreign { file } => write!(f, "{} is another program's", file.display()),
+            Self::Later { file, version } => {
+                write!(f, "{} is of format {version}, which a later pegloom wrote", file.display())
+            }
             Self::Damaged { file, what } => write!(f, "{} is damaged: {what}", file.display()),
         }
     }

@@ -1,9 +1,13 @@
 //! Files that are closed, cut off, damaged, taken or on a full disk.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
 
-use super::{segment::Medium, *};
-use crate::room::Kept;
+use super::*;
+use crate::{room::Kept, wire::room::MemberId};
 
 const LOG: LogId = LogId([3; 16]);
 const ANN: MemberId = MemberId([1; 16]);
@@ -31,13 +35,52 @@ fn numbered(count: u64) -> Vec<String> {
     (1..=count).map(|number| number.to_string().repeat(100)).collect()
 }
 
-/// A closed store of so many batches, and the bytes of its one file.
-fn written(directory: &Path, batches: u64) -> Vec<u8> {
-    let (mut store, _) = open(directory);
+/// The files of a room that was killed after so many batches, and those of one that was closed.
+fn written(batches: u64) -> (Files, Files) {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(directory.path());
     for (number, text) in (1..).zip(numbered(batches)) {
         store.write(&batch(number, &[&text])).unwrap();
     }
-    fs::read(file(directory, 1)).unwrap()
+    let killed = Files::of(directory.path());
+    drop(store);
+    (killed, Files::of(directory.path()))
+}
+
+#[derive(Clone)]
+struct Files {
+    file: Vec<u8>,
+    wal: Option<Vec<u8>>,
+}
+
+impl Files {
+    fn of(directory: &Path) -> Self {
+        let file = file::in_directory(directory);
+        Self { file: fs::read(&file).unwrap(), wal: fs::read(file::wal(&file)).ok() }
+    }
+
+    /// What a room finds that is started in a directory with these.
+    fn open(&self) -> (tempfile::TempDir, Result<(Store, Stored), Error>) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = file::in_directory(directory.path());
+        fs::write(&file, &self.file).unwrap();
+        if let Some(wal) = &self.wal {
+            fs::write(file::wal(&file), wal).unwrap();
+        }
+        let opened = Store::open(directory.path(), LogId([7; 16]));
+        (directory, opened)
+    }
+}
+
+/// Places all over so many bytes: near each boundary of what SQLite writes, and some in between.
+fn places(len: usize) -> Vec<usize> {
+    const FRAME: usize = 4_096 + 24;
+    let near = (0..len).filter(|at| at % 4_096 < 12 || at.wrapping_sub(32) % FRAME < 24);
+    let mut places: Vec<_> = near.chain((0..len).step_by(211)).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert!(places.len() > 50);
+    places
 }
 
 #[test]
@@ -63,76 +106,155 @@ fn what_was_written_is_there_when_it_is_opened_again() {
 
 /// Fails if a process that is killed within a write loses an earlier batch, cannot be started again, or cannot go on.
 #[test]
-fn wherever_a_file_is_cut_off_all_whole_batches_are_there_and_the_next_follows() {
-    let directory = tempfile::tempdir().unwrap();
-    let whole = written(directory.path(), 3);
-    let head = record::head(&Head { log: LogId([9; 16]), first: 1, authors: Vec::new() }).len();
-    for len in head..whole.len() {
-        fs::write(file(directory.path(), 1), &whole[..len]).unwrap();
-        let (mut store, stored) = open(directory.path());
+fn wherever_the_write_ahead_log_is_cut_off_all_whole_batches_are_there_and_the_next_follows() {
+    let (killed, _) = written(3);
+    let whole = killed.wal.clone().unwrap();
+    let mut counts = Vec::new();
+    for len in places(whole.len()) {
+        let (directory, opened) = Files { wal: Some(whole[..len].to_vec()), ..killed.clone() }.open();
+        let (mut store, stored) = opened.unwrap();
         let count = stored.entries.len() as u64;
         assert_eq!(texts(&stored), numbered(count), "{len}");
         store.write(&batch(count + 1, &["next"])).unwrap();
         drop(store);
         let (_, stored) = open(directory.path());
         assert_eq!((stored.entries.len() as u64, texts(&stored).pop().unwrap()), (count + 1, "next".into()));
+        counts.push(count);
     }
+    assert!(counts.is_sorted());
+    counts.dedup();
+    assert_eq!(counts, [0, 1, 2]);
 }
 
 #[test]
-fn zeros_at_the_end_are_what_a_crash_leaves() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut whole = written(directory.path(), 3);
-    whole.extend([0; 500]);
-    fs::write(file(directory.path(), 1), &whole).unwrap();
-    let (store, stored) = open(directory.path());
-    assert_eq!((stored.entries.len(), store.cut_off()), (3, 500));
+fn zeros_where_a_write_was_to_be_are_what_a_crash_leaves() {
+    let (mut killed, _) = written(3);
+    killed.wal.as_mut().unwrap().extend([0; 9_000]);
+    assert_eq!(killed.open().1.unwrap().1.entries.len(), 3);
+    killed.wal = Some(vec![0; 9_000]);
+    assert_eq!(killed.open().1.unwrap().1.entries.len(), 0);
 }
 
 /// Fails if damage makes the process panic, or gives entries that nobody wrote, or loses some without a word.
 #[test]
-fn a_damaged_file_is_told_wherever_the_damage_is_but_in_the_last_batch() {
-    let directory = tempfile::tempdir().unwrap();
-    let whole = written(directory.path(), 10);
-    let last = whole.len() - record::batch(&batch(10, &[&numbered(10)[9]]))(0).len();
-    for at in 0..last {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x5a;
-        fs::write(file(directory.path(), 1), damaged).unwrap();
-        let error = Store::open(directory.path(), LOG).err().unwrap();
-        assert!(matches!(error, Error::Damaged { .. }), "{at}: {error:?}");
+fn a_damaged_file_is_told_or_has_all_that_was_written() {
+    let (_, closed) = written(100);
+    assert!(closed.wal.is_none());
+    let mut told = 0;
+    for at in places(closed.file.len()) {
+        let mut damaged = closed.clone();
+        damaged.file[at] ^= 0x5a;
+        told += usize::from(check(&damaged, 100, at));
+        let cut = Files { file: closed.file[..at].to_vec(), wal: None };
+        assert!(check(&cut, 100, at), "cut off at {at}");
     }
-    for other in [&b""[..], b"not a room", &[0; 4096], &vec![0xff; 100_000]] {
-        fs::write(file(directory.path(), 1), other).unwrap();
-        let error = Store::open(directory.path(), LOG).err().unwrap().to_string();
-        assert!(error.contains("00000000000000000001.log is damaged: "), "{error}");
+    assert!(told > 100, "{told}");
+}
+
+/// Fails as the one above; the last batch may be one that nobody was told is kept.
+#[test]
+fn a_damaged_write_ahead_log_is_told_or_has_all_but_the_last_batch() {
+    let (killed, _) = written(10);
+    let mut told = 0;
+    for at in places(killed.wal.as_ref().unwrap().len()) {
+        let mut damaged = killed.clone();
+        damaged.wal.as_mut().unwrap()[at] ^= 0x5a;
+        told += usize::from(check(&damaged, 9, at));
+    }
+    assert!(told > 100, "{told}");
+}
+
+/// Whether damage is told; if it is not, at least so many batches are there.
+#[track_caller]
+fn check(files: &Files, least: u64, at: usize) -> bool {
+    match files.open().1 {
+        Ok((_, stored)) => {
+            let count = stored.entries.len() as u64;
+            assert!(count >= least, "{at}: {count}");
+            assert_eq!(texts(&stored), numbered(count), "{at}");
+            assert_eq!((stored.log, stored.authors), (LogId([9; 16]), vec![(ANN, count, count)]), "{at}");
+            false
+        }
+        Err(Error::Damaged { .. } | Error::Foreign { .. } | Error::Later { .. }) => true,
+        Err(other) => panic!("{at}: {other:?}"),
     }
 }
 
 #[test]
-fn files_that_have_nothing_that_is_kept_go_and_the_rest_is_read_in_order() {
+fn what_no_room_wrote_is_told_and_left_as_it_is() {
+    let (_, closed) = written(1);
+    let other = |at: usize, byte: u8| {
+        let mut file = closed.file.clone();
+        file[at] = byte;
+        file
+    };
+    let cases = [
+        (vec![], "room.sqlite3 is damaged: its end is missing"),
+        (b"not a room".repeat(20), "room.sqlite3 is damaged: it is no file of SQLite's"),
+        (vec![0; 4_096], "room.sqlite3 is damaged: it is no file of SQLite's"),
+        (other(63, 2), "room.sqlite3 is of format 2, which a later pegloom wrote"),
+        (other(71, 0), "room.sqlite3 is another program's"),
+    ];
+    for (file, told) in cases {
+        let (directory, opened) = Files { file: file.clone(), wal: Some(b"its own".to_vec()) }.open();
+        let error = opened.err().unwrap().to_string();
+        assert!(error.ends_with(told), "{error}");
+        let after = Files::of(directory.path());
+        assert_eq!((after.file, after.wal.unwrap()), (file, b"its own".to_vec()));
+    }
+}
+
+#[test]
+fn a_write_ahead_log_without_its_file_is_not_put_into_a_new_one() {
+    let (killed, _) = written(3);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(file::wal(&file::in_directory(directory.path())), killed.wal.unwrap()).unwrap();
+    let error = Store::open(directory.path(), LOG).err().unwrap();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn what_is_left_of_a_file_that_was_not_made_whole_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["unfinished", "unfinished-wal", "unfinished-journal"] {
+        fs::write(directory.path().join(name), b"left").unwrap();
+    }
+    assert_eq!(open(directory.path()).1.entries.len(), 0);
+}
+
+/// Fails if batches that are no longer kept stay, or the room that they leave is not used again.
+#[test]
+fn files_do_not_grow_beyond_what_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, _) = open(directory.path());
-    let text = "x".repeat(100_000);
-    for first in 1..=200 {
+    let sizes = [100, 3_000, 100_000, 5_000];
+    let mut largest = 0;
+    for (first, size) in (1..=2_000).zip(sizes.into_iter().cycle()) {
         let keep_from = first.max(60) - 59;
-        store.write(&Batch { keep_from, ..batch(first, &[&text]) }).unwrap();
+        store.write(&Batch { keep_from, ..batch(first, &[&"x".repeat(size)]) }).unwrap();
+        let len = |file: &Path| fs::metadata(file).map_or(0, |found| found.len());
+        let file = file::in_directory(directory.path());
+        largest = largest.max(len(&file) + len(&file::wal(&file)));
     }
-    let files = firsts(directory.path()).unwrap();
-    assert!((2..=3).contains(&files.len()), "{files:?}");
-    assert_eq!(files.len(), store.older.len() + 1);
+    let kept = 15 * sizes.iter().sum::<usize>() as u64;
+    assert!(largest < 2 * kept + 8 * 1024 * 1024, "{largest} bytes for {kept}");
     drop(store);
 
     let (_, stored) = open(directory.path());
-    assert!(stored.first <= 141, "{}", stored.first);
-    assert_eq!(stored.first + stored.entries.len() as u64 - 1, 200);
-    assert_eq!(stored.authors, [(ANN, 200, 200)]);
+    assert_eq!((stored.first, stored.entries.len()), (1_941, 60));
+    assert_eq!(stored.authors, [(ANN, 2_000, 2_000)]);
+}
 
-    fs::remove_file(file(directory.path(), files[files.len() - 1])).unwrap();
-    let cut = fs::read(file(directory.path(), files[0])).unwrap();
-    fs::write(file(directory.path(), files[0]), &cut[..cut.len() - 1]).unwrap();
-    let opened = Store::open(directory.path(), LOG);
-    assert_eq!(opened.is_err(), files.len() > 2, "only the last may have lost its end");
+#[test]
+fn a_batch_that_is_kept_in_part_is_kept_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(directory.path());
+    store.write(&batch(1, &["a", "b"])).unwrap();
+    store.write(&Batch { keep_from: 4, ..batch(3, &["c", "d"]) }).unwrap();
+    store.write(&Batch { entries: Vec::new(), keep_from: 5, ..batch(5, &["e"]) }).unwrap();
+    drop(store);
+    let (_, stored) = open(directory.path());
+    assert_eq!((stored.first, texts(&stored)), (3, vec!["c".into(), "d".into()]));
 }
 
 #[test]
@@ -162,48 +284,70 @@ fn a_directory_that_cannot_be_made_is_told() {
     assert!(matches!(error, Error::Directory(_)), "{error}");
 }
 
-/// A disk with room for so many bytes, of which as many are written as fit.
-#[derive(Clone, Default)]
-struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
-
-impl Medium for Disk {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let (written, room) = &mut *self.0.lock().unwrap();
-        let fits = bytes.len().min(room.saturating_sub(written.len()));
-        written.extend(&bytes[..fits]);
-        if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.0.lock().unwrap().0.truncate(len as usize);
-        Ok(())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Fails if a write that failed is half there, or the next one cannot succeed.
 #[test]
 fn a_full_disk_refuses_a_batch_and_takes_it_when_there_is_room_again() {
-    let disk = Disk::default();
-    let mut segment = Segment::new(Box::new(disk.clone()), 0, false);
-    let appended = |segment: &mut Segment, text: &str| segment.append(&record::batch(&batch(1, &[text])));
-    disk.0.lock().unwrap().1 = 200;
-    appended(&mut segment, "a").unwrap();
-    let len = segment.len();
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(directory.path());
+    let pages = |store: &Store, most: u32| store.connection.pragma_update(None, "max_page_count", most);
+    pages(&store, 20).unwrap();
+    // What does not fit is in the write-ahead log before all of it is known to fit.
+    store.connection.pragma_update(None, "cache_size", 5).unwrap();
+    let wal = file::wal(&file::in_directory(directory.path()));
+    let len = || fs::metadata(&wal).unwrap().len();
+    store.write(&batch(1, &["a"])).unwrap();
     for _ in 0..3 {
-        let error = appended(&mut segment, &"b".repeat(200)).unwrap_err();
+        let error = store.write(&batch(2, &[&"b".repeat(100_000)])).unwrap_err();
         assert!(
             matches!(&error, Error::Disk(error) if error.kind() == io::ErrorKind::StorageFull),
             "{error}"
         );
-        assert_eq!((segment.len(), disk.0.lock().unwrap().0.len() as u64), (len, len));
     }
-    disk.0.lock().unwrap().1 = 10_000;
-    appended(&mut segment, "c").unwrap();
-    let bytes = disk.0.lock().unwrap().0.clone();
-    assert_eq!(record::read(&bytes).flatten().count(), 2);
-    assert_eq!(record::read(&bytes).count(), 2);
+    let left = len();
+    pages(&store, 1_000_000).unwrap();
+    store.write(&batch(2, &["c"])).unwrap();
+    assert!(len() < left, "{left} bytes are left of what failed");
+    drop(store);
+    let (_, stored) = open(directory.path());
+    assert_eq!((texts(&stored), stored.authors), (vec!["a".into(), "c".into()], vec![(ANN, 2, 2)]));
+}
+
+const KILLED: &str = "PEGLOOM_TEST_KILLED_IN";
+
+/// Fails if a process that is killed had been told that something is kept which is not.
+#[test]
+fn who_is_killed_finds_all_that_was_kept() {
+    if let Some(directory) = env::var_os(KILLED) {
+        write_until_killed(Path::new(&directory));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut kept = 0;
+    for round in 1..=10 {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "store::tests::who_is_killed_finds_all_that_was_kept"])
+            .env(KILLED, directory.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut numbers = lines.filter_map(|line| line.parse::<u64>().ok());
+        let told = numbers.by_ref().take(10 * round).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kept = numbers.last().unwrap_or(told);
+
+        let (_, stored) = open(directory.path());
+        assert!(stored.entries.len() as u64 >= kept, "{} of {kept}", stored.entries.len());
+        assert_eq!(texts(&stored), numbered(stored.entries.len() as u64));
+    }
+    assert!(kept >= 550, "{kept}");
+}
+
+fn write_until_killed(directory: &Path) -> ! {
+    let (mut store, stored) = open(directory);
+    for number in stored.entries.len() as u64 + 1.. {
+        store.write(&batch(number, &[&number.to_string().repeat(100)])).unwrap();
+        println!("{number}");
+    }
+    unreachable!("there are numbers enough")
 }
