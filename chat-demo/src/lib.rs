@@ -7,6 +7,8 @@
 
 mod client;
 mod command;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod journal;
 mod key;
 mod line;

@@ -36,6 +36,16 @@ const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// What files end with that are complete; others are not looked at.
 const ENDING: &str = "log";
 
+/// Reads the bytes of a file, whatever they are.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read(bytes: &[u8]) {
+    for record in record::read(bytes) {
+        if let Ok(Record::Batch(batch)) = record {
+            assert!(batch.entries().count() <= bytes.len());
+        }
+    }
+}
+
 /// A directory that this process has.
 pub(crate) struct Store {
     directory: PathBuf,
