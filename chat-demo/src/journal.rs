@@ -155,7 +155,7 @@ fn checksum(record: &[u8]) -> u32 {
 }
 
 /// The records, and up to where they go.
-fn read<R: DeserializeOwned>(bytes: &[u8]) -> Result<(Vec<R>, u64), Unusable> {
+pub(crate) fn read<R: DeserializeOwned>(bytes: &[u8]) -> Result<(Vec<R>, u64), Unusable> {
     if HEAD.starts_with(bytes) && bytes.len() < HEAD.len() {
         return Ok((Vec::new(), 0));
     }

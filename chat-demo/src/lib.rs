@@ -7,6 +7,8 @@
 
 mod client;
 mod command;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod journal;
 mod key;
 mod line;
@@ -18,6 +20,8 @@ mod place;
 mod recent;
 mod room;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod terminal;
 mod text;

@@ -190,3 +190,11 @@ impl fmt::Display for Error {
 }
 
 impl error::Error for Error {}
+
+/// Reads the bytes of a row, whatever they are.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read(bytes: &[u8]) {
+    if let Ok(entries) = row::kept(bytes) {
+        assert!(entries.count() <= bytes.len());
+    }
+}
