@@ -22,6 +22,10 @@ impl Mesh {
             }
             return;
         }
+        // A beat may be long on its way behind texts.
+        if let Some(peer) = self.peers.get_mut(speaker.author) {
+            peer.heard_at = self.now;
+        }
         match frame {
             Frame::Hello(hello) => self.on_hello(speaker, from, hello),
             Frame::Beat(beat) => self.on_beat(speaker, from, &beat),
