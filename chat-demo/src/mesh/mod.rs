@@ -22,7 +22,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use proto::time::Instant;
 use serde::Serialize;
@@ -143,6 +143,8 @@ pub(crate) struct Mesh {
     ways: Ways,
     /// The last place of the order that was shown.
     shown: Option<Place>,
+    /// Of whom was told that their clock is far ahead: at most as many as there may be peers.
+    ahead: BTreeSet<AuthorId>,
     /// What others had when they were met.
     missed: Clock,
     beat_at: Instant,
@@ -171,6 +173,7 @@ impl Mesh {
             peers: Peers::new(start.author, start.name),
             ways: Ways::new(start.peers, fastrand::Rng::with_seed(start.seed), now),
             shown: None,
+            ahead: BTreeSet::new(),
             missed: Clock::default(),
             beat_at: now + BEAT,
             beats: 0,

@@ -38,7 +38,7 @@ impl Mesh {
     }
 
     fn show_own(&mut self, place: Place, entry: &Entry) {
-        self.shown = self.shown.max(Some(place));
+        self.on_shown(place);
         self.effects.push(Effect::Show(line(&self.peers, &place, entry, How::Mine)));
     }
 

@@ -246,6 +246,41 @@ fn a_text_whose_place_is_before_one_that_was_shown_is_late() {
 }
 
 #[test]
+fn one_clock_that_is_wrong_makes_nobody_late_and_is_told_once() {
+    let mut table = Table::with_two();
+    table.texts(BOB, BOB, 0, vec![entry(1, WALL + 3_600_000), entry(2, WALL + 3_600_001)]);
+    table.texts(CID, CID, 0, vec![entry(1, WALL)]);
+
+    let hows: Vec<_> = table.shown().iter().map(|(how, _)| *how).collect();
+    assert_eq!(hows, [How::Live; 3]);
+    let told =
+        "The clock of bob is 3600 s ahead of this one. What it says stands after all else in the history.";
+    assert_eq!(table.told(), [told]);
+}
+
+#[test]
+fn addresses_that_nobody_far_can_know_and_ports_that_nobody_can_have_are_not_believed() {
+    let mut table = Table::with_two();
+    let peers = ["127.0.0.1:22", "[::1]:22", "[::ffff:127.0.0.1]:22", "10.0.0.3:0"];
+    let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
+    let hello = |port, peers| {
+        Frame::Hello(Hello {
+            name: name("x"),
+            beat: Beat { port, hears: 0, clock: vec![], meets: vec![] },
+            peers,
+        })
+    };
+    table.hear(BOB, 1, hello(1, peers));
+    let stranger = AuthorId([9; 16]);
+    table.hear(stranger, 9, hello(0, vec![]));
+    table.pass(Duration::from_secs(1));
+
+    assert!(!table.effects.iter().any(|effect| matches!(effect, Effect::Dial(..))), "{:?}", table.effects);
+    assert!(table.mesh.peers.get(stranger).is_none());
+    assert_eq!(table.mesh.counts().strange, 1);
+}
+
+#[test]
 fn an_answer_stands_after_what_it_answers_though_that_is_from_a_clock_ahead() {
     let mut table = Table::with_two();
     table.texts(BOB, BOB, 0, vec![entry(1, WALL + 30_000)]);
