@@ -122,7 +122,7 @@ impl Settings {
         if args.ip == "all" {
             return Err(somewhere());
         }
-        let name = args.name.clone().map_or_else(of_user, Ok)?;
+        let name = args.name.clone().map_or_else(Name::of_user, Ok)?;
         let key = args.key.clone().or_else(|| key::default_path(&name)).ok_or_else(|| homeless(&name))?;
         // A room that listens on all interfaces, or on this one, hears 127.0.0.1; of two addresses libzmq tries only one.
         let host = if args.ip == "localhost" { "127.0.0.1" } else { &args.ip };
@@ -130,13 +130,6 @@ impl Settings {
         let room = format!("{}:{}", in_brackets(&args.ip), args.port);
         Ok(Self { name, key, endpoint, room, grace: args.grace, color: args.log.color })
     }
-}
-
-fn of_user() -> Result<Name, Failure> {
-    let user = std::env::var("USER").unwrap_or_default();
-    Name::new(&user).map_err(|why| {
-        Failure::cannot("chat without a name", format!("$USER is none: {why}"), "--name NAME").as_usage()
-    })
 }
 
 /// The hands of a member.

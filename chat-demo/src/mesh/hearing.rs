@@ -162,6 +162,10 @@ impl Mesh {
             self.counts.unknown += 1;
             return;
         }
+        self.on_readable(runs);
+    }
+
+    pub(super) fn on_runs(&mut self, runs: Vec<Run>) {
         for run in runs {
             // Nobody knows better than oneself what one has said.
             if run.author != self.own {

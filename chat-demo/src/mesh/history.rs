@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Bound;
 
 use super::clock::Clock;
 use crate::wire::mesh::{AuthorId, Entry, Run, Stamp};
@@ -80,6 +81,11 @@ impl History {
     /// The last so many of the order.
     pub(crate) fn last(&self, count: usize) -> impl Iterator<Item = (&Place, &Entry)> {
         self.order.iter().skip(self.order.len().saturating_sub(count))
+    }
+
+    /// What is kept from one place of the order to another that is not before it.
+    pub(crate) fn between(&self, from: Bound<Place>, last: Place) -> impl Iterator<Item = (&Place, &Entry)> {
+        self.order.range((from, Bound::Included(last)))
     }
 
     /// Keeps a text. The caller has seen that nothing before it is to come.

@@ -292,6 +292,8 @@ impl World {
         if self.chance.u64(0..self.plan.kill_one_in) == 0 {
             self.kill(at);
         }
+        let is_behind = self.chance.u64(0..8) == 0;
+        self.input(at, Input::Behind(is_behind));
         for _ in 0..self.chance.usize(0..3) {
             self.talk(self.now.as_micros() as usize % members);
             self.talk(at);
@@ -337,6 +339,7 @@ impl World {
             self.run_until(self.now + pause);
         }
         self.cuts.clear();
+        (0..self.members.len()).for_each(|at| self.input(at, Input::Behind(false)));
         self.note(|| "all is whole".to_owned());
         self.run_until(self.now + QUIET);
         self.expect_agreement();
@@ -345,6 +348,9 @@ impl World {
     fn expect_agreement(&mut self) {
         for at in 0..self.members.len() {
             self.input(at, Input::Typed(Typed::History(usize::MAX)));
+            while self.members[at].mesh.screen.is_telling() {
+                self.input(at, Input::Tick);
+            }
         }
         let history = self.members[0].again.clone();
         let counted: BTreeSet<_> = history.iter().collect();

@@ -76,12 +76,6 @@ impl Mesh {
         self.tell(format!("{online} online: {}.", listed(&names)));
     }
 
-    fn tell_history(&mut self, count: usize) {
-        let lines =
-            self.history.last(count).map(|(place, entry)| line(&self.peers, place, entry, How::Again));
-        self.effects.extend(lines.map(Effect::Show));
-    }
-
     pub(super) fn beat(&mut self) {
         let is_due = self.beat_at <= self.now;
         if is_due {

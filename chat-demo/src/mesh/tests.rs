@@ -246,6 +246,52 @@ fn a_text_whose_place_is_before_one_that_was_shown_is_late() {
 }
 
 #[test]
+fn texts_wait_for_a_screen_that_is_behind_and_what_is_too_much_is_given_again() {
+    let mut table = Table::with_two();
+    table.input(Input::Behind(true));
+    let large =
+        |number| Entry { text: Text::new(&"x".repeat(Text::MAX_BYTES)).unwrap(), ..entry(number, WALL) };
+    for frame in 0..200 {
+        table.texts(BOB, BOB, frame, vec![large(frame + 1)]);
+    }
+    assert_eq!(table.shown(), []);
+    let waiting = 200 - table.mesh.counts().unread;
+    assert!((100..150).contains(&waiting), "{waiting}");
+
+    table.input(Input::Behind(false));
+    for shown in 2..=waiting as usize {
+        assert_eq!(table.mesh.deadline(), table.now);
+        table.input(Input::Tick);
+        assert_eq!(table.shown().len(), shown);
+    }
+
+    table.texts(BOB, BOB, waiting, vec![large(waiting + 1)]);
+    assert_eq!(table.shown().len() as u64, waiting + 1);
+}
+
+#[test]
+fn a_long_history_is_told_in_pieces_and_what_is_said_meanwhile_comes_after_it() {
+    let mut table = Table::with_two();
+    table.texts(BOB, BOB, 0, (1..=1_000).map(|number| entry(number, WALL + number)).collect());
+    table.effects.clear();
+
+    table.input(Input::Typed(Typed::History(900)));
+    let first = table.shown().len();
+    assert!(first < 100 && !table.mesh.has_room(), "{first}");
+    table.input(Input::Behind(true));
+    table.texts(CID, CID, 0, vec![entry(1, WALL + 5_000)]);
+    assert_eq!(table.shown().len(), first);
+
+    table.input(Input::Behind(false));
+    while table.mesh.deadline() == table.now {
+        table.input(Input::Tick);
+    }
+    assert!(table.mesh.has_room());
+    let again: Vec<_> = (101..=1_000).map(|number| (How::Again, format!("text {number}"))).collect();
+    assert_eq!(table.shown(), [again, vec![(How::Live, "text 1".to_owned())]].concat());
+}
+
+#[test]
 fn one_clock_that_is_wrong_makes_nobody_late_and_is_told_once() {
     let mut table = Table::with_two();
     table.texts(BOB, BOB, 0, vec![entry(1, WALL + 3_600_000), entry(2, WALL + 3_600_001)]);
