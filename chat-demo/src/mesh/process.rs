@@ -36,12 +36,13 @@ Examples:
     pegloom chat mesh --name bob --port 7002 --peer localhost:7001
     pegloom chat mesh --name cid --port 7003 --peer localhost:7002
 
-  A script says one thing, to who is on this machine, and leaves:
-    echo 'it is done' | pegloom chat mesh --name backup --port 0 --ip localhost --peer localhost:7001
+  A script says what it finds, to who is on this machine, for as long as it likes:
+    tail -f build.log | pegloom chat mesh --name build --port 0 --ip localhost --peer localhost:7001
 
 Members find one another by hearsay and give one another what was missed, so any of them may
 leave, and a network may be cut and heal. Nothing is on a disk: a text is there as long as
-somebody who has it. Nobody is asked who he is: a mesh is for hosts you trust.
+somebody who has it. Nobody is asked who he is: a mesh is for hosts you trust. Each start is
+another author, and a mesh has room for 1,024: what starts anew for each line belongs in a room.
 
 It ends by /quit, Ctrl-D or the end of its input when the others have what was said here, or
 after 5 s, with exit code 2 if nobody has it; by Ctrl-C or SIGTERM at once.";
