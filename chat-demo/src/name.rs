@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use runtime::exit::Failure;
 use serde::{Deserialize, Serialize};
 
 /// The name of a member, a peer or a room: 1 to [`Name::MAX_CHARS`] characters, none of which is a control character or
@@ -53,6 +54,14 @@ impl Name {
             return Err(BadName::Long);
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// What the person is called on this machine, for where nothing else is said.
+    pub(crate) fn of_user() -> Result<Self, Failure> {
+        let user = std::env::var("USER").unwrap_or_default();
+        Self::new(&user).map_err(|why| {
+            Failure::cannot("chat without a name", format!("$USER is none: {why}"), "--name NAME").as_usage()
+        })
     }
 
     /// As it was given.

@@ -50,7 +50,7 @@ Examples:
     tail -f /dev/null | pegloom chat client --name watcher | grep --line-buffered ERROR
 
 Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, 64 wrong usage.
-/help says what else can be typed. /quit, Ctrl-D, Ctrl-C and the end of the input leave; SIGINT and SIGTERM do so at once.";
+/help says what else can be typed. /quit, Ctrl-D and the end of the input leave; Ctrl-C and SIGTERM do so at once.";
 
 /// Join a room
 ///
@@ -122,7 +122,7 @@ impl Settings {
         if args.ip == "all" {
             return Err(somewhere());
         }
-        let name = args.name.clone().map_or_else(of_user, Ok)?;
+        let name = args.name.clone().map_or_else(Name::of_user, Ok)?;
         let key = args.key.clone().or_else(|| key::default_path(&name)).ok_or_else(|| homeless(&name))?;
         // A room that listens on all interfaces, or on this one, hears 127.0.0.1; of two addresses libzmq tries only one.
         let host = if args.ip == "localhost" { "127.0.0.1" } else { &args.ip };
@@ -130,13 +130,6 @@ impl Settings {
         let room = format!("{}:{}", in_brackets(&args.ip), args.port);
         Ok(Self { name, key, endpoint, room, grace: args.grace, color: args.log.color })
     }
-}
-
-fn of_user() -> Result<Name, Failure> {
-    let user = std::env::var("USER").unwrap_or_default();
-    Name::new(&user).map_err(|why| {
-        Failure::cannot("chat without a name", format!("$USER is none: {why}"), "--name NAME").as_usage()
-    })
 }
 
 /// The hands of a member.
@@ -152,6 +145,8 @@ struct Client {
     disk: Disk,
     is_connected: bool,
     is_behind: bool,
+    /// Whether the terminal is known to be gone.
+    is_over: bool,
     /// What the effects of one input led to, for the next.
     further: VecDeque<Input<'static>>,
     end: Option<End>,
@@ -203,6 +198,7 @@ impl Client {
             disk,
             is_connected: false,
             is_behind: false,
+            is_over: false,
             further: VecDeque::new(),
             end: None,
         })
@@ -225,6 +221,10 @@ impl Client {
         let may_type = self.member.has_room();
         select! {
             () = signals.drain() => self.input(Input::Leave),
+            typed = self.terminal.gone(), if !self.is_over => {
+                self.is_over = true;
+                self.on_typed(typed);
+            }
             outcome = self.disk.done() => self.on_synced(outcome),
             () = self.dealer.readable() => self.receive(),
             () = sleep_until(deadline) => self.input(Input::Tick),
@@ -275,6 +275,7 @@ impl Client {
     fn on_typed(&mut self, typed: Typed) {
         match typed {
             Typed::History(most) => self.recent.last(most).iter().for_each(|line| self.terminal.show(line)),
+            Typed::Leave => self.input(Input::Leave),
             typed => self.input(Input::Typed { typed, at: unix_millis() }),
         }
     }

@@ -6,8 +6,12 @@
 //!  its last beat          no more than a window beyond
 //! ```
 //!
-//! A beat is the truth. What was sent and is not in a beat that comes long enough afterwards was lost on its way, and is
-//! sent again.
+//! A beat is the truth. Where the beats of a peer tell for long of no progress with what was sent first, all that is in
+//! flight was lost on its way, and is sent again.
+//!
+//! A link that is slow is not one that loses: how much may be in flight (the window) is halved at a loss and where what
+//! was sent arrives late, and doubled where a full window arrives soon; and whoever was wrong about a loss waits longer
+//! before the next. So what one says oneself never stands long behind what one gives.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -21,19 +25,31 @@ use crate::wire::mesh::{AuthorId, Run};
 
 /// The most bytes in flight to a peer, as [`weight`] counts them.
 pub(crate) const WINDOW: usize = 256 * 1024;
-/// The most of them in one frame, but for a single text.
-pub(crate) const FRAME: usize = 64 * 1024;
-/// What no beat has told of after so long is lost: two beats.
-const LOST_AFTER: Duration = Duration::from_secs(2);
+/// What it begins with, and what it is never less than.
+const FIRST_WINDOW: usize = WINDOW / 4;
+const LEAST_WINDOW: usize = WINDOW / 16;
+/// So many frames in a window, or more where single texts are large.
+const FRAMES: usize = 4;
+/// What has arrived so soon, as a beat told, has not waited: beats come each second.
+const SOON: Duration = Duration::from_millis(1_500);
+/// What has arrived so late has waited behind too much.
+const LATE: Duration = Duration::from_secs(3);
+/// After so long without progress what is in flight is lost: at first, and doubling with each loss up to the most.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(12));
 
 /// The account of one peer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Delivery {
     known: Clock,
     // Invariant: `known`, raised by what is in flight.
     sent: Clock,
     in_flight: VecDeque<Sent>,
     bytes: usize,
+    /// The most bytes that may be.
+    window: usize,
+    patience: Duration,
+    /// When something was last sent into nothing in flight, or a beat told of progress.
+    moved_at: Instant,
     /// It was given all of a history in which so many had been taken.
     settled: Option<u64>,
 }
@@ -46,6 +62,14 @@ struct Sent {
     at: Instant,
 }
 
+impl Default for Delivery {
+    fn default() -> Self {
+        let (known, sent, in_flight) = Default::default();
+        let (window, patience, moved_at) = (FIRST_WINDOW, PATIENCE.0, Instant::ZERO);
+        Self { known, sent, in_flight, bytes: 0, window, patience, moved_at, settled: None }
+    }
+}
+
 impl Delivery {
     /// What the peer is known to have.
     pub(crate) fn known(&self) -> &Clock {
@@ -55,21 +79,44 @@ impl Delivery {
     /// A beat has told what it has. True if something that was in flight is to be sent again.
     pub(crate) fn on_clock(&mut self, clock: &Clock, now: Instant) -> bool {
         self.settled = None;
+        let first = self.in_flight.front().map(|first| (first.author, self.known.of(first.author)));
         self.known.join(clock);
         self.sent.join(clock);
-        while let Some(first) = self.in_flight.front()
-            && self.known.of(first.author) >= first.number
-        {
-            self.bytes -= first.bytes;
-            self.in_flight.pop_front();
+        if first.is_some_and(|(author, before)| self.known.of(author) > before) {
+            (self.moved_at, self.patience) = (now, PATIENCE.0);
         }
-        let is_lost = self.in_flight.front().is_some_and(|first| now.since(first.at) >= LOST_AFTER);
+        self.land(now);
+        let is_lost = !self.in_flight.is_empty() && now.since(self.moved_at) >= self.patience;
         if is_lost {
             self.in_flight.clear();
             self.bytes = 0;
             self.sent = self.known.clone();
+            self.patience = (self.patience * 2).min(PATIENCE.1);
+            self.narrow();
         }
         is_lost
+    }
+
+    /// Takes out of what is in flight what has arrived, and learns from when it was sent how wide the window may be.
+    fn land(&mut self, now: Instant) {
+        let was_full = self.bytes >= self.window;
+        let mut longest = None;
+        while let Some(first) = self.in_flight.front()
+            && self.known.of(first.author) >= first.number
+        {
+            longest = longest.max(Some(now.since(first.at)));
+            self.bytes -= first.bytes;
+            self.in_flight.pop_front();
+        }
+        match longest {
+            Some(took) if took >= LATE => self.narrow(),
+            Some(took) if took <= SOON && was_full => self.window = (self.window * 2).min(WINDOW),
+            _ => {}
+        }
+    }
+
+    fn narrow(&mut self) {
+        self.window = (self.window / 2).max(LEAST_WINDOW);
     }
 
     /// The next texts for it, of authors that are wanted, frame by frame; none if it lacks nothing or enough is in flight.
@@ -79,11 +126,14 @@ impl Delivery {
         wanted: impl Fn(AuthorId) -> bool,
         now: Instant,
     ) -> Option<Vec<Run>> {
-        if self.bytes >= WINDOW || self.settled == Some(history.taken()) {
+        if self.bytes >= self.window || self.settled == Some(history.taken()) {
             return None;
         }
         let is_wanted = |author| wanted(author) && self.known.has_room_for(author);
-        let runs = history.lacking(&self.sent, is_wanted, FRAME);
+        let runs = history.lacking(&self.sent, is_wanted, self.window / FRAMES);
+        if self.in_flight.is_empty() {
+            self.moved_at = now;
+        }
         for run in &runs {
             let Some(last) = run.entries.last() else { continue };
             let bytes = run.entries.iter().map(weight).sum();
@@ -101,7 +151,7 @@ impl Delivery {
     #[cfg(test)]
     pub(super) fn check(&self) {
         assert_eq!(self.bytes, self.in_flight.iter().map(|sent| sent.bytes).sum::<usize>());
-        assert!(self.bytes <= WINDOW + FRAME + 16 * 1024, "{} bytes in flight", self.bytes);
+        assert!(self.bytes <= WINDOW + WINDOW / FRAMES + 16 * 1024, "{} bytes in flight", self.bytes);
     }
 }
 
@@ -148,15 +198,46 @@ mod tests {
     }
 
     #[test]
-    fn what_two_beats_do_not_tell_of_is_given_again() {
+    fn what_three_beats_tell_nothing_of_is_given_again() {
         let (mut delivery, history) = (Delivery::default(), history(3, 1));
         given(&mut delivery, &history, at(0));
 
-        assert!(!delivery.on_clock(&Clock::of_wire(&[(ANN, 1)]), at(1_999)), "it may be under way");
-        assert_eq!(given(&mut delivery, &history, at(1_999)), [0; 0]);
-        assert!(delivery.on_clock(&Clock::of_wire(&[(ANN, 1)]), at(2_000)));
+        assert!(!delivery.on_clock(&Clock::default(), at(2_999)), "it may be under way");
+        assert_eq!(given(&mut delivery, &history, at(2_999)), [0; 0]);
+        assert!(delivery.on_clock(&Clock::default(), at(3_000)));
 
-        assert_eq!(given(&mut delivery, &history, at(2_000)), [2, 3]);
+        assert_eq!(given(&mut delivery, &history, at(3_000)), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_arrives_slowly_is_not_lost_and_a_loss_that_was_none_makes_patient() {
+        let (mut delivery, history) = (Delivery::default(), history(9, 1));
+        given(&mut delivery, &history, at(0));
+
+        for number in 1..=4 {
+            assert!(!delivery.on_clock(&Clock::of_wire(&[(ANN, number)]), at(number * 2_900)), "{number}");
+        }
+        let after = |millis: u64| at(4 * 2_900 + millis);
+        let stuck = Clock::of_wire(&[(ANN, 4)]);
+        assert!(delivery.on_clock(&stuck, after(3_000)));
+        assert_eq!(given(&mut delivery, &history, after(3_000)), [5, 6, 7, 8, 9]);
+        assert!(!delivery.on_clock(&stuck, after(8_999)));
+        assert!(delivery.on_clock(&stuck, after(9_000)));
+    }
+
+    #[test]
+    fn the_window_is_as_wide_as_what_arrives_soon() {
+        let (mut delivery, history) = (Delivery::default(), history(400, Text::MAX_BYTES));
+        let (mut had, mut now) = (0, at(0));
+        let mut turn = |took| {
+            let texts = given(&mut delivery, &history, now).len();
+            (had, now) = (had + texts as u64, now + Duration::from_millis(took));
+            delivery.on_clock(&Clock::of_wire(&[(ANN, had)]), now);
+            texts
+        };
+
+        assert_eq!([1; 4].map(&mut turn), [8, 18, 35, 35], "soon");
+        assert_eq!([4_000; 6].map(&mut turn), [35, 18, 8, 4, 2, 2], "late");
     }
 
     #[test]
@@ -164,7 +245,7 @@ mod tests {
         let (mut delivery, history) = (Delivery::default(), history(200, Text::MAX_BYTES));
 
         let first = given(&mut delivery, &history, at(0)).len() as u64;
-        assert!((28..50).contains(&first), "{first}");
+        assert!((7..16).contains(&first), "{first}");
 
         delivery.on_clock(&Clock::of_wire(&[(ANN, first)]), at(1));
         assert_eq!(given(&mut delivery, &history, at(1)).first(), Some(&(first + 1)));

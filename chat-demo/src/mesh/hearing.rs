@@ -7,10 +7,11 @@ use super::{
     clock::Clock,
     history::{Place, Taken, weight},
     line,
+    stamp::is_far_ahead,
 };
 use crate::{
     How, Line, Name, Said, Text, Tone,
-    wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, Run, Speaker},
+    wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, MAX_PEERS, Run, Speaker},
 };
 
 impl Mesh {
@@ -21,6 +22,10 @@ impl Mesh {
                 self.step(step);
             }
             return;
+        }
+        // A beat may be long on its way behind texts.
+        if let Some(peer) = self.peers.get_mut(speaker.author) {
+            peer.heard_at = self.now;
         }
         match frame {
             Frame::Hello(hello) => self.on_hello(speaker, from, hello),
@@ -33,11 +38,15 @@ impl Mesh {
 
     fn on_hello(&mut self, speaker: Speaker, from: IpAddr, hello: Hello) {
         let Hello { name, beat, peers } = hello;
-        for address in peers.into_iter().filter(can_be_dialled) {
-            self.ways.hear_of(address, self.now);
-        }
         let author = speaker.author;
         let address = SocketAddr::new(from.to_canonical(), beat.port);
+        if !can_be_dialled(&address) {
+            self.counts.strange += 1;
+            return;
+        }
+        for peer in peers.into_iter().filter(|peer| can_be_dialled(peer) && is_near(&address, peer)) {
+            self.ways.hear_of(peer, self.now);
+        }
         if let Some(peer) = self.peers.meet(author, address, self.now) {
             let before = peer.name.replace(name.clone());
             let is_new = before.as_ref() != Some(&name);
@@ -153,6 +162,10 @@ impl Mesh {
             self.counts.unknown += 1;
             return;
         }
+        self.on_readable(runs);
+    }
+
+    pub(super) fn on_runs(&mut self, runs: Vec<Run>) {
         for run in runs {
             // Nobody knows better than oneself what one has said.
             if run.author != self.own {
@@ -179,6 +192,7 @@ impl Mesh {
                 self.counts.texts += 1;
                 self.stamps.observe(entry.stamp, self.wall);
                 self.tell_missing(author, &entry.name, entry.number - had - 1);
+                self.tell_ahead(author, entry);
                 self.show(place, entry);
             }
             Taken::Known => self.counts.repeated += 1,
@@ -203,8 +217,27 @@ impl Mesh {
         } else {
             How::Live
         };
-        self.shown = self.shown.max(Some(place));
+        self.on_shown(place);
         self.effects.push(Effect::Show(line(&self.peers, &place, entry, how)));
+    }
+
+    /// What is shown from now on and stands before this is late; but one wrong clock must not make all others late.
+    pub(super) fn on_shown(&mut self, place: Place) {
+        if !is_far_ahead(place.stamp, self.wall) {
+            self.shown = self.shown.max(Some(place));
+        }
+    }
+
+    /// Says once whose clock is wrong, or that this one's is.
+    fn tell_ahead(&mut self, author: AuthorId, entry: &Entry) {
+        let has_room = self.ahead.len() < MAX_PEERS;
+        if is_far_ahead(entry.stamp, self.wall) && has_room && self.ahead.insert(author) {
+            let name = self.peers.shown(author, &entry.name);
+            let seconds = (entry.stamp.at - self.wall) / 1000;
+            self.warn(format!(
+                "The clock of {name} is {seconds} s ahead of this one. What it says stands after all else in the history."
+            ));
+        }
     }
 
     fn on_private(&mut self, author: AuthorId, at: u64, text: Text) {
@@ -218,7 +251,12 @@ impl Mesh {
     }
 }
 
+/// What is near for one host is not so for another.
+fn is_near(who: &SocketAddr, address: &SocketAddr) -> bool {
+    who.ip().is_loopback() || !address.ip().to_canonical().is_loopback()
+}
+
 fn can_be_dialled(address: &SocketAddr) -> bool {
-    let ip = address.ip();
+    let ip = address.ip().to_canonical();
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()
 }

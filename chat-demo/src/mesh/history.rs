@@ -1,11 +1,12 @@
 //! All that was said, as far as it is kept: a log for each author, and the one order that all members agree on.
 //!
 //! The order is by stamp, author and number, so it is the same whatever the order of arrival. It is bounded: where it is
-//! full the first of the order goes, which of each author is its oldest. What has gone does not come back: the clock
-//! keeps that it was had.
+//! full the first of the order goes, and nothing before that is kept afterwards, so that what is kept is the same whatever
+//! the order of arrival, too. What has gone does not come back: the clock keeps that it was had.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, btree_map};
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Bound;
 
 use super::clock::Clock;
 use crate::wire::mesh::{AuthorId, Entry, Run, Stamp};
@@ -42,6 +43,8 @@ pub(crate) struct History {
     // Invariant: one text of `order` for each number of `logs`, and no number above the clock.
     order: BTreeMap<Place, Entry>,
     logs: BTreeMap<AuthorId, BTreeMap<u64, Stamp>>,
+    /// The last place of the order that was forgotten. Invariant: nothing is kept up to there.
+    forgotten: Option<Place>,
     bytes: usize,
     taken: u64,
     max_texts: usize,
@@ -55,9 +58,9 @@ impl Default for History {
 }
 
 impl History {
-    fn bounded(max_texts: usize, max_bytes: usize) -> Self {
-        let (clock, order, logs) = Default::default();
-        Self { clock, order, logs, bytes: 0, taken: 0, max_texts, max_bytes }
+    pub(super) fn bounded(max_texts: usize, max_bytes: usize) -> Self {
+        let (clock, order, logs, forgotten) = Default::default();
+        Self { clock, order, logs, forgotten, bytes: 0, taken: 0, max_texts, max_bytes }
     }
 
     /// What was had so far, kept or not.
@@ -80,6 +83,11 @@ impl History {
         self.order.iter().skip(self.order.len().saturating_sub(count))
     }
 
+    /// What is kept from one place of the order to another that is not before it.
+    pub(crate) fn between(&self, from: Bound<Place>, last: Place) -> impl Iterator<Item = (&Place, &Entry)> {
+        self.order.range((from, Bound::Included(last)))
+    }
+
     /// Keeps a text. The caller has seen that nothing before it is to come.
     pub(crate) fn take(&mut self, author: AuthorId, entry: Entry) -> Taken {
         if entry.number <= self.clock.of(author) {
@@ -89,27 +97,31 @@ impl History {
             return Taken::NoRoom;
         }
         let place = Place { stamp: entry.stamp, author, number: entry.number };
-        self.bytes += weight(&entry);
         self.taken += 1;
-        self.logs.entry(author).or_default().insert(entry.number, entry.stamp);
-        self.order.insert(place, entry);
-        while self.order.len() > self.max_texts || self.bytes > self.max_bytes {
-            self.forget_first();
+        if Some(place) > self.forgotten {
+            self.keep(place, entry);
         }
         Taken::New(place)
     }
 
-    fn forget_first(&mut self) {
-        let Some(author) = self.order.first_key_value().map(|(place, _)| place.author) else { return };
-        let btree_map::Entry::Occupied(mut log) = self.logs.entry(author) else { return };
-        // Not the first of the order itself: an author's stamps rise, but nothing makes those of a stranger's program.
-        if let Some((number, stamp)) = log.get_mut().pop_first()
-            && let Some(entry) = self.order.remove(&Place { stamp, author, number })
-        {
-            self.bytes -= weight(&entry);
+    fn keep(&mut self, place: Place, entry: Entry) {
+        self.bytes += weight(&entry);
+        self.logs.entry(place.author).or_default().insert(place.number, place.stamp);
+        self.order.insert(place, entry);
+        while self.order.len() > self.max_texts || self.bytes > self.max_bytes {
+            self.forget_first();
         }
-        if log.get().is_empty() {
-            log.remove();
+    }
+
+    fn forget_first(&mut self) {
+        let Some((place, entry)) = self.order.pop_first() else { return };
+        self.bytes -= weight(&entry);
+        self.forgotten = Some(place);
+        if let Some(log) = self.logs.get_mut(&place.author) {
+            log.remove(&place.number);
+            if log.is_empty() {
+                self.logs.remove(&place.author);
+            }
         }
     }
 
@@ -150,6 +162,7 @@ impl History {
         assert_eq!(self.bytes, self.order.values().map(weight).sum::<usize>());
         assert!(self.order.len() <= self.max_texts && self.bytes <= self.max_bytes);
         for (place, entry) in &self.order {
+            assert!(Some(*place) > self.forgotten);
             assert!(entry.number == place.number && entry.number <= self.clock.of(place.author));
         }
     }
@@ -167,6 +180,8 @@ mod tests {
 
     const ANN: AuthorId = AuthorId([1; 16]);
     const BOB: AuthorId = AuthorId([2; 16]);
+    const CID: AuthorId = AuthorId([3; 16]);
+    const DAN: AuthorId = AuthorId([4; 16]);
 
     fn entry(number: u64, at: u64) -> Entry {
         let (name, text) = (Name::new("x").unwrap(), Text::new(&number.to_string()).unwrap());
@@ -231,6 +246,23 @@ mod tests {
 
         assert_eq!(numbers(&runs), [(ANN, 0, vec![2, 3, 4])]);
         assert_eq!(history.clock().of(BOB), 1, "it was had, and is not asked for again");
+    }
+
+    #[test]
+    fn what_is_kept_is_the_same_whatever_came_first() {
+        let texts = [(ANN, 1, 1, 5), (BOB, 1, 2, 10), (CID, 1, 3, 10), (DAN, 1, 4, 1)];
+        let kept = |order: [usize; 4]| {
+            let mut history = History::bounded(9, 20 + 3 * (OVERHEAD + 1));
+            for (author, number, at, bytes) in order.map(|at| texts[at]) {
+                let text = Text::new(&"x".repeat(bytes)).unwrap();
+                history.take(author, Entry { text, ..entry(number, at) });
+                history.check();
+            }
+            history.last(9).map(|(place, _)| place.author).collect::<Vec<_>>()
+        };
+
+        assert_eq!(kept([0, 1, 2, 3]), [CID, DAN]);
+        assert_eq!(kept([2, 3, 1, 0]), [CID, DAN]);
     }
 
     #[test]

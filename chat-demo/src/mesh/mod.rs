@@ -7,12 +7,14 @@
 //!
 //! Here is no socket, clock, thread or log: `process` brings [`Input`]s and carries out [`Effect`]s.
 
+mod address;
 mod clock;
 mod delivery;
 mod hearing;
 mod history;
 mod peers;
 mod process;
+mod screen;
 mod speaking;
 mod stamp;
 mod ways;
@@ -22,7 +24,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use proto::time::Instant;
 use serde::Serialize;
@@ -31,11 +33,13 @@ use crate::{
     How, Line, Name, Said, Tone, Typed,
     wire::mesh::{self, AuthorId, Entry, Frame, Speaker},
 };
+use address::Address;
 use clock::Clock;
 use history::{History, Place};
 use peers::Peers;
+use screen::Screen;
 use stamp::HybridClock;
-use ways::{Address, Step, WayId, Ways};
+use ways::{Step, WayId, Ways};
 
 pub(crate) use process::{Args, run};
 
@@ -55,6 +59,8 @@ pub(crate) enum Input {
     Strange,
     /// A person has typed something.
     Typed(Typed),
+    /// Whether the screen is behind with what it is to show.
+    Behind(bool),
     /// The process is to end at once.
     Leave,
     /// A deadline may have come.
@@ -113,6 +119,8 @@ pub(crate) struct Counts {
     pub(crate) early: u64,
     /// Texts of authors for whom there was no room.
     pub(crate) no_room: u64,
+    /// Frames of texts that were dropped because too many waited for the screen: they are given again.
+    pub(crate) unread: u64,
     /// Texts that nobody keeps any longer.
     pub(crate) missed: u64,
     /// How often something was sent again, because no beat told of it.
@@ -143,6 +151,9 @@ pub(crate) struct Mesh {
     ways: Ways,
     /// The last place of the order that was shown.
     shown: Option<Place>,
+    screen: Screen,
+    /// Of whom was told that their clock is far ahead: at most as many as there may be peers.
+    ahead: BTreeSet<AuthorId>,
     /// What others had when they were met.
     missed: Clock,
     beat_at: Instant,
@@ -171,6 +182,8 @@ impl Mesh {
             peers: Peers::new(start.author, start.name),
             ways: Ways::new(start.peers, fastrand::Rng::with_seed(start.seed), now),
             shown: None,
+            screen: Screen::default(),
+            ahead: BTreeSet::new(),
             missed: Clock::default(),
             beat_at: now + BEAT,
             beats: 0,
@@ -193,9 +206,11 @@ impl Mesh {
             Input::Heard { speaker, from, frame } => self.on_frame(speaker, from, frame),
             Input::Strange => self.counts.strange += 1,
             Input::Typed(typed) => self.on_typed(typed),
+            Input::Behind(is_behind) => self.screen.is_behind = is_behind,
             Input::Leave => self.end(),
             Input::Tick => {}
         }
+        self.follow();
         self.expire();
         self.give();
         self.end_if_done();
@@ -205,7 +220,8 @@ impl Mesh {
     /// When it wants to be called at the latest.
     pub(crate) fn deadline(&self) -> Instant {
         let leaves_at = self.leaves_at.unwrap_or(Instant::NEVER);
-        self.beat_at.min(self.ways.deadline()).min(self.peers.deadline()).min(leaves_at)
+        let screen = if self.screen.wants_more() { self.now } else { Instant::NEVER };
+        self.beat_at.min(self.ways.deadline()).min(self.peers.deadline()).min(leaves_at).min(screen)
     }
 
     /// What was counted.
@@ -213,9 +229,9 @@ impl Mesh {
         self.counts
     }
 
-    /// Whether one's own texts have gone where they are to go, so that more can be typed.
+    /// Whether one's own texts have gone where they are to go, and what was asked for is shown, so that more can be typed.
     pub(crate) fn has_room(&self) -> bool {
-        self.unheard_here().is_none_or(|unheard| unheard < MAX_UNHEARD)
+        !self.screen.is_telling() && self.unheard_here().is_none_or(|unheard| unheard < MAX_UNHEARD)
     }
 
     /// How many are here, with this one.

@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use proto::time::Instant;
 
-use super::{
-    delivery::Delivery,
-    ways::{Address, WayId},
-};
+use super::{address::Address, delivery::Delivery, ways::WayId};
 use crate::{
     Name,
     wire::mesh::{AuthorId, MAX_PEERS},

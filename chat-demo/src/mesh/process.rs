@@ -4,14 +4,13 @@
 
 use std::{collections::BTreeMap, env, net::SocketAddr, time::Duration};
 
-use proto::time::Instant;
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
-    node::{Stdout, json},
+    node::json,
     shard::run_local,
     signals::{Signal, Signals},
-    telemetry::{self, LogArgs, LogLevel},
+    telemetry::{self, LogArgs, LogLevel, RateLimited},
     zeromq::{Context, Dealer, Malformed, Received, Router},
 };
 use serde::Serialize;
@@ -37,12 +36,13 @@ Examples:
     pegloom chat mesh --name bob --port 7002 --peer localhost:7001
     pegloom chat mesh --name cid --port 7003 --peer localhost:7002
 
-  A script says one thing, to who is on this machine, and leaves:
-    echo 'it is done' | pegloom chat mesh --name cron --port 0 --ip localhost --peer localhost:7001
+  A script says what it finds, to who is on this machine, for as long as it likes:
+    tail -f build.log | pegloom chat mesh --name build --port 0 --ip localhost --peer localhost:7001
 
 Members find one another by hearsay and give one another what was missed, so any of them may
 leave, and a network may be cut and heal. Nothing is on a disk: a text is there as long as
-somebody who has it. Nobody is asked who he is: a mesh is for hosts you trust.
+somebody who has it. Nobody is asked who he is: a mesh is for hosts you trust. Each start is
+another author, and a mesh has room for 1,024: what starts anew for each line belongs in a room.
 
 It ends by /quit, Ctrl-D or the end of its input when the others have what was said here, or
 after 5 s, with exit code 2 if nobody has it; by Ctrl-C or SIGTERM at once.";
@@ -51,9 +51,9 @@ after 5 s, with exit code 2 if nobody has it; by Ctrl-C or SIGTERM at once.";
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What you are called; others may be called so too
-    #[arg(long, value_parser = Name::new)]
-    name: Name,
+    /// What to be called; others may be called so too. Where this does not say, as `$USER` does
+    #[arg(long, value_name = "NAME", value_parser = Name::new)]
+    name: Option<Name>,
 
     /// Where peers reach this member; 0 is any free port
     #[arg(long)]
@@ -73,6 +73,8 @@ pub(crate) struct Args {
 
 /// Messages that are received before anything else has its turn.
 const TURN: usize = 256;
+/// A screen that cannot follow is looked at so often.
+const LOOK: Duration = Duration::from_millis(20);
 /// What was said last is on its way out of the process for so long.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Ways whose address is being looked up, or has been.
@@ -92,19 +94,32 @@ fn quiet(log: &LogArgs) -> LogArgs {
 }
 
 async fn chat(args: &Args) -> Result<Exit, Failure> {
-    let signals = Signals::install().map_err(Failure::cannot_start)?;
+    let name = args.name.clone().map_or_else(Name::of_user, Ok)?;
+    let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let context = Context::new();
-    let router = listen(&context, &args.ip, args.port).await?;
+    let router = select! {
+        router = listen(&context, &args.ip, args.port) => router?,
+        () = signals.drain() => return Ok(Exit::Clean),
+    };
     let port = port_of(router.endpoint()).unwrap_or(args.port);
-    let terminal = Terminal::open(&args.name)?.colored(args.log.color);
+    let terminal = Terminal::open(&name)?.colored(args.log.color);
     let (author, clock) = (AuthorId(fastrand::u128(..).to_be_bytes()), Clock::start());
-    let (name, peers) = (args.name.clone(), args.peers.clone());
-    let start = Start { author, name, port, peers, seed: fastrand::u64(..) };
+    let start = Start { author, name, port, peers: args.peers.clone(), seed: fastrand::u64(..) };
     let mesh = Mesh::new(start, clock.now(), unix_millis());
     let (found, is_found) = mpsc::channel(LOOKED_UP);
-    let ways = BTreeMap::new();
-    let mut member =
-        Member { author, context, clock, mesh, terminal, ways, found, end: None, stdout: Stdout::default() };
+    let (ways, unconnected) = Default::default();
+    let mut member = Member {
+        author,
+        context,
+        clock,
+        mesh,
+        terminal,
+        is_behind: false,
+        ways,
+        found,
+        unconnected,
+        end: None,
+    };
     member.terminal.show(&Line::Told(format!("You are now online, at port {port}. 1 online.")));
     Ok(member.live(router, signals, is_found).await)
 }
@@ -115,12 +130,13 @@ struct Member {
     clock: Clock,
     mesh: Mesh,
     terminal: Terminal,
+    is_behind: bool,
     /// None while the address is looked up.
     ways: BTreeMap<WayId, Option<Dealer>>,
     found: mpsc::Sender<(WayId, Option<SocketAddr>)>,
+    unconnected: RateLimited,
     /// So many texts nobody has, and it is over.
     end: Option<u64>,
-    stdout: Stdout,
 }
 
 /// What SIGUSR1 and SIGUSR2 print.
@@ -139,15 +155,19 @@ impl Member {
         mut signals: Signals,
         mut is_found: mpsc::Receiver<(WayId, Option<SocketAddr>)>,
     ) -> Exit {
-        let (mut has_quit, mut is_told) = (false, false);
+        let (mut has_quit, mut is_over, mut is_told) = (false, false, false);
         self.handle(Input::Tick);
         while self.end.is_none() {
-            let deadline = self.clock.deadline(self.mesh.deadline().min(A_DAY));
+            let deadline = self.clock.deadline(self.mesh.deadline());
             select! {
+                typed = self.terminal.gone(), if !is_over => {
+                    (is_over, has_quit) = (true, true);
+                    is_told |= self.type_in(typed);
+                }
                 () = router.readable() => self.hear(&router),
                 typed = self.terminal.next(), if !has_quit && self.mesh.has_room() => {
-                    has_quit = typed == Typed::Quit;
-                    self.handle(Input::Typed(typed));
+                    has_quit = matches!(typed, Typed::Quit | Typed::Leave);
+                    is_told |= self.type_in(typed);
                 }
                 Some((way, address)) = is_found.recv() => self.connect(way, address),
                 signal = signals.next() => match signal {
@@ -155,12 +175,20 @@ impl Member {
                         is_told = true;
                         self.handle(Input::Leave);
                     }
-                    Signal::Report => self.report().await,
+                    Signal::Report => self.report(),
                 },
+                () = sleep(LOOK), if self.is_behind => self.look_at_screen(),
                 () = sleep_until(deadline) => self.handle(Input::Tick),
             }
         }
         self.leave(is_told).await
+    }
+
+    /// Says whether it was to leave at once.
+    fn type_in(&mut self, typed: Typed) -> bool {
+        let leaves = typed == Typed::Leave;
+        self.handle(if leaves { Input::Leave } else { Input::Typed(typed) });
+        leaves
     }
 
     async fn leave(mut self, is_told: bool) -> Exit {
@@ -169,7 +197,6 @@ impl Member {
             let texts = if unheard == 1 { "text" } else { "texts" };
             self.terminal.show(&Line::Warned(format!("{unheard} {texts} reached nobody.")));
         }
-        self.stdout.finish().await;
         self.terminal.close().await;
         sleep(LAST_WORDS).await;
         if unheard > 0 { Exit::GraceExpired } else { Exit::Clean }
@@ -185,6 +212,15 @@ impl Member {
     fn handle(&mut self, input: Input) {
         for effect in self.mesh.handle(input, self.clock.now(), unix_millis()) {
             self.carry_out(effect);
+        }
+        self.look_at_screen();
+    }
+
+    fn look_at_screen(&mut self) {
+        let is_behind = self.terminal.is_behind();
+        if is_behind != self.is_behind {
+            self.is_behind = is_behind;
+            self.handle(Input::Behind(is_behind));
         }
     }
 
@@ -226,23 +262,21 @@ impl Member {
         let speaker = Speaker { author: self.author, way };
         match Dealer::connect(&self.context, &format!("tcp://{address}"), &speaker.to_bytes()) {
             Ok(dealer) => *place = Some(dealer),
-            Err(error) => warn!(%address, %error, "a peer cannot be connected to"),
-        }
-    }
-
-    async fn report(&mut self) {
-        if self.stdout.is_ready().await {
-            let (online, kept) = (self.mesh.online(), self.mesh.kept());
-            let report = json(&Report { online, kept, counts: self.mesh.counts() });
-            if let Some(line) = report {
-                self.stdout.print(line);
+            Err(error) => {
+                if let Some(left_out) = self.unconnected.admit(self.clock.now()) {
+                    warn!(%address, %error, left_out, "a peer cannot be connected to");
+                }
             }
         }
     }
-}
 
-/// A deadline that timers can bear.
-const A_DAY: Instant = Instant::from_micros(86_400_000_000 * 36_500);
+    fn report(&mut self) {
+        let (online, kept) = (self.mesh.online(), self.mesh.kept());
+        if let Some(report) = json(&Report { online, kept, counts: self.mesh.counts() }) {
+            self.terminal.report(&report);
+        }
+    }
+}
 
 fn input(received: Result<Received, Malformed>) -> Input {
     let heard = received.ok().and_then(|Received { peer, from, batch }| {

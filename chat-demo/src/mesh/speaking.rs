@@ -20,6 +20,7 @@ impl Mesh {
             Typed::Rename(name) => self.rename(name),
             Typed::Who => self.tell_who(),
             Typed::History(count) => self.tell_history(count),
+            Typed::Leave => {}
             Typed::Quit => self.leaves_at = self.leaves_at.or(Some(self.now + GRACE)),
         }
     }
@@ -37,7 +38,7 @@ impl Mesh {
     }
 
     fn show_own(&mut self, place: Place, entry: &Entry) {
-        self.shown = self.shown.max(Some(place));
+        self.on_shown(place);
         self.effects.push(Effect::Show(line(&self.peers, &place, entry, How::Mine)));
     }
 
@@ -73,12 +74,6 @@ impl Mesh {
         let (names, online) = (self.peers.names(), self.peers.online());
         let names: Vec<_> = std::iter::once(self.peers.own_name().clone()).chain(names).collect();
         self.tell(format!("{online} online: {}.", listed(&names)));
-    }
-
-    fn tell_history(&mut self, count: usize) {
-        let lines =
-            self.history.last(count).map(|(place, entry)| line(&self.peers, place, entry, How::Again));
-        self.effects.extend(lines.map(Effect::Show));
     }
 
     pub(super) fn beat(&mut self) {

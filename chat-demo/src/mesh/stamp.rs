@@ -8,7 +8,7 @@
 use crate::wire::mesh::Stamp;
 
 /// A stamp further ahead of the time on the wall is not followed, in milliseconds.
-pub(crate) const FURTHEST_AHEAD: u64 = 60_000;
+const FURTHEST_AHEAD: u64 = 60_000;
 
 /// Gives the stamps of one author.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,10 +25,15 @@ impl HybridClock {
 
     /// Somebody has said something then: what is said next is said after it.
     pub(crate) fn observe(&mut self, stamp: Stamp, wall: u64) {
-        if stamp.at <= wall.saturating_add(FURTHEST_AHEAD) {
+        if !is_far_ahead(stamp, wall) {
             self.last = self.last.max(stamp);
         }
     }
+}
+
+/// Whether it is from a clock that is wrong, if that on the wall is right.
+pub(crate) fn is_far_ahead(stamp: Stamp, wall: u64) -> bool {
+    stamp.at > wall.saturating_add(FURTHEST_AHEAD)
 }
 
 fn after(Stamp { at, counter }: Stamp) -> Stamp {

@@ -246,6 +246,87 @@ fn a_text_whose_place_is_before_one_that_was_shown_is_late() {
 }
 
 #[test]
+fn texts_wait_for_a_screen_that_is_behind_and_what_is_too_much_is_given_again() {
+    let mut table = Table::with_two();
+    table.input(Input::Behind(true));
+    let large =
+        |number| Entry { text: Text::new(&"x".repeat(Text::MAX_BYTES)).unwrap(), ..entry(number, WALL) };
+    for frame in 0..200 {
+        table.texts(BOB, BOB, frame, vec![large(frame + 1)]);
+    }
+    assert_eq!(table.shown(), []);
+    let waiting = 200 - table.mesh.counts().unread;
+    assert!((100..150).contains(&waiting), "{waiting}");
+
+    table.input(Input::Behind(false));
+    for shown in 2..=waiting as usize {
+        assert_eq!(table.mesh.deadline(), table.now);
+        table.input(Input::Tick);
+        assert_eq!(table.shown().len(), shown);
+    }
+
+    table.texts(BOB, BOB, waiting, vec![large(waiting + 1)]);
+    assert_eq!(table.shown().len() as u64, waiting + 1);
+}
+
+#[test]
+fn a_long_history_is_told_in_pieces_and_what_is_said_meanwhile_comes_after_it() {
+    let mut table = Table::with_two();
+    table.texts(BOB, BOB, 0, (1..=1_000).map(|number| entry(number, WALL + number)).collect());
+    table.effects.clear();
+
+    table.input(Input::Typed(Typed::History(900)));
+    let first = table.shown().len();
+    assert!(first < 100 && !table.mesh.has_room(), "{first}");
+    table.input(Input::Behind(true));
+    table.texts(CID, CID, 0, vec![entry(1, WALL + 5_000)]);
+    assert_eq!(table.shown().len(), first);
+
+    table.input(Input::Behind(false));
+    while table.mesh.deadline() == table.now {
+        table.input(Input::Tick);
+    }
+    assert!(table.mesh.has_room());
+    let again: Vec<_> = (101..=1_000).map(|number| (How::Again, format!("text {number}"))).collect();
+    assert_eq!(table.shown(), [again, vec![(How::Live, "text 1".to_owned())]].concat());
+}
+
+#[test]
+fn one_clock_that_is_wrong_makes_nobody_late_and_is_told_once() {
+    let mut table = Table::with_two();
+    table.texts(BOB, BOB, 0, vec![entry(1, WALL + 3_600_000), entry(2, WALL + 3_600_001)]);
+    table.texts(CID, CID, 0, vec![entry(1, WALL)]);
+
+    let hows: Vec<_> = table.shown().iter().map(|(how, _)| *how).collect();
+    assert_eq!(hows, [How::Live; 3]);
+    let told =
+        "The clock of bob is 3600 s ahead of this one. What it says stands after all else in the history.";
+    assert_eq!(table.told(), [told]);
+}
+
+#[test]
+fn addresses_that_nobody_far_can_know_and_ports_that_nobody_can_have_are_not_believed() {
+    let mut table = Table::with_two();
+    let peers = ["127.0.0.1:22", "[::1]:22", "[::ffff:127.0.0.1]:22", "10.0.0.3:0"];
+    let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
+    let hello = |port, peers| {
+        Frame::Hello(Hello {
+            name: name("x"),
+            beat: Beat { port, hears: 0, clock: vec![], meets: vec![] },
+            peers,
+        })
+    };
+    table.hear(BOB, 1, hello(1, peers));
+    let stranger = AuthorId([9; 16]);
+    table.hear(stranger, 9, hello(0, vec![]));
+    table.pass(Duration::from_secs(1));
+
+    assert!(!table.effects.iter().any(|effect| matches!(effect, Effect::Dial(..))), "{:?}", table.effects);
+    assert!(table.mesh.peers.get(stranger).is_none());
+    assert_eq!(table.mesh.counts().strange, 1);
+}
+
+#[test]
 fn an_answer_stands_after_what_it_answers_though_that_is_from_a_clock_ahead() {
     let mut table = Table::with_two();
     table.texts(BOB, BOB, 0, vec![entry(1, WALL + 30_000)]);

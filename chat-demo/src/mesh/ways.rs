@@ -9,10 +9,11 @@
 //!
 //! A way to oneself is never gone again; a second way to the same author rests (`Alias`) while the first one leads there.
 
-use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 
+use super::address::Address;
 use crate::wire::mesh::AuthorId;
 
 /// The most addresses that are known at once.
@@ -29,13 +30,6 @@ const GREETING: (Duration, Duration) = (Duration::from_millis(20), Duration::fro
 /// The number of a way: random, for a peer that tells it may take somebody for one that was at the same address before.
 /// Never 0.
 pub(crate) type WayId = u64;
-
-/// `HOST:PORT`, to connect to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
 
 /// What the machine is to do about ways.
 #[derive(Debug, PartialEq, Eq)]
@@ -262,32 +256,6 @@ impl State {
     }
 }
 
-impl From<SocketAddr> for Address {
-    fn from(address: SocketAddr) -> Self {
-        Self { host: address.ip().to_canonical().to_string(), port: address.port() }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
-}
-
-impl FromStr for Address {
-    type Err = &'static str;
-
-    fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "it is HOST:PORT, as in `localhost:7001` or `[::1]:7001`";
-        let (host, port) = typed.rsplit_once(':').ok_or(FORM)?;
-        let port = port.parse().ok().filter(|&port| port != 0).ok_or(FORM)?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let host = bare.or((!host.contains(':')).then_some(host)).filter(|host| !host.is_empty());
-        Ok(Self { host: host.ok_or(FORM)?.to_owned(), port })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,16 +286,6 @@ mod tests {
             if let [way, ..] = dialled(&ways.expire(*now))[..] {
                 return way;
             }
-        }
-    }
-
-    #[test]
-    fn an_address_is_read_as_it_is_written() {
-        for typed in ["localhost:7001", "10.0.0.1:1", "[::1]:7001"] {
-            assert_eq!(typed.parse::<Address>().unwrap().to_string(), typed);
-        }
-        for typed in ["localhost", ":7001", "a:0", "a:b", "::1:7001", "a:70000", "[]:1"] {
-            assert!(typed.parse::<Address>().is_err(), "{typed}");
         }
     }
 

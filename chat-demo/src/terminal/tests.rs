@@ -36,11 +36,13 @@ fn a_chat_on_a_terminal() {
         let mut terminal = Terminal::open(&Name::new("ann").unwrap()).unwrap();
         terminal.know(["bob", "John Doe"].map(|name| Name::new(name).unwrap()));
         let mut beat = tokio::time::interval(Duration::from_millis(50));
-        let mut count = 0;
-        loop {
+        let (mut count, mut is_full) = (0, false);
+        let how = loop {
             tokio::select! {
-                typed = terminal.next() => match typed {
-                    Typed::Quit => break,
+                how = terminal.gone() => break how,
+                typed = terminal.next(), if !is_full => match typed {
+                    Typed::Quit | Typed::Leave => break typed,
+                    Typed::Act(_) => is_full = true,
                     Typed::Who => panics(),
                     Typed::History(lines) => (0..lines).for_each(|line| terminal.show(&said(&line.to_string()))),
                     Typed::Rename(name) => terminal.rename(&name),
@@ -51,8 +53,8 @@ fn a_chat_on_a_terminal() {
                     terminal.show(&said(&format!("number {count} \x1b[2J\nann> forged")));
                 }
             }
-        }
-        terminal.show(&Line::Told("Good bye.".to_owned()));
+        };
+        terminal.show(&Line::Told(format!("{how:?}, and good bye.")));
         terminal.close().await;
     })
     .unwrap();
@@ -218,14 +220,27 @@ fn a_burst_is_shown_to_its_last_line() {
 
 #[test]
 fn the_terminal_is_given_back_when_one_leaves() {
-    for leaves in ["/quit\r", "\x04", "\x03", "half\x03\x03"] {
+    for (leaves, how) in [("/quit\r", "Quit"), ("\x04", "Quit"), ("\x03", "Leave"), ("half\x03\x03", "Leave")]
+    {
         let mut person = Person::sits_down();
         person.sees_last("ann>");
         person.types(leaves);
 
-        person.sees("* Good bye.");
+        person.sees(&format!("* {how}, and good bye."));
         person.gets_it_back();
     }
+}
+
+#[test]
+fn one_leaves_at_once_also_while_nothing_typed_is_taken() {
+    let mut person = Person::sits_down();
+    person.sees("number 9");
+    person.types("/me fills the outbox\rnever taken\r");
+    person.sees_last("ann>");
+    person.types("\x03");
+
+    person.sees("* Leave, and good bye.");
+    person.gets_it_back();
 }
 
 #[test]
@@ -256,11 +271,15 @@ fn a_screen_that_takes_nothing_keeps_nobody() {
 
 #[test]
 fn a_terminal_that_is_gone_is_left() {
-    let mut person = Person::sits_down();
-    person.sees("number 9");
+    for typed in ["", "/me fills the outbox\r"] {
+        let mut person = Person::sits_down();
+        person.sees("number 9");
+        person.types(typed);
+        person.sees_last("ann>");
 
-    // The other end of another terminal takes the place of this one's, which is closed so.
-    person.keyboard = pair().0;
+        // The other end of another terminal takes the place of this one's, which is closed so.
+        person.keyboard = pair().0;
 
-    person.eventually("ended", |person| person.child.try_wait().unwrap().is_some());
+        person.eventually("ended", |person| person.child.try_wait().unwrap().is_some());
+    }
 }
