@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, mem, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 use runtime::zeromq::Connection;
+use serde::Serialize;
 
 use super::{
     News,
@@ -20,6 +21,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a calling end that was on the line before calls on although it is told that the line is taken: by its own old
 /// connection, most likely, until that is found dead.
 const OUR_OWN: Duration = Duration::from_secs(10);
+/// How long any other calls on: one who lets himself be let in, and says nothing, is gone by then.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two calls.
 const REDIAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// After so many connections that ended before they began, what is there is no line.
@@ -42,12 +45,27 @@ pub(crate) enum Effect {
     End(Ending),
 }
 
+/// What SIGUSR1 and SIGUSR2 print.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    /// How many are on the line, with this one.
+    online: usize,
+    /// Texts that are not known to be heard.
+    waiting: usize,
+    /// Who came while the line was taken.
+    refused: u64,
+    /// Frames that were left out because they made no sense.
+    pub(super) unreadable: u64,
+}
+
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// On purpose.
     Left,
-    /// Two others have the line.
+    /// The same, and something that was said has reached nobody.
+    Unheard,
+    /// Others have the line.
     Taken,
 }
 
@@ -85,7 +103,11 @@ pub(crate) struct End {
     random: fastrand::Rng,
     /// Connections in a row that ended before they began.
     stillborn: u32,
+    /// When the last of calls in a row that were refused is, and nothing else has come of any since.
     refused_until: Option<Instant>,
+    /// Whether something that was said is given up.
+    has_lost: bool,
+    refused: u64,
     leaves_by: Option<Instant>,
     unreadable: u64,
     effects: Vec<Effect>,
@@ -106,6 +128,8 @@ impl End {
             random,
             stillborn: 0,
             refused_until: None,
+            has_lost: false,
+            refused: 0,
             leaves_by: None,
             unreadable: 0,
             effects: Vec::new(),
@@ -143,9 +167,19 @@ impl End {
         self.leaves_by.is_none() && !self.outbox.is_full()
     }
 
-    /// How many frames were left out because they made no sense.
-    pub(crate) fn unreadable(&self) -> u64 {
-        self.unreadable
+    /// Whether there is a connection over which messages go.
+    pub(crate) fn is_up(&mut self) -> bool {
+        self.link.up().is_some()
+    }
+
+    /// What there is, and what was turned away.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            online: if self.link.is_greeted() { 2 } else { 1 },
+            waiting: self.outbox.len(),
+            refused: self.refused,
+            unreadable: self.unreadable,
+        }
     }
 
     /// Somebody wants to come in: says whether he may.
@@ -153,6 +187,8 @@ impl End {
         let is_free = self.link.is_free(now);
         if is_free {
             self.link = Link::promise(now);
+        } else {
+            self.refused += 1;
         }
         is_free
     }
@@ -164,25 +200,34 @@ impl End {
 
     /// The connection is ready for messages.
     pub(crate) fn on_ready(&mut self, now: Instant) {
+        self.refused_until = None;
         if self.link.up().is_none() {
             self.link = Link::Up(Up::new(now));
             self.say_hello(now);
         }
     }
 
-    /// The other end says no.
+    /// The other end says no. It may be because of somebody who is about to be found silent, so it is called on for a while.
     pub(crate) fn on_refused(&mut self, now: Instant) {
-        if self.role == Role::Calls {
-            let until = *self.refused_until.get_or_insert(now + OUR_OWN);
-            if self.other.is_none() || now >= until {
-                self.end(Ending::Taken);
+        if self.role == Role::Listens {
+            return;
+        }
+        let patience = if self.other.is_some() { OUR_OWN } else { PATIENCE };
+        match self.refused_until {
+            Some(until) if now >= until => return self.end(Ending::Taken),
+            Some(_) => {}
+            None => {
+                self.refused_until = Some(now + patience);
+                self.tell(News::Refused(patience));
             }
         }
+        self.close(now);
     }
 
     /// A connection has ended, and all that came over it was told before.
     pub(crate) fn on_disconnected(&mut self, connection: Connection, now: Instant) {
         self.open.remove(&connection);
+        self.refused_until = None;
         if self.role == Role::Calls || self.link.ends_with(connection, &self.open) {
             self.lose(now);
         }
@@ -243,7 +288,8 @@ impl End {
 
     /// The person leaves at once.
     pub(crate) fn on_interrupt(&mut self, now: Instant) {
-        self.leave(now);
+        self.hush(now);
+        self.end(Ending::Left);
     }
 
     /// Time has passed; `listens` unless messages are left waiting on purpose.
@@ -271,7 +317,7 @@ impl End {
     fn on_hello(&mut self, hello: Hello, now: Instant) {
         let heard = if hello.of == Some(self.session) { hello.heard } else { 0 };
         self.meet(hello.name, hello.session);
-        (self.stillborn, self.refused_until) = (0, None);
+        self.stillborn = 0;
         self.redial.reset();
         if let Some(up) = self.link.up() {
             up.is_greeted = true;
@@ -356,6 +402,10 @@ impl End {
     /// Ends the connection, and with it the socket: a PAIR keeps to its peer until that is gone, dead or not.
     fn hang_up(&mut self, now: Instant) {
         self.miss();
+        self.close(now);
+    }
+
+    fn close(&mut self, now: Instant) {
         self.open.clear();
         self.effects.push(Effect::Close);
         match self.role {
@@ -418,18 +468,29 @@ impl End {
     }
 
     fn leave(&mut self, now: Instant) {
+        let is_refused = self.refused_until.is_some() && self.other.is_none();
+        self.hush(now);
+        self.end(match (self.has_lost, is_refused) {
+            (false, _) => Ending::Left,
+            (true, false) => Ending::Unheard,
+            (true, true) => Ending::Taken,
+        });
+    }
+
+    /// Says the last thing.
+    fn hush(&mut self, now: Instant) {
         if self.link.is_greeted() {
             self.send(Frame::Bye, now);
         }
         let name = self.other.as_ref().map(|other| other.name.clone());
         self.give_up(name);
-        self.end(Ending::Left);
     }
 
     /// Forgets what was not heard, and says so.
     fn give_up(&mut self, name: Option<Name>) {
         let unheard = self.outbox.clear();
         if unheard > 0 {
+            self.has_lost = true;
             self.tell(News::Unheard(unheard, name));
         }
     }

@@ -1,5 +1,7 @@
 //! What a person is told of the line, in words.
 
+use std::time::Duration;
+
 use crate::{Line, Name};
 
 /// Something to tell.
@@ -19,6 +21,8 @@ pub(crate) enum News {
     Unheard(usize, Option<Name>),
     /// What came is no frame; told once.
     Unreadable,
+    /// Others have the line, or one is about to; it is called on for so long.
+    Refused(Duration),
     /// Connections to there end before they begin; told once.
     NoLine,
 }
@@ -34,6 +38,12 @@ impl From<News> for Line {
             News::Unheard(count, name) => Self::Warned(unheard(count, name)),
             News::Unreadable => {
                 Self::Warned("What came over the line is not of pegloom; it is left out.".into())
+            }
+            News::Refused(patience) => {
+                let seconds = patience.as_secs();
+                Self::Warned(format!(
+                    "The line is taken, or somebody is just calling; it is called on for {seconds} s."
+                ))
             }
             News::NoLine => Self::Warned("What answers there is no line; it is called on.".into()),
         }

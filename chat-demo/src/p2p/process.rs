@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
+    node::json,
     shard::run_local,
     signals::{Signal, Signals},
     telemetry::{self, LogArgs, LogLevel},
@@ -32,8 +33,10 @@ Examples:
   A script that says one thing and goes, when it was heard or after 2 s:
     echo 'the backup is done' | pegloom chat p2p --name cron --port 8888
 
-Whoever comes third is told that the line is taken, and ends with code 1. Who is away for a while misses nothing.
-/help tells what else can be typed; /quit, Ctrl-D or the end of the input hang up, and Ctrl-C does so at once.";
+Whoever comes third is told that the line is taken, and ends with code 1 after 5 s. Who is away for a while misses nothing.
+/help tells what else can be typed; /quit, Ctrl-D or the end of the input hang up, and Ctrl-C does so at once.
+
+Exit codes: 0 hung up, 1 the line is taken, 2 something that was said reached nobody, 64 wrong usage.";
 
 /// Frames of the other end that are looked at before anything else has its turn.
 const TURN: usize = 256;
@@ -86,11 +89,14 @@ fn quiet(log: &LogArgs) -> LogArgs {
 
 async fn talk(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
-    let mut line = Socket::open(&args.ip, args.port, args.role()).await?;
+    let mut line = tokio::select! {
+        line = Socket::open(&args.ip, args.port, args.role()) => line?,
+        () = signals.drain() => return Ok(Exit::Clean),
+    };
     let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color));
     talk.show(&Line::Told(line.said()));
     let ending = loop {
-        talk.turn(&mut line).await?;
+        talk.turn(&mut line)?;
         if let Some(ending) = talk.ending {
             break ending;
         }
@@ -100,6 +106,7 @@ async fn talk(args: &Args) -> Result<Exit, Failure> {
     line.close();
     match ending {
         Ending::Left => Ok(Exit::Clean),
+        Ending::Unheard => Ok(Exit::GraceExpired),
         Ending::Taken => Err(line.taken()),
     }
 }
@@ -157,33 +164,33 @@ impl Talk {
     }
 
     /// Tells the machine what has become of the socket, and does what it says.
-    async fn turn(&mut self, line: &mut Socket) -> Result<(), Failure> {
-        self.carry_out(line).await?;
+    fn turn(&mut self, line: &mut Socket) -> Result<(), Failure> {
+        self.carry_out(line);
         while let Some(event) = line.pair.as_ref().and_then(Pair::try_event) {
             if matches!(event, Event::Disconnected(_)) {
                 // What came over a connection is heard before its end is.
-                self.hear(line, LEFT_BEHIND).await?;
+                self.hear(line, LEFT_BEHIND);
             }
             self.on_event(event);
-            self.carry_out(line).await?;
+            self.carry_out(line);
         }
         let listens = !self.terminal.is_behind();
-        self.has_more = listens && self.hear(line, TURN).await?;
+        self.has_more = listens && self.hear(line, TURN);
         self.attend(line);
         self.end.on_time(self.clock.now(), listens);
-        self.carry_out(line).await?;
-        self.look_back(line).await
+        self.carry_out(line);
+        self.look_back(line);
+        line.try_reopen(self.clock.now())
     }
 
     /// Ends a connection that takes nothing any more, when all that came over it is heard.
-    async fn look_back(&mut self, line: &mut Socket) -> Result<(), Failure> {
+    fn look_back(&mut self, line: &mut Socket) {
         if self.is_refused {
-            self.hear(line, LEFT_BEHIND).await?;
+            self.hear(line, LEFT_BEHIND);
             self.is_refused = false;
             self.end.on_unsent(self.clock.now());
-            self.carry_out(line).await?;
+            self.carry_out(line);
         }
-        Ok(())
     }
 
     fn on_event(&mut self, event: Event) {
@@ -198,9 +205,10 @@ impl Talk {
     }
 
     /// Hears at most so many frames; says whether there may be more.
-    async fn hear(&mut self, line: &mut Socket, most: usize) -> Result<bool, Failure> {
+    fn hear(&mut self, line: &mut Socket, most: usize) -> bool {
         for _ in 0..most {
-            let Some(received) = line.pair.as_ref().and_then(Pair::try_receive) else { return Ok(false) };
+            let Some(received) = line.pair.as_ref().and_then(Pair::try_receive) else { return false };
+            self.find_link(line);
             match received.map(|(connection, batch)| (connection, wire::decode(&batch))) {
                 Ok((connection, Ok(frame))) => self.end.on_frame(frame, connection, self.clock.now()),
                 Ok((_, Err(error))) => {
@@ -209,9 +217,19 @@ impl Talk {
                 }
                 Err(_) => self.end.on_unreadable(),
             }
-            self.carry_out(line).await?;
+            self.carry_out(line);
         }
-        Ok(true)
+        true
+    }
+
+    /// What has come over a connection of which nothing is known yet came after the news of it, which are there by now.
+    fn find_link(&mut self, line: &mut Socket) {
+        while !self.end.is_up()
+            && let Some(event) = line.pair.as_ref().and_then(Pair::try_event)
+        {
+            self.on_event(event);
+            self.carry_out(line);
+        }
     }
 
     /// Answers whoever is at the door, when all that has become of the socket is known.
@@ -261,8 +279,9 @@ impl Talk {
     }
 
     fn tell_counts(&mut self) {
-        let words = format!("Frames left out because they made no sense: {}.", self.end.unreadable());
-        self.show(&Line::Told(words));
+        if let Some(counts) = json(&self.end.counts()) {
+            self.terminal.report(&counts);
+        }
     }
 
     fn show_history(&mut self, lines: usize) {
@@ -293,17 +312,17 @@ impl Talk {
         self.terminal.show(line);
     }
 
-    async fn carry_out(&mut self, line: &mut Socket) -> Result<(), Failure> {
+    fn carry_out(&mut self, line: &mut Socket) {
         loop {
             let effects = self.end.effects();
             if effects.is_empty() || self.ending.is_some() {
-                return Ok(());
+                return;
             }
             for effect in effects {
                 match effect {
                     Effect::Send(frame) => self.send(line, &frame),
                     Effect::Close => line.pair = None,
-                    Effect::Open => line.reopen().await?,
+                    Effect::Open => line.reopen(self.clock.now()),
                     Effect::Said(name, text, tone) => self.show_said(name, text, tone, How::Live),
                     Effect::Tell(news) => self.show(&news.into()),
                     Effect::End(ending) => self.ending = self.ending.or(Some(ending)),

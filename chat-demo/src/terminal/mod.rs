@@ -180,6 +180,14 @@ impl Terminal {
         }
     }
 
+    /// Shows what a program asked for: in a pipe as it is, for the next program.
+    pub(crate) fn report(&mut self, json: &str) {
+        match self.editor {
+            Some(_) => self.put(&Line::Told(json.to_owned())),
+            None => self.backlog.push(&format!("{json}\n")),
+        }
+    }
+
     fn put(&mut self, line: &Line) {
         self.measure();
         let words = self.format.in_words(line, &lock(&self.who).me, unix_millis());
