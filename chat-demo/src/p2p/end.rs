@@ -6,27 +6,16 @@ use proto::{backoff::Backoff, time::Instant};
 use runtime::zeromq::Connection;
 use serde::Serialize;
 
-use super::{
-    News,
-    link::{Link, Up},
-    outbox::Outbox,
-};
+use super::{News, link::Link, outbox::Outbox};
 use crate::{
     Name, Text,
-    wire::p2p::{Frame, Hello, Manner, Say, Session},
+    wire::p2p::{Frame, Manner, Say, Session},
 };
 
 /// How long an end that leaves waits for what it has said to be heard.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long a calling end that was on the line before calls on although it is told that the line is taken: by its own old
-/// connection, most likely, until that is found dead.
-const OUR_OWN: Duration = Duration::from_secs(10);
-/// How long any other calls on: one who lets himself be let in, and says nothing, is gone by then.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two calls.
 const REDIAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// After so many connections that ended before they began, what is there is no line.
-const NO_LINE: u32 = 3;
 
 /// What an end wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,37 +69,40 @@ pub(crate) enum Role {
 
 /// Who was heard last.
 #[derive(Debug)]
-struct Other {
-    name: Name,
-    session: Session,
+pub(super) struct Other {
+    /// What it says that it is called.
+    pub(super) says: Name,
+    /// As it is shown.
+    pub(super) name: Name,
+    pub(super) session: Session,
     /// The last text that was heard.
-    heard: u64,
-    is_away: bool,
+    pub(super) heard: u64,
+    pub(super) is_away: bool,
 }
 
 /// One end of a line.
 #[derive(Debug)]
 pub(crate) struct End {
-    name: Name,
-    session: Session,
-    role: Role,
-    link: Link,
+    pub(super) name: Name,
+    pub(super) session: Session,
+    pub(super) role: Role,
+    pub(super) link: Link,
     /// Of any kind: a third's, a stranger's.
-    open: BTreeSet<Connection>,
-    other: Option<Other>,
-    outbox: Outbox,
-    redial: Backoff,
-    random: fastrand::Rng,
+    pub(super) open: BTreeSet<Connection>,
+    pub(super) other: Option<Other>,
+    pub(super) outbox: Outbox,
+    pub(super) redial: Backoff,
+    pub(super) random: fastrand::Rng,
     /// Connections in a row that ended before they began.
-    stillborn: u32,
+    pub(super) stillborn: u32,
     /// When the last of calls in a row that were refused is, and nothing else has come of any since.
-    refused_until: Option<Instant>,
+    pub(super) refused_until: Option<Instant>,
     /// Whether something that was said is given up.
-    has_lost: bool,
-    refused: u64,
-    leaves_by: Option<Instant>,
-    unreadable: u64,
-    effects: Vec<Effect>,
+    pub(super) has_lost: bool,
+    pub(super) refused: u64,
+    pub(super) leaves_by: Option<Instant>,
+    pub(super) unreadable: u64,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl End {
@@ -182,57 +174,6 @@ impl End {
         }
     }
 
-    /// Somebody wants to come in: says whether he may.
-    pub(crate) fn on_knock(&mut self, now: Instant) -> bool {
-        let is_free = self.link.is_free(now);
-        if is_free {
-            self.link = Link::promise(now);
-        } else {
-            self.refused += 1;
-        }
-        is_free
-    }
-
-    /// A connection is there, on which nothing was said.
-    pub(crate) fn on_connected(&mut self, connection: Connection) {
-        self.open.insert(connection);
-    }
-
-    /// The connection is ready for messages.
-    pub(crate) fn on_ready(&mut self, now: Instant) {
-        self.refused_until = None;
-        if self.link.up().is_none() {
-            self.link = Link::Up(Up::new(now));
-            self.say_hello(now);
-        }
-    }
-
-    /// The other end says no. It may be because of somebody who is about to be found silent, so it is called on for a while.
-    pub(crate) fn on_refused(&mut self, now: Instant) {
-        if self.role == Role::Listens {
-            return;
-        }
-        let patience = if self.other.is_some() { OUR_OWN } else { PATIENCE };
-        match self.refused_until {
-            Some(until) if now >= until => return self.end(Ending::Taken),
-            Some(_) => {}
-            None => {
-                self.refused_until = Some(now + patience);
-                self.tell(News::Refused(patience));
-            }
-        }
-        self.close(now);
-    }
-
-    /// A connection has ended, and all that came over it was told before.
-    pub(crate) fn on_disconnected(&mut self, connection: Connection, now: Instant) {
-        self.open.remove(&connection);
-        self.refused_until = None;
-        if self.role == Role::Calls || self.link.ends_with(connection, &self.open) {
-            self.lose(now);
-        }
-    }
-
     /// A frame has come by this connection.
     pub(crate) fn on_frame(&mut self, frame: Frame, connection: Option<Connection>, now: Instant) {
         let Some(up) = self.link.up() else { return self.on_unreadable() };
@@ -243,7 +184,7 @@ impl End {
         }
         up.heard();
         match frame {
-            Frame::Hello(hello) if is_greeted => self.on_new_name(hello),
+            Frame::Hello(hello) if is_greeted => self.on_new_name(&hello),
             Frame::Hello(hello) => self.on_hello(hello, now),
             Frame::Say(say) => self.on_say(say, now),
             Frame::Heard { number: heard } | Frame::Beat { heard } => self.on_heard(heard, now),
@@ -259,13 +200,6 @@ impl End {
         self.unreadable += 1;
     }
 
-    /// Something was not taken by the socket: who misses one thing must not get the next.
-    pub(crate) fn on_unsent(&mut self, now: Instant) {
-        if self.link.up().is_some() {
-            self.hang_up(now);
-        }
-    }
-
     /// The person says something.
     pub(crate) fn on_text(&mut self, text: Text, tone: Manner, now: Instant) {
         self.outbox.push(text, tone);
@@ -275,6 +209,9 @@ impl End {
     /// The person wants to be called so.
     pub(crate) fn on_rename(&mut self, name: Name, now: Instant) {
         self.name = name;
+        if let Some(says) = self.other.as_ref().map(|other| other.says.clone()) {
+            self.rename_other(&says);
+        }
         if self.link.is_greeted() {
             self.say_hello(now);
         }
@@ -314,51 +251,6 @@ impl End {
         }
     }
 
-    fn on_hello(&mut self, hello: Hello, now: Instant) {
-        let heard = if hello.of == Some(self.session) { hello.heard } else { 0 };
-        self.meet(hello.name, hello.session);
-        self.stillborn = 0;
-        self.redial.reset();
-        if let Some(up) = self.link.up() {
-            up.is_greeted = true;
-        }
-        self.outbox.rewind(heard);
-        self.send_texts(now);
-        self.leave_if_heard(now);
-    }
-
-    /// Finds out whether this is who was there before.
-    fn meet(&mut self, name: Name, session: Session) {
-        match self.other.take() {
-            Some(other) if other.session == session => {
-                self.tell(News::Back(name.clone()));
-                self.other = Some(Other { name, is_away: false, ..other });
-                return;
-            }
-            // Started again: what it was to hear is for it still.
-            Some(other) if other.name.is_like(&name) => self.tell(News::Back(name.clone())),
-            before => {
-                if let Some(other) = before {
-                    self.give_up(Some(other.name));
-                }
-                self.tell(News::OnTheLine(name.clone()));
-            }
-        }
-        self.other = Some(Other { name, session, heard: 0, is_away: false });
-    }
-
-    fn on_new_name(&mut self, hello: Hello) {
-        match &mut self.other {
-            Some(other) if other.session == hello.session => {
-                let was = mem::replace(&mut other.name, hello.name.clone());
-                if was != hello.name {
-                    self.tell(News::Renamed(was, hello.name));
-                }
-            }
-            _ => self.on_unreadable(),
-        }
-    }
-
     fn on_say(&mut self, say: Say, now: Instant) {
         let Some(other) = &mut self.other else { return };
         if say.number > other.heard {
@@ -388,67 +280,12 @@ impl End {
         self.leave_if_heard(now);
     }
 
-    /// The connection has ended by itself.
-    fn lose(&mut self, now: Instant) {
-        match self.role {
-            Role::Listens => {
-                self.miss();
-                self.link = Link::Down;
-            }
-            Role::Calls => self.hang_up(now),
-        }
-    }
-
-    /// Ends the connection, and with it the socket: a PAIR keeps to its peer until that is gone, dead or not.
-    fn hang_up(&mut self, now: Instant) {
-        self.miss();
-        self.close(now);
-    }
-
-    fn close(&mut self, now: Instant) {
-        self.open.clear();
-        self.effects.push(Effect::Close);
-        match self.role {
-            Role::Listens => {
-                self.link = Link::Down;
-                self.effects.push(Effect::Open);
-            }
-            Role::Calls => {
-                let wait = self.redial.next(self.random.u64(..));
-                self.link = Link::Closed { until: now + wait };
-            }
-        }
-    }
-
-    fn miss(&mut self) {
-        match &mut self.other {
-            Some(other) if !other.is_away => {
-                other.is_away = true;
-                let name = other.name.clone();
-                self.tell(News::Away(name));
-            }
-            None if self.role == Role::Calls && !self.link.is_greeted() => {
-                self.stillborn += 1;
-                if self.stillborn == NO_LINE {
-                    self.tell(News::NoLine);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn say_hello(&mut self, now: Instant) {
-        let (of, heard) = self.other.as_ref().map_or((None, 0), |other| (Some(other.session), other.heard));
-        let hello = Hello { name: self.name.clone(), session: self.session, of, heard };
-        self.send(Frame::Hello(hello), now);
-    }
-
     fn beat(&mut self, now: Instant) {
         let heard = self.other.as_ref().map_or(0, |other| other.heard);
         self.send(Frame::Beat { heard }, now);
     }
 
-    fn send_texts(&mut self, now: Instant) {
+    pub(super) fn send_texts(&mut self, now: Instant) {
         while self.link.is_greeted()
             && let Some(say) = self.outbox.next()
         {
@@ -456,12 +293,12 @@ impl End {
         }
     }
 
-    fn send(&mut self, frame: Frame, now: Instant) {
+    pub(super) fn send(&mut self, frame: Frame, now: Instant) {
         self.link.up().into_iter().for_each(|up| up.sent(now));
         self.effects.push(Effect::Send(frame));
     }
 
-    fn leave_if_heard(&mut self, now: Instant) {
+    pub(super) fn leave_if_heard(&mut self, now: Instant) {
         if self.leaves_by.is_some() && self.outbox.is_empty() {
             self.leave(now);
         }
@@ -487,7 +324,7 @@ impl End {
     }
 
     /// Forgets what was not heard, and says so.
-    fn give_up(&mut self, name: Option<Name>) {
+    pub(super) fn give_up(&mut self, name: Option<Name>) {
         let unheard = self.outbox.clear();
         if unheard > 0 {
             self.has_lost = true;
@@ -495,11 +332,11 @@ impl End {
         }
     }
 
-    fn end(&mut self, ending: Ending) {
+    pub(super) fn end(&mut self, ending: Ending) {
         self.effects.push(Effect::End(ending));
     }
 
-    fn tell(&mut self, news: News) {
+    pub(super) fn tell(&mut self, news: News) {
         self.effects.push(Effect::Tell(news));
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum News {
     HungUp(Name),
     /// The first is now called the second.
     Renamed(Name, Name),
+    /// Is called as one is oneself, and shown as the second.
+    Alike(Name, Name),
     /// So many texts did not reach this one, or anybody, and will not.
     Unheard(usize, Option<Name>),
     /// What came is no frame; told once.
@@ -35,6 +37,9 @@ impl From<News> for Line {
             News::Back(name) => Self::Told(format!("{name} is back.")),
             News::HungUp(name) => Self::Told(format!("{name} has hung up.")),
             News::Renamed(was, is) => Self::Told(format!("{was} is now called {is}.")),
+            News::Alike(name, shown) => {
+                Self::Warned(format!("You are both called {name}. The other is shown as {shown}."))
+            }
             News::Unheard(count, name) => Self::Warned(unheard(count, name)),
             News::Unreadable => {
                 Self::Warned("What came over the line is not of pegloom; it is left out.".into())

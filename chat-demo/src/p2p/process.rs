@@ -3,15 +3,13 @@
 //! Everything is one task. What the machine decides is carried out before the next thing is told to it, so that nothing
 //! of an old connection is taken for something of the next.
 
-use std::collections::VecDeque;
-
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
     node::json,
     shard::run_local,
     signals::{Signal, Signals},
-    telemetry::{self, LogArgs, LogLevel},
+    telemetry::{self, LogArgs},
     zeromq::{Event, Pair, Verdict},
 };
 use tokio::time::sleep_until;
@@ -20,6 +18,7 @@ use tracing::debug;
 use super::{Effect, End, Ending, Role, socket::Socket};
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
+    recent::Recent,
     terminal::Terminal,
     wire::p2p::{self as wire, Manner},
 };
@@ -42,8 +41,6 @@ Exit codes: 0 hung up, 1 the line is taken, 2 something that was said reached no
 const TURN: usize = 256;
 /// A connection that has ended leaves fewer frames behind: no socket of a line keeps so many.
 const LEFT_BEHIND: usize = 10_000;
-/// How many lines are kept for `/history`.
-const HISTORY: usize = 1_000;
 
 /// Talk with one other, with nobody between
 #[derive(Clone, Debug, clap::Args)]
@@ -77,14 +74,8 @@ impl Args {
 
 /// Runs `pegloom chat p2p`.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    telemetry::init(&quiet(&args.log))?;
+    telemetry::init(&args.log.quiet())?;
     run_local(talk(args)).map_err(Failure::cannot_start)?
-}
-
-/// Warnings and worse, unless somebody asks for more: this is a person's screen.
-fn quiet(log: &LogArgs) -> LogArgs {
-    let is_asked_for = log.log_level.is_some() || std::env::var_os("PEGLOOM_LOG").is_some();
-    LogArgs { log_level: if is_asked_for { log.log_level } else { Some(LogLevel::Warn) }, ..log.clone() }
 }
 
 async fn talk(args: &Args) -> Result<Exit, Failure> {
@@ -93,7 +84,7 @@ async fn talk(args: &Args) -> Result<Exit, Failure> {
         line = Socket::open(&args.ip, args.port, args.role()) => line?,
         () = signals.drain() => return Ok(Exit::Clean),
     };
-    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color));
+    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color).without_private());
     talk.show(&Line::Told(line.said()));
     let ending = loop {
         talk.turn(&mut line)?;
@@ -116,7 +107,7 @@ struct Talk {
     end: End,
     terminal: Terminal,
     clock: Clock,
-    history: VecDeque<Said>,
+    recent: Recent,
     /// Whether frames are left for the next turn.
     has_more: bool,
     /// Whether the socket has refused something: nothing further is sent over this connection.
@@ -132,7 +123,7 @@ impl Talk {
             end: End::new(args.name.clone(), args.role(), fastrand::Rng::new()),
             terminal,
             clock: Clock::start(),
-            history: VecDeque::new(),
+            recent: Recent::default(),
             has_more: false,
             is_refused: false,
             is_over: false,
@@ -258,7 +249,7 @@ impl Talk {
                 self.end.on_rename(name, self.clock.now());
             }
             Typed::Who => self.tell_who(),
-            Typed::History(lines) => self.show_history(lines),
+            Typed::History(lines) => self.recent.last(lines).iter().for_each(|line| self.terminal.show(line)),
             Typed::Leave => self.end.on_interrupt(self.clock.now()),
             Typed::Quit => self.end.on_leave(self.clock.now()),
         }
@@ -284,24 +275,14 @@ impl Talk {
         }
     }
 
-    fn show_history(&mut self, lines: usize) {
-        let from = self.history.len().saturating_sub(lines);
-        for said in self.history.range(from..) {
-            self.terminal.show(&Line::Said(Said { how: How::Again, ..said.clone() }));
-        }
-    }
-
     fn show_said(&mut self, name: Name, text: Text, tone: Manner, how: How) {
         let tone = match tone {
             Manner::Plain => Tone::Plain,
             Manner::Action => Tone::Action,
         };
-        let said = Said { at: unix_millis(), name, text, tone, how };
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
-        }
-        self.history.push_back(said.clone());
-        self.show(&Line::Said(said));
+        let line = Line::Said(Said { at: unix_millis(), name, text, tone, how });
+        self.recent.observe(&line);
+        self.show(&line);
     }
 
     fn warn(&mut self, words: &str) {

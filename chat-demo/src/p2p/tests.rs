@@ -350,6 +350,23 @@ fn a_new_name_is_told_and_the_same_one_is_not() {
 }
 
 #[test]
+fn one_of_the_same_name_is_shown_with_another_while_it_is_the_same() {
+    let mut end = waiting(Role::Calls);
+    let effects = meets(&mut end, hello("ME", 1), at(0));
+    let other = name("ME~2");
+    assert_eq!(told(&effects), [News::OnTheLine(other.clone()), News::Alike(name("ME"), other.clone())]);
+    end.on_frame(say(1, "x"), Some(THEIRS), at(1));
+    assert!(end.effects().contains(&Effect::Said(other.clone(), text("x"), Manner::Plain)));
+    end.on_rename(name("we"), at(2));
+    assert_eq!(told(&end.effects()), [News::Renamed(other, name("ME"))]);
+
+    let long = "x".repeat(32);
+    let mut end = End::new(name(&long), Role::Calls, fastrand::Rng::with_seed(1));
+    meets(&mut end, hello(&long, 1), at(0));
+    assert_eq!(end.other(), Some((&name(&format!("{}~2", "x".repeat(30))), false)));
+}
+
+#[test]
 fn who_leaves_says_bye_when_all_is_heard_or_after_two_seconds() {
     let bye = [Effect::Send(Frame::Bye), Effect::End(Ending::Left)];
     let mut end = talking(Role::Calls);

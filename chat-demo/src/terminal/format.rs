@@ -21,7 +21,7 @@ use super::{colours, harmless};
 use crate::{How, Line, Name, Said, Tone};
 
 /// What the rows of a line after its first begin with.
-const CONTINUED: &str = "  | ";
+pub(super) const CONTINUED: &str = "  | ";
 
 /// Later times are none.
 const LAST_YEAR: i32 = 9999;
