@@ -3,7 +3,7 @@
 //! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
 //! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes. `room` is the machine
 //! of a room, `store` what it keeps, and `server` the process around both; `member`, `journal` and `client` are the same of
-//! somebody in it.
+//! somebody in it. `p2p` is a line between two and `mesh` many without a server, each with its machine and its process.
 
 mod client;
 mod command;
@@ -29,7 +29,7 @@ mod typed;
 pub mod wire;
 
 pub use command::{Args, run};
-pub use line::{How, Line, Said, Tone};
+pub(crate) use line::{How, Line, Said, Tone};
 pub use name::{BadName, Name};
 pub use text::{BadText, Text};
-pub use typed::Typed;
+pub(crate) use typed::Typed;

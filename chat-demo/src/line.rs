@@ -4,7 +4,7 @@ use crate::{Name, Text};
 
 /// One thing to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub(crate) enum Line {
     /// Somebody said something.
     Said(Said),
     /// What the room, or this program, has to say: "You are now online. 1 online."
@@ -15,22 +15,22 @@ pub enum Line {
 
 /// Something said, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub(crate) struct Said {
     /// When, in milliseconds since 1970, by the clock of who kept it.
-    pub at: u64,
+    pub(crate) at: u64,
     /// By whom, under the name of that time.
-    pub name: Name,
+    pub(crate) name: Name,
     /// What.
-    pub text: Text,
+    pub(crate) text: Text,
     /// To whom, and in which manner.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
     /// How it came to be shown now.
-    pub how: How,
+    pub(crate) how: How,
 }
 
 /// In which manner something is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// To all.
     Plain,
     /// To all, about oneself: "* ann waves".
@@ -41,7 +41,7 @@ pub enum Tone {
 
 /// How something came to be shown now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     /// As it was said.
     Live,
     /// By this person, so that it is on the screen already where there is an editor.

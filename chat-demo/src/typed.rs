@@ -4,7 +4,7 @@ use crate::{Name, Text};
 
 /// One thing typed, and understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Typed {
+pub(crate) enum Typed {
     /// Say it to all.
     Say(Text),
     /// `/me TEXT`: say what one does.

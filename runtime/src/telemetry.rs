@@ -4,8 +4,13 @@
 //! first. A stderr that is closed or full costs the lines, never the process.
 
 use std::{
-    env, fmt, io,
-    os::fd::AsRawFd,
+    env, fmt,
+    fs::File,
+    io::{self, IsTerminal as _},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::MetadataExt as _,
+    },
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -102,6 +107,16 @@ pub fn init(args: &LogArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+impl LogArgs {
+    /// On a person's screen: warnings and worse, unless somebody asks for more.
+    #[must_use]
+    pub fn quiet(&self) -> Self {
+        let is_asked_for = exported(LEVEL_VARIABLE).is_some();
+        let log_level = self.log_level.or((!is_asked_for).then_some(LogLevel::Warn));
+        Self { log_level, ..self.clone() }
+    }
+}
+
 fn exported(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -115,6 +130,20 @@ static ELSEWHERE: Mutex<Option<Listener>> = Mutex::new(None);
 /// tear what is being typed.
 pub fn divert(to: Option<Listener>) {
     *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = to;
+}
+
+/// Whether stderr is the very terminal that this is.
+pub fn is_on(terminal: &(impl io::IsTerminal + AsFd)) -> bool {
+    let stderr = io::stderr();
+    stderr.is_terminal()
+        && terminal.is_terminal()
+        && device(&stderr).is_some_and(|it| Some(it) == device(terminal))
+}
+
+/// Which device it is, if that can be known.
+fn device(file: &impl AsFd) -> Option<u64> {
+    let file = File::from(file.as_fd().try_clone_to_owned().ok()?);
+    Some(file.metadata().ok()?.rdev())
 }
 
 /// A stderr that never waits. A line that finds it full (a pipe whose reader has stopped) is lost: waiting would stop the
@@ -352,6 +381,26 @@ mod tests {
         assert_eq!(args.color, Color::Never);
         for wrong in [["--log-level", "loud"], ["--log-format", "xml"], ["--color", "blue"]] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn two_files_are_of_one_device_or_of_two() {
+        let [null, again, zero] =
+            ["/dev/null", "/dev/null", "/dev/zero"].map(|path| device(&File::open(path).unwrap()).unwrap());
+
+        assert_eq!(null, again);
+        assert_ne!(null, zero);
+        assert!(!is_on(&File::open("/dev/null").unwrap()));
+    }
+
+    #[test]
+    fn a_quiet_one_logs_warnings_unless_a_flag_asks_for_more() {
+        let asked = LogArgs { log_level: Some(LogLevel::Debug), ..LogArgs::default() };
+
+        assert_eq!(asked.quiet().log_level, Some(LogLevel::Debug));
+        if exported(LEVEL_VARIABLE).is_none() {
+            assert_eq!(LogArgs::default().quiet().log_level, Some(LogLevel::Warn));
         }
     }
 

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::Path, time::Duration};
 use nix::sys::signal::Signal;
 use runtime::{
     shard::run_local,
-    zeromq::{Context, Pair},
+    zeromq::{Context, Event, Pair},
 };
 
 use crate::harness::{Network, Process, Terminal, eventually, eventually_within};
@@ -69,7 +69,7 @@ fn a_third_is_told_that_the_line_is_taken() {
     let third = calling("c", &port);
     assert_eq!(third.exit_code(), Some(1));
     let said = third.stderr();
-    assert!(said[0].ends_with("the line is taken: two others are on it"), "{said:?}");
+    assert!(said[0].ends_with("the line is taken"), "{said:?}");
     assert_eq!(said[1], "  try: later, or another port");
     a.say("still here");
     prints(&b, "a: still here");
@@ -158,6 +158,41 @@ fn somebody_else_may_come_in_place_of_one_who_is_away() {
     a.say("for c");
     prints(&third, "a: for c");
     assert_eq!(count(&third, "a: for b"), 0);
+}
+
+/// Fails if one who says nothing turns away one who would, or nobody can see that it was refused.
+#[test]
+fn a_silent_stranger_turns_nobody_away_for_good() {
+    let (a, port) = waiting("a", "0");
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let stranger = run_local(async {
+        let stranger = Pair::connect(&Context::new(), &endpoint).unwrap();
+        while stranger.try_event() != Some(Event::Ready) {
+            stranger.eventful().await;
+        }
+        stranger
+    })
+    .unwrap();
+    let b = calling("b", &port);
+    prints(&b, "! The line is taken, or somebody is just calling; it is called on for 5 s.");
+    drop(stranger);
+    prints(&b, "* a is on the line.");
+    prints(&a, "* b is on the line.");
+    a.signal(Signal::SIGUSR1);
+    let counts = a.prints("counts", |line| line.starts_with('{'));
+    let counts: serde_json::Value = serde_json::from_str(&counts).unwrap();
+    assert_eq!(counts["online"], 2);
+    assert!(counts["refused"].as_u64() > Some(0), "{counts}");
+}
+
+/// Fails if a text that reached nobody is taken for said by the script that said it.
+#[test]
+fn a_script_that_nobody_heard_knows() {
+    let script = calling("cron", "1");
+    script.say("does anybody hear?");
+    script.close_stdin();
+    assert_eq!(script.exit_code(), Some(2));
+    prints(&script, "! 1 text reached nobody.");
 }
 
 /// Fails if a script must wait for the line, or what it said last is lost.
@@ -291,7 +326,7 @@ fn a_vanished_host_frees_the_line_and_is_told_when_it_is_back_and_another_has_it
     prints(&a, "* c is on the line.");
     network.heal();
     assert_eq!(b.exit_code_within(HEALING), Some(1));
-    assert!(b.stderr()[0].ends_with("the line is taken: two others are on it"), "{:?}", b.stderr());
+    assert!(b.stderr()[0].ends_with("the line is taken"), "{:?}", b.stderr());
     c.say("hello");
     prints(&a, "c: hello");
 }

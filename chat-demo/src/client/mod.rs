@@ -12,7 +12,7 @@ use runtime::{
     exit::{Exit, Failure},
     shard::run_local,
     signals::Signals,
-    telemetry::{self, Color, LogArgs, LogLevel},
+    telemetry::{self, Color, LogArgs},
     zeromq::{Context, Dealer, PeerId},
 };
 use tokio::{
@@ -85,15 +85,8 @@ pub(crate) struct Args {
 
 /// Runs `pegloom chat client`.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    telemetry::init(&quiet(&args.log))?;
+    telemetry::init(&args.log.quiet())?;
     run_local(chat(args)).map_err(Failure::cannot_start)?
-}
-
-/// The screen is a person's: only what is worth a person's while is logged, unless somebody asks for more.
-fn quiet(log: &LogArgs) -> LogArgs {
-    let is_said = log.log_level.is_some() || std::env::var_os("PEGLOOM_LOG").is_some();
-    let log_level = if is_said { log.log_level } else { Some(LogLevel::Warn) };
-    LogArgs { log_level, ..log.clone() }
 }
 
 async fn chat(args: &Args) -> Result<Exit, Failure> {

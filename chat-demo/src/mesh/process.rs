@@ -2,7 +2,7 @@
 //!
 //! It decides nothing: bytes become inputs and effects become bytes. A DEALER is never read, for nobody answers on it.
 
-use std::{collections::BTreeMap, env, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use runtime::{
     clock::{Clock, unix_millis},
@@ -10,7 +10,7 @@ use runtime::{
     node::json,
     shard::run_local,
     signals::{Signal, Signals},
-    telemetry::{self, LogArgs, LogLevel, RateLimited},
+    telemetry::{self, LogArgs, RateLimited},
     zeromq::{Context, Dealer, Malformed, Received, Router},
 };
 use serde::Serialize;
@@ -82,15 +82,8 @@ const LOOKED_UP: usize = 2 * MAX_PEERS;
 
 /// Runs `pegloom chat mesh`.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    telemetry::init(&quiet(&args.log))?;
+    telemetry::init(&args.log.quiet())?;
     run_local(chat(args)).map_err(Failure::cannot_start)?
-}
-
-/// Logs of a person's screen: only what somebody should know, unless more is asked for.
-fn quiet(log: &LogArgs) -> LogArgs {
-    let is_asked_for = env::var_os("PEGLOOM_LOG").is_some_and(|level| !level.is_empty());
-    let log_level = log.log_level.or((!is_asked_for).then_some(LogLevel::Warn));
-    LogArgs { log_level, ..log.clone() }
 }
 
 async fn chat(args: &Args) -> Result<Exit, Failure> {

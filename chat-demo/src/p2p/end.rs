@@ -4,26 +4,18 @@ use std::{collections::BTreeSet, mem, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 use runtime::zeromq::Connection;
+use serde::Serialize;
 
-use super::{
-    News,
-    link::{Link, Up},
-    outbox::Outbox,
-};
+use super::{News, link::Link, outbox::Outbox};
 use crate::{
     Name, Text,
-    wire::p2p::{Frame, Hello, Manner, Say, Session},
+    wire::p2p::{Frame, Manner, Say, Session},
 };
 
 /// How long an end that leaves waits for what it has said to be heard.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long a calling end that was on the line before calls on although it is told that the line is taken: by its own old
-/// connection, most likely, until that is found dead.
-const OUR_OWN: Duration = Duration::from_secs(10);
 /// Between two calls.
 const REDIAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// After so many connections that ended before they began, what is there is no line.
-const NO_LINE: u32 = 3;
 
 /// What an end wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +34,27 @@ pub(crate) enum Effect {
     End(Ending),
 }
 
+/// What SIGUSR1 and SIGUSR2 print.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    /// How many are on the line, with this one.
+    online: usize,
+    /// Texts that are not known to be heard.
+    waiting: usize,
+    /// Who came while the line was taken.
+    refused: u64,
+    /// Frames that were left out because they made no sense.
+    pub(super) unreadable: u64,
+}
+
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// On purpose.
     Left,
-    /// Two others have the line.
+    /// The same, and something that was said has reached nobody.
+    Unheard,
+    /// Others have the line.
     Taken,
 }
 
@@ -62,33 +69,40 @@ pub(crate) enum Role {
 
 /// Who was heard last.
 #[derive(Debug)]
-struct Other {
-    name: Name,
-    session: Session,
+pub(super) struct Other {
+    /// What it says that it is called.
+    pub(super) says: Name,
+    /// As it is shown.
+    pub(super) name: Name,
+    pub(super) session: Session,
     /// The last text that was heard.
-    heard: u64,
-    is_away: bool,
+    pub(super) heard: u64,
+    pub(super) is_away: bool,
 }
 
 /// One end of a line.
 #[derive(Debug)]
 pub(crate) struct End {
-    name: Name,
-    session: Session,
-    role: Role,
-    link: Link,
+    pub(super) name: Name,
+    pub(super) session: Session,
+    pub(super) role: Role,
+    pub(super) link: Link,
     /// Of any kind: a third's, a stranger's.
-    open: BTreeSet<Connection>,
-    other: Option<Other>,
-    outbox: Outbox,
-    redial: Backoff,
-    random: fastrand::Rng,
+    pub(super) open: BTreeSet<Connection>,
+    pub(super) other: Option<Other>,
+    pub(super) outbox: Outbox,
+    pub(super) redial: Backoff,
+    pub(super) random: fastrand::Rng,
     /// Connections in a row that ended before they began.
-    stillborn: u32,
-    refused_until: Option<Instant>,
-    leaves_by: Option<Instant>,
-    unreadable: u64,
-    effects: Vec<Effect>,
+    pub(super) stillborn: u32,
+    /// When the last of calls in a row that were refused is, and nothing else has come of any since.
+    pub(super) refused_until: Option<Instant>,
+    /// Whether something that was said is given up.
+    pub(super) has_lost: bool,
+    pub(super) refused: u64,
+    pub(super) leaves_by: Option<Instant>,
+    pub(super) unreadable: u64,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl End {
@@ -106,6 +120,8 @@ impl End {
             random,
             stillborn: 0,
             refused_until: None,
+            has_lost: false,
+            refused: 0,
             leaves_by: None,
             unreadable: 0,
             effects: Vec::new(),
@@ -143,48 +159,18 @@ impl End {
         self.leaves_by.is_none() && !self.outbox.is_full()
     }
 
-    /// How many frames were left out because they made no sense.
-    pub(crate) fn unreadable(&self) -> u64 {
-        self.unreadable
+    /// Whether there is a connection over which messages go.
+    pub(crate) fn is_up(&mut self) -> bool {
+        self.link.up().is_some()
     }
 
-    /// Somebody wants to come in: says whether he may.
-    pub(crate) fn on_knock(&mut self, now: Instant) -> bool {
-        let is_free = self.link.is_free(now);
-        if is_free {
-            self.link = Link::promise(now);
-        }
-        is_free
-    }
-
-    /// A connection is there, on which nothing was said.
-    pub(crate) fn on_connected(&mut self, connection: Connection) {
-        self.open.insert(connection);
-    }
-
-    /// The connection is ready for messages.
-    pub(crate) fn on_ready(&mut self, now: Instant) {
-        if self.link.up().is_none() {
-            self.link = Link::Up(Up::new(now));
-            self.say_hello(now);
-        }
-    }
-
-    /// The other end says no.
-    pub(crate) fn on_refused(&mut self, now: Instant) {
-        if self.role == Role::Calls {
-            let until = *self.refused_until.get_or_insert(now + OUR_OWN);
-            if self.other.is_none() || now >= until {
-                self.end(Ending::Taken);
-            }
-        }
-    }
-
-    /// A connection has ended, and all that came over it was told before.
-    pub(crate) fn on_disconnected(&mut self, connection: Connection, now: Instant) {
-        self.open.remove(&connection);
-        if self.role == Role::Calls || self.link.ends_with(connection, &self.open) {
-            self.lose(now);
+    /// What there is, and what was turned away.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            online: if self.link.is_greeted() { 2 } else { 1 },
+            waiting: self.outbox.len(),
+            refused: self.refused,
+            unreadable: self.unreadable,
         }
     }
 
@@ -198,7 +184,7 @@ impl End {
         }
         up.heard();
         match frame {
-            Frame::Hello(hello) if is_greeted => self.on_new_name(hello),
+            Frame::Hello(hello) if is_greeted => self.on_new_name(&hello),
             Frame::Hello(hello) => self.on_hello(hello, now),
             Frame::Say(say) => self.on_say(say, now),
             Frame::Heard { number: heard } | Frame::Beat { heard } => self.on_heard(heard, now),
@@ -214,13 +200,6 @@ impl End {
         self.unreadable += 1;
     }
 
-    /// Something was not taken by the socket: who misses one thing must not get the next.
-    pub(crate) fn on_unsent(&mut self, now: Instant) {
-        if self.link.up().is_some() {
-            self.hang_up(now);
-        }
-    }
-
     /// The person says something.
     pub(crate) fn on_text(&mut self, text: Text, tone: Manner, now: Instant) {
         self.outbox.push(text, tone);
@@ -230,6 +209,9 @@ impl End {
     /// The person wants to be called so.
     pub(crate) fn on_rename(&mut self, name: Name, now: Instant) {
         self.name = name;
+        if let Some(says) = self.other.as_ref().map(|other| other.says.clone()) {
+            self.rename_other(&says);
+        }
         if self.link.is_greeted() {
             self.say_hello(now);
         }
@@ -243,7 +225,8 @@ impl End {
 
     /// The person leaves at once.
     pub(crate) fn on_interrupt(&mut self, now: Instant) {
-        self.leave(now);
+        self.hush(now);
+        self.end(Ending::Left);
     }
 
     /// Time has passed; `listens` unless messages are left waiting on purpose.
@@ -265,51 +248,6 @@ impl End {
                 self.effects.push(Effect::Open);
             }
             Link::Down | Link::Promised { .. } | Link::Closed { .. } => {}
-        }
-    }
-
-    fn on_hello(&mut self, hello: Hello, now: Instant) {
-        let heard = if hello.of == Some(self.session) { hello.heard } else { 0 };
-        self.meet(hello.name, hello.session);
-        (self.stillborn, self.refused_until) = (0, None);
-        self.redial.reset();
-        if let Some(up) = self.link.up() {
-            up.is_greeted = true;
-        }
-        self.outbox.rewind(heard);
-        self.send_texts(now);
-        self.leave_if_heard(now);
-    }
-
-    /// Finds out whether this is who was there before.
-    fn meet(&mut self, name: Name, session: Session) {
-        match self.other.take() {
-            Some(other) if other.session == session => {
-                self.tell(News::Back(name.clone()));
-                self.other = Some(Other { name, is_away: false, ..other });
-                return;
-            }
-            // Started again: what it was to hear is for it still.
-            Some(other) if other.name.is_like(&name) => self.tell(News::Back(name.clone())),
-            before => {
-                if let Some(other) = before {
-                    self.give_up(Some(other.name));
-                }
-                self.tell(News::OnTheLine(name.clone()));
-            }
-        }
-        self.other = Some(Other { name, session, heard: 0, is_away: false });
-    }
-
-    fn on_new_name(&mut self, hello: Hello) {
-        match &mut self.other {
-            Some(other) if other.session == hello.session => {
-                let was = mem::replace(&mut other.name, hello.name.clone());
-                if was != hello.name {
-                    self.tell(News::Renamed(was, hello.name));
-                }
-            }
-            _ => self.on_unreadable(),
         }
     }
 
@@ -342,63 +280,12 @@ impl End {
         self.leave_if_heard(now);
     }
 
-    /// The connection has ended by itself.
-    fn lose(&mut self, now: Instant) {
-        match self.role {
-            Role::Listens => {
-                self.miss();
-                self.link = Link::Down;
-            }
-            Role::Calls => self.hang_up(now),
-        }
-    }
-
-    /// Ends the connection, and with it the socket: a PAIR keeps to its peer until that is gone, dead or not.
-    fn hang_up(&mut self, now: Instant) {
-        self.miss();
-        self.open.clear();
-        self.effects.push(Effect::Close);
-        match self.role {
-            Role::Listens => {
-                self.link = Link::Down;
-                self.effects.push(Effect::Open);
-            }
-            Role::Calls => {
-                let wait = self.redial.next(self.random.u64(..));
-                self.link = Link::Closed { until: now + wait };
-            }
-        }
-    }
-
-    fn miss(&mut self) {
-        match &mut self.other {
-            Some(other) if !other.is_away => {
-                other.is_away = true;
-                let name = other.name.clone();
-                self.tell(News::Away(name));
-            }
-            None if self.role == Role::Calls && !self.link.is_greeted() => {
-                self.stillborn += 1;
-                if self.stillborn == NO_LINE {
-                    self.tell(News::NoLine);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn say_hello(&mut self, now: Instant) {
-        let (of, heard) = self.other.as_ref().map_or((None, 0), |other| (Some(other.session), other.heard));
-        let hello = Hello { name: self.name.clone(), session: self.session, of, heard };
-        self.send(Frame::Hello(hello), now);
-    }
-
     fn beat(&mut self, now: Instant) {
         let heard = self.other.as_ref().map_or(0, |other| other.heard);
         self.send(Frame::Beat { heard }, now);
     }
 
-    fn send_texts(&mut self, now: Instant) {
+    pub(super) fn send_texts(&mut self, now: Instant) {
         while self.link.is_greeted()
             && let Some(say) = self.outbox.next()
         {
@@ -406,39 +293,50 @@ impl End {
         }
     }
 
-    fn send(&mut self, frame: Frame, now: Instant) {
+    pub(super) fn send(&mut self, frame: Frame, now: Instant) {
         self.link.up().into_iter().for_each(|up| up.sent(now));
         self.effects.push(Effect::Send(frame));
     }
 
-    fn leave_if_heard(&mut self, now: Instant) {
+    pub(super) fn leave_if_heard(&mut self, now: Instant) {
         if self.leaves_by.is_some() && self.outbox.is_empty() {
             self.leave(now);
         }
     }
 
     fn leave(&mut self, now: Instant) {
+        let is_refused = self.refused_until.is_some() && self.other.is_none();
+        self.hush(now);
+        self.end(match (self.has_lost, is_refused) {
+            (false, _) => Ending::Left,
+            (true, false) => Ending::Unheard,
+            (true, true) => Ending::Taken,
+        });
+    }
+
+    /// Says the last thing.
+    fn hush(&mut self, now: Instant) {
         if self.link.is_greeted() {
             self.send(Frame::Bye, now);
         }
         let name = self.other.as_ref().map(|other| other.name.clone());
         self.give_up(name);
-        self.end(Ending::Left);
     }
 
     /// Forgets what was not heard, and says so.
-    fn give_up(&mut self, name: Option<Name>) {
+    pub(super) fn give_up(&mut self, name: Option<Name>) {
         let unheard = self.outbox.clear();
         if unheard > 0 {
+            self.has_lost = true;
             self.tell(News::Unheard(unheard, name));
         }
     }
 
-    fn end(&mut self, ending: Ending) {
+    pub(super) fn end(&mut self, ending: Ending) {
         self.effects.push(Effect::End(ending));
     }
 
-    fn tell(&mut self, news: News) {
+    pub(super) fn tell(&mut self, news: News) {
         self.effects.push(Effect::Tell(news));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`End`] is the machine of one end: what happens to its socket and what is typed goes in, [`Effect`]s come out. It
 //! promises that each text reaches the other end once and in order, over as many connections as that takes, as long as
-//! both processes live. It has a [`Link`](link::Link), which is one connection, and an [`Outbox`](outbox::Outbox).
+//! both processes live. It has a [`Link`](link::Link), which is one connection, and an [`Outbox`](outbox::Outbox);
+//! `connecting` is about the first, and `meeting` about who is at its other end.
 //! `process` gives it a `socket` and a terminal.
 //!
 //! ```text
@@ -12,8 +13,10 @@
 //!      └────── bye ─────┘  └──── hello of the same, or of another ────┘
 //! ```
 
+mod connecting;
 mod end;
 mod link;
+mod meeting;
 mod news;
 mod outbox;
 mod process;

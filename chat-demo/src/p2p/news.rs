@@ -1,5 +1,7 @@
 //! What a person is told of the line, in words.
 
+use std::time::Duration;
+
 use crate::{Line, Name};
 
 /// Something to tell.
@@ -15,10 +17,14 @@ pub(crate) enum News {
     HungUp(Name),
     /// The first is now called the second.
     Renamed(Name, Name),
+    /// Is called as one is oneself, and shown as the second.
+    Alike(Name, Name),
     /// So many texts did not reach this one, or anybody, and will not.
     Unheard(usize, Option<Name>),
     /// What came is no frame; told once.
     Unreadable,
+    /// Others have the line, or one is about to; it is called on for so long.
+    Refused(Duration),
     /// Connections to there end before they begin; told once.
     NoLine,
 }
@@ -31,9 +37,18 @@ impl From<News> for Line {
             News::Back(name) => Self::Told(format!("{name} is back.")),
             News::HungUp(name) => Self::Told(format!("{name} has hung up.")),
             News::Renamed(was, is) => Self::Told(format!("{was} is now called {is}.")),
+            News::Alike(name, shown) => {
+                Self::Warned(format!("You are both called {name}. The other is shown as {shown}."))
+            }
             News::Unheard(count, name) => Self::Warned(unheard(count, name)),
             News::Unreadable => {
                 Self::Warned("What came over the line is not of pegloom; it is left out.".into())
+            }
+            News::Refused(patience) => {
+                let seconds = patience.as_secs();
+                Self::Warned(format!(
+                    "The line is taken, or somebody is just calling; it is called on for {seconds} s."
+                ))
             }
             News::NoLine => Self::Warned("What answers there is no line; it is called on.".into()),
         }

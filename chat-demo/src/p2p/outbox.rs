@@ -40,6 +40,10 @@ impl Outbox {
         self.waiting.len() >= MAX_WAITING
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

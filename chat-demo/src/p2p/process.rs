@@ -3,14 +3,13 @@
 //! Everything is one task. What the machine decides is carried out before the next thing is told to it, so that nothing
 //! of an old connection is taken for something of the next.
 
-use std::collections::VecDeque;
-
 use runtime::{
     clock::{Clock, unix_millis},
     exit::{Exit, Failure},
+    node::json,
     shard::run_local,
     signals::{Signal, Signals},
-    telemetry::{self, LogArgs, LogLevel},
+    telemetry::{self, LogArgs},
     zeromq::{Event, Pair, Verdict},
 };
 use tokio::time::sleep_until;
@@ -19,6 +18,7 @@ use tracing::debug;
 use super::{Effect, End, Ending, Role, socket::Socket};
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
+    recent::Recent,
     terminal::Terminal,
     wire::p2p::{self as wire, Manner},
 };
@@ -32,15 +32,15 @@ Examples:
   A script that says one thing and goes, when it was heard or after 2 s:
     echo 'the backup is done' | pegloom chat p2p --name cron --port 8888
 
-Whoever comes third is told that the line is taken, and ends with code 1. Who is away for a while misses nothing.
-/help tells what else can be typed; /quit, Ctrl-D or the end of the input hang up, and Ctrl-C does so at once.";
+Whoever comes third is told that the line is taken, and ends with code 1 after 5 s. Who is away for a while misses nothing.
+/help tells what else can be typed; /quit, Ctrl-D or the end of the input hang up, and Ctrl-C does so at once.
+
+Exit codes: 0 hung up, 1 the line is taken, 2 something that was said reached nobody, 64 wrong usage.";
 
 /// Frames of the other end that are looked at before anything else has its turn.
 const TURN: usize = 256;
 /// A connection that has ended leaves fewer frames behind: no socket of a line keeps so many.
 const LEFT_BEHIND: usize = 10_000;
-/// How many lines are kept for `/history`.
-const HISTORY: usize = 1_000;
 
 /// Talk with one other, with nobody between
 #[derive(Clone, Debug, clap::Args)]
@@ -74,23 +74,20 @@ impl Args {
 
 /// Runs `pegloom chat p2p`.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    telemetry::init(&quiet(&args.log))?;
+    telemetry::init(&args.log.quiet())?;
     run_local(talk(args)).map_err(Failure::cannot_start)?
-}
-
-/// Warnings and worse, unless somebody asks for more: this is a person's screen.
-fn quiet(log: &LogArgs) -> LogArgs {
-    let is_asked_for = log.log_level.is_some() || std::env::var_os("PEGLOOM_LOG").is_some();
-    LogArgs { log_level: if is_asked_for { log.log_level } else { Some(LogLevel::Warn) }, ..log.clone() }
 }
 
 async fn talk(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
-    let mut line = Socket::open(&args.ip, args.port, args.role()).await?;
-    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color));
+    let mut line = tokio::select! {
+        line = Socket::open(&args.ip, args.port, args.role()) => line?,
+        () = signals.drain() => return Ok(Exit::Clean),
+    };
+    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color).without_private());
     talk.show(&Line::Told(line.said()));
     let ending = loop {
-        talk.turn(&mut line).await?;
+        talk.turn(&mut line)?;
         if let Some(ending) = talk.ending {
             break ending;
         }
@@ -100,6 +97,7 @@ async fn talk(args: &Args) -> Result<Exit, Failure> {
     line.close();
     match ending {
         Ending::Left => Ok(Exit::Clean),
+        Ending::Unheard => Ok(Exit::GraceExpired),
         Ending::Taken => Err(line.taken()),
     }
 }
@@ -109,7 +107,7 @@ struct Talk {
     end: End,
     terminal: Terminal,
     clock: Clock,
-    history: VecDeque<Said>,
+    recent: Recent,
     /// Whether frames are left for the next turn.
     has_more: bool,
     /// Whether the socket has refused something: nothing further is sent over this connection.
@@ -125,7 +123,7 @@ impl Talk {
             end: End::new(args.name.clone(), args.role(), fastrand::Rng::new()),
             terminal,
             clock: Clock::start(),
-            history: VecDeque::new(),
+            recent: Recent::default(),
             has_more: false,
             is_refused: false,
             is_over: false,
@@ -157,33 +155,33 @@ impl Talk {
     }
 
     /// Tells the machine what has become of the socket, and does what it says.
-    async fn turn(&mut self, line: &mut Socket) -> Result<(), Failure> {
-        self.carry_out(line).await?;
+    fn turn(&mut self, line: &mut Socket) -> Result<(), Failure> {
+        self.carry_out(line);
         while let Some(event) = line.pair.as_ref().and_then(Pair::try_event) {
             if matches!(event, Event::Disconnected(_)) {
                 // What came over a connection is heard before its end is.
-                self.hear(line, LEFT_BEHIND).await?;
+                self.hear(line, LEFT_BEHIND);
             }
             self.on_event(event);
-            self.carry_out(line).await?;
+            self.carry_out(line);
         }
         let listens = !self.terminal.is_behind();
-        self.has_more = listens && self.hear(line, TURN).await?;
+        self.has_more = listens && self.hear(line, TURN);
         self.attend(line);
         self.end.on_time(self.clock.now(), listens);
-        self.carry_out(line).await?;
-        self.look_back(line).await
+        self.carry_out(line);
+        self.look_back(line);
+        line.try_reopen(self.clock.now())
     }
 
     /// Ends a connection that takes nothing any more, when all that came over it is heard.
-    async fn look_back(&mut self, line: &mut Socket) -> Result<(), Failure> {
+    fn look_back(&mut self, line: &mut Socket) {
         if self.is_refused {
-            self.hear(line, LEFT_BEHIND).await?;
+            self.hear(line, LEFT_BEHIND);
             self.is_refused = false;
             self.end.on_unsent(self.clock.now());
-            self.carry_out(line).await?;
+            self.carry_out(line);
         }
-        Ok(())
     }
 
     fn on_event(&mut self, event: Event) {
@@ -198,9 +196,10 @@ impl Talk {
     }
 
     /// Hears at most so many frames; says whether there may be more.
-    async fn hear(&mut self, line: &mut Socket, most: usize) -> Result<bool, Failure> {
+    fn hear(&mut self, line: &mut Socket, most: usize) -> bool {
         for _ in 0..most {
-            let Some(received) = line.pair.as_ref().and_then(Pair::try_receive) else { return Ok(false) };
+            let Some(received) = line.pair.as_ref().and_then(Pair::try_receive) else { return false };
+            self.find_link(line);
             match received.map(|(connection, batch)| (connection, wire::decode(&batch))) {
                 Ok((connection, Ok(frame))) => self.end.on_frame(frame, connection, self.clock.now()),
                 Ok((_, Err(error))) => {
@@ -209,9 +208,19 @@ impl Talk {
                 }
                 Err(_) => self.end.on_unreadable(),
             }
-            self.carry_out(line).await?;
+            self.carry_out(line);
         }
-        Ok(true)
+        true
+    }
+
+    /// What has come over a connection of which nothing is known yet came after the news of it, which are there by now.
+    fn find_link(&mut self, line: &mut Socket) {
+        while !self.end.is_up()
+            && let Some(event) = line.pair.as_ref().and_then(Pair::try_event)
+        {
+            self.on_event(event);
+            self.carry_out(line);
+        }
     }
 
     /// Answers whoever is at the door, when all that has become of the socket is known.
@@ -240,7 +249,7 @@ impl Talk {
                 self.end.on_rename(name, self.clock.now());
             }
             Typed::Who => self.tell_who(),
-            Typed::History(lines) => self.show_history(lines),
+            Typed::History(lines) => self.recent.last(lines).iter().for_each(|line| self.terminal.show(line)),
             Typed::Leave => self.end.on_interrupt(self.clock.now()),
             Typed::Quit => self.end.on_leave(self.clock.now()),
         }
@@ -261,14 +270,8 @@ impl Talk {
     }
 
     fn tell_counts(&mut self) {
-        let words = format!("Frames left out because they made no sense: {}.", self.end.unreadable());
-        self.show(&Line::Told(words));
-    }
-
-    fn show_history(&mut self, lines: usize) {
-        let from = self.history.len().saturating_sub(lines);
-        for said in self.history.range(from..) {
-            self.terminal.show(&Line::Said(Said { how: How::Again, ..said.clone() }));
+        if let Some(counts) = json(&self.end.counts()) {
+            self.terminal.report(&counts);
         }
     }
 
@@ -277,12 +280,9 @@ impl Talk {
             Manner::Plain => Tone::Plain,
             Manner::Action => Tone::Action,
         };
-        let said = Said { at: unix_millis(), name, text, tone, how };
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
-        }
-        self.history.push_back(said.clone());
-        self.show(&Line::Said(said));
+        let line = Line::Said(Said { at: unix_millis(), name, text, tone, how });
+        self.recent.observe(&line);
+        self.show(&line);
     }
 
     fn warn(&mut self, words: &str) {
@@ -293,17 +293,17 @@ impl Talk {
         self.terminal.show(line);
     }
 
-    async fn carry_out(&mut self, line: &mut Socket) -> Result<(), Failure> {
+    fn carry_out(&mut self, line: &mut Socket) {
         loop {
             let effects = self.end.effects();
             if effects.is_empty() || self.ending.is_some() {
-                return Ok(());
+                return;
             }
             for effect in effects {
                 match effect {
                     Effect::Send(frame) => self.send(line, &frame),
                     Effect::Close => line.pair = None,
-                    Effect::Open => line.reopen().await?,
+                    Effect::Open => line.reopen(self.clock.now()),
                     Effect::Said(name, text, tone) => self.show_said(name, text, tone, How::Live),
                     Effect::Tell(news) => self.show(&news.into()),
                     Effect::End(ending) => self.ending = self.ending.or(Some(ending)),

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use proto::time::Instant;
 use runtime::{
-    clock::Clock,
     exit::Failure,
     zeromq::{self, Context, Doorkeeper, Pair},
 };
@@ -28,6 +28,8 @@ pub(super) struct Socket {
     endpoint: String,
     pub(super) doorkeeper: Option<Doorkeeper>,
     pub(super) pair: Option<Pair>,
+    /// Until when it is tried to open it again.
+    reopens_until: Option<Instant>,
 }
 
 impl Socket {
@@ -38,7 +40,7 @@ impl Socket {
             Role::Listens => listening(ip, port),
             Role::Calls => calling(ip, port).await?,
         };
-        let mut socket = Self { context, role, endpoint, doorkeeper: None, pair: None };
+        let mut socket = Self { context, role, endpoint, doorkeeper: None, pair: None, reopens_until: None };
         if role == Role::Listens {
             let doorkeeper = Doorkeeper::open(&socket.context).map_err(|error| socket.cannot(error))?;
             socket.doorkeeper = Some(doorkeeper);
@@ -64,17 +66,19 @@ impl Socket {
         }
     }
 
-    /// Opens it again, on the port it had.
-    pub(super) async fn reopen(&mut self) -> Result<(), Failure> {
-        let clock = Clock::start();
-        let until = clock.now() + REBIND.1;
-        self.pair = loop {
-            match self.attempt() {
-                Ok(pair) => break Some(pair),
-                Err(error) if clock.now() >= until => return Err(self.cannot(error)),
-                Err(_) => sleep(REBIND.0).await,
-            }
-        };
+    /// Opens it again, on the port it had: now, or in further attempts.
+    pub(super) fn reopen(&mut self, now: Instant) {
+        self.reopens_until = Some(now + REBIND.1);
+    }
+
+    /// Attempts to open it again, if that is wanted.
+    pub(super) fn try_reopen(&mut self, now: Instant) -> Result<(), Failure> {
+        let Some(until) = self.reopens_until else { return Ok(()) };
+        match self.attempt() {
+            Ok(pair) => (self.pair, self.reopens_until) = (Some(pair), None),
+            Err(error) if now >= until => return Err(self.cannot(error)),
+            Err(_) => {}
+        }
         Ok(())
     }
 
@@ -91,7 +95,7 @@ impl Socket {
     /// Why a third ends.
     pub(super) fn taken(&self) -> Failure {
         let what = format!("call {}", self.endpoint);
-        Failure::cannot(what, "the line is taken: two others are on it", "later, or another port")
+        Failure::cannot(what, "the line is taken", "later, or another port")
     }
 
     /// Has what was said last sent.
@@ -105,6 +109,7 @@ impl Socket {
             () = wait(self.pair.as_ref().map(Pair::eventful)) => {}
             () = wait(self.pair.as_ref().map(Pair::readable)), if texts_too => {}
             () = wait(self.doorkeeper.as_ref().map(Doorkeeper::knocked)) => {}
+            () = sleep(REBIND.0), if self.reopens_until.is_some() => {}
         }
     }
 }

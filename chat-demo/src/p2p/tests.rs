@@ -251,9 +251,15 @@ fn who_hangs_up_is_not_waited_for_and_the_next_is_new() {
 }
 
 #[test]
-fn a_refusal_is_the_end_for_who_never_was_on_the_line() {
+fn refusals_of_five_seconds_are_the_end_for_who_never_was_on_the_line() {
     let mut end = waiting(Role::Calls);
     end.on_refused(at(0));
+    let taken = Effect::Tell(News::Refused(Duration::from_secs(5)));
+    assert_eq!(end.effects(), [taken, Effect::Close]);
+    assert_eq!(pass(&mut end, 0, 4_900), [Effect::Open]);
+    end.on_refused(at(4_900));
+    assert_eq!(end.effects(), [Effect::Close]);
+    end.on_refused(at(5_000));
     assert_eq!(end.effects(), [Effect::End(Ending::Taken)]);
     let mut end = waiting(Role::Listens);
     end.on_refused(at(0));
@@ -265,9 +271,36 @@ fn a_refusal_is_no_end_for_who_may_be_refused_because_of_its_own_old_connection(
     let mut end = away(Role::Calls);
     end.on_refused(at(1_000));
     end.on_refused(at(10_900));
-    assert_eq!(end.effects(), []);
+    assert!(!end.effects().contains(&Effect::End(Ending::Taken)));
     end.on_refused(at(11_000));
     assert_eq!(end.effects(), [Effect::End(Ending::Taken)]);
+}
+
+#[test]
+fn only_refusals_in_a_row_are_counted_together() {
+    let others: [fn(&mut End); 2] =
+        [|end| end.on_disconnected(THEIRS, at(2_000)), |end| drop(meets(end, hello("bob", 1), at(2_000)))];
+    for other in others {
+        let mut end = away(Role::Calls);
+        end.on_refused(at(1_000));
+        other(&mut end);
+        end.on_disconnected(THEIRS, at(60_000));
+        end.on_refused(at(60_000));
+        end.on_refused(at(69_900));
+        assert!(!end.effects().contains(&Effect::End(Ending::Taken)));
+        end.on_refused(at(70_000));
+        assert_eq!(end.effects(), [Effect::End(Ending::Taken)]);
+    }
+}
+
+#[test]
+fn who_leaves_while_refused_has_not_said_anything() {
+    let mut end = waiting(Role::Calls);
+    end.on_refused(at(0));
+    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_leave(at(0));
+    end.on_time(at(2_000), true);
+    assert_eq!(end.effects().last(), Some(&Effect::End(Ending::Taken)));
 }
 
 #[test]
@@ -286,7 +319,7 @@ fn what_makes_no_sense_is_counted_and_told_once_and_is_no_sign_of_life() {
     let effects = end.effects();
     assert!(effects.contains(&Effect::Close), "it does not hold the line");
     assert_eq!(told(&effects), []);
-    assert!(end.unreadable() > 100);
+    assert!(end.counts().unreadable > 100);
     assert!(end.on_knock(at(4_000)));
 }
 
@@ -317,6 +350,23 @@ fn a_new_name_is_told_and_the_same_one_is_not() {
 }
 
 #[test]
+fn one_of_the_same_name_is_shown_with_another_while_it_is_the_same() {
+    let mut end = waiting(Role::Calls);
+    let effects = meets(&mut end, hello("ME", 1), at(0));
+    let other = name("ME~2");
+    assert_eq!(told(&effects), [News::OnTheLine(other.clone()), News::Alike(name("ME"), other.clone())]);
+    end.on_frame(say(1, "x"), Some(THEIRS), at(1));
+    assert!(end.effects().contains(&Effect::Said(other.clone(), text("x"), Manner::Plain)));
+    end.on_rename(name("we"), at(2));
+    assert_eq!(told(&end.effects()), [News::Renamed(other, name("ME"))]);
+
+    let long = "x".repeat(32);
+    let mut end = End::new(name(&long), Role::Calls, fastrand::Rng::with_seed(1));
+    meets(&mut end, hello(&long, 1), at(0));
+    assert_eq!(end.other(), Some((&name(&format!("{}~2", "x".repeat(30))), false)));
+}
+
+#[test]
 fn who_leaves_says_bye_when_all_is_heard_or_after_two_seconds() {
     let bye = [Effect::Send(Frame::Bye), Effect::End(Ending::Left)];
     let mut end = talking(Role::Calls);
@@ -336,7 +386,13 @@ fn who_leaves_says_bye_when_all_is_heard_or_after_two_seconds() {
     end.on_leave(at(0));
     assert_eq!(end.effects(), []);
     end.on_time(at(2_000), true);
-    assert_eq!(end.effects(), [Effect::Tell(News::Unheard(1, None)), Effect::End(Ending::Left)]);
+    assert_eq!(end.effects(), [Effect::Tell(News::Unheard(1, None)), Effect::End(Ending::Unheard)]);
+
+    let mut end = talking(Role::Calls);
+    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_leave(at(0));
+    end.on_frame(Frame::Bye, Some(THEIRS), at(5));
+    assert_eq!(end.effects().last(), Some(&Effect::End(Ending::Unheard)), "the other hung up first");
 }
 
 #[test]

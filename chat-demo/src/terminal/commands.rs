@@ -84,7 +84,8 @@ fn help() -> Vec<String> {
 }
 
 fn nick(name: &str) -> Parsed {
-    match Name::new(name) {
+    let unquoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    match Name::new(unquoted.unwrap_or(name)) {
         Ok(name) => Parsed::Typed(Typed::Rename(name)),
         Err(bad) => Parsed::Wrong(format!("Not renamed: {bad}. Try /nick ann.")),
     }
@@ -193,6 +194,8 @@ mod tests {
         is("/who\n", Typed::Who);
         is("/quit", Typed::Quit);
         is("/nick  zoë ", Typed::Rename(name("zoë")));
+        is("/nick \"John Doe\"", Typed::Rename(name("John Doe")));
+        is("/nick John Doe", Typed::Rename(name("John Doe")));
         is("/me waves  twice", Typed::Act(text("waves  twice")));
         is("/history", Typed::History(20));
         is("/history 7", Typed::History(7));

@@ -46,6 +46,8 @@ pub(crate) struct Terminal {
     over: Over,
     who: Arc<Mutex<Who>>,
     format: Format,
+    /// Whether something may be said to one only.
+    has_private: bool,
     /// Where there is one; in a pipe there is none.
     editor: Option<Editor>,
 }
@@ -83,22 +85,28 @@ impl Terminal {
         let shown = plain::write(Arc::clone(&backlog), over.clone()).map_err(Failure::cannot_start)?;
         let heard = plain::read().map_err(Failure::cannot_start)?;
         let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), None);
-        Ok(Self { heard, backlog, shown, over, who, format, editor: None })
+        Ok(Self { heard, backlog, shown, over, who, format, has_private: true, editor: None })
     }
 
     fn on_screen(who: Arc<Mutex<Who>>, backlog: Arc<Backlog>, over: Over) -> io::Result<Self> {
         let (editor, heard, shown) = Editor::open(&backlog, &who, &over)?;
-        if io::stderr().is_terminal() {
+        if telemetry::is_on(&io::stdout()) {
             let screen = Arc::clone(&backlog);
             telemetry::divert(Some(Box::new(move |line| screen.push(&harmless::log(line)))));
         }
         let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), Some(Editor::columns()));
-        Ok(Self { heard, backlog, shown, over, who, format, editor: Some(editor) })
+        Ok(Self { heard, backlog, shown, over, who, format, has_private: true, editor: Some(editor) })
     }
 
     /// With colours as they were asked for.
     pub(crate) fn colored(mut self, color: Color) -> Self {
         self.format.is_colored = color.is_wanted_on(&io::stdout());
+        self
+    }
+
+    /// Where nothing can be said to one only: what asks for it is shown as it was typed, and not as said.
+    pub(crate) fn without_private(mut self) -> Self {
+        self.has_private = false;
         self
     }
 
@@ -158,7 +166,9 @@ impl Terminal {
             Parsed::Nothing => {}
             Parsed::Typed(Typed::Say(text)) => self.say(text, Tone::Plain),
             Parsed::Typed(Typed::Act(text)) => self.say(text, Tone::Action),
-            Parsed::Typed(Typed::Tell(name, text)) => self.say(text, Tone::Private(name.clone())),
+            Parsed::Typed(Typed::Tell(name, text)) if self.has_private => {
+                self.say(text, Tone::Private(name.clone()));
+            }
             _ => {
                 self.measure();
                 self.backlog.push(&self.format.asked(line, unix_millis()));

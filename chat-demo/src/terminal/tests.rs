@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     io::{ErrorKind, Read as _, Write as _},
-    os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    },
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -106,6 +109,8 @@ impl Person {
         let child = Command::new(env::current_exe().unwrap())
             .args(["--ignored", "--nocapture", "--exact", "terminal::tests::a_chat_on_a_terminal"])
             .env("TERM", "xterm")
+            // As a shell has it: what nobody could have go on is not stopped.
+            .process_group(0)
             .stdin(stdio())
             .stdout(stdio())
             .stderr(stdio())
@@ -151,6 +156,15 @@ impl Person {
     fn sees_last(&mut self, words: &str) {
         let last = |screen: &str| screen.lines().last().unwrap_or_default().trim_end().to_owned();
         self.eventually(&format!("last {words:?}"), |person| last(&person.look()) == words);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"))
     }
 
     /// The process ends, and the terminal is as it was before.
@@ -254,15 +268,32 @@ fn the_terminal_is_given_back_by_a_panic() {
 }
 
 #[test]
+fn the_terminal_is_the_shells_while_one_is_stopped() {
+    let mut person = Person::sits_down();
+    person.sees("number 9");
+    person.types("hel");
+    for _ in 0..4 {
+        person.sees_last("ann> hel");
+        person.types("\x1a");
+
+        person.eventually("stopped", |person| person.is_stopped());
+        assert!(tcgetattr(&person.device).unwrap() == person.before, "the modes are the shell's");
+        person.signal(Signal::SIGCONT);
+        person.eventually("taken again", |person| tcgetattr(&person.device).unwrap() != person.before);
+    }
+    person.types("lo\r");
+    person.sees("ann: hello");
+}
+
+#[test]
 fn a_screen_that_takes_nothing_keeps_nobody() {
     let mut person = Person::sits_down();
     person.sees("number 9");
     person.types("/history 10000\r");
     // The kernel holds some pages for a screen, and this is more. Nobody looks while it lasts.
     person.eventually("much", |person| rustix::io::ioctl_fionread(&person.keyboard).unwrap() > 2000);
-    let pid = Pid::from_raw(person.child.id().try_into().unwrap());
     person.eventually("ended", |person| {
-        kill(pid, Signal::SIGHUP).unwrap();
+        person.signal(Signal::SIGHUP);
         person.child.try_wait().unwrap().is_some()
     });
 

@@ -7,5 +7,5 @@
 
 pub mod classic;
 pub mod mesh;
-pub mod p2p;
+pub(crate) mod p2p;
 pub mod room;

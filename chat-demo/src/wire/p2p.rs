@@ -17,16 +17,16 @@ use super::room::{self, Unreadable};
 use crate::{Name, Text};
 
 /// The longest frame, in bytes: a text at its longest, and some.
-pub const MAX_FRAME: usize = Text::MAX_BYTES + 1024;
+pub(crate) const MAX_FRAME: usize = Text::MAX_BYTES + 1024;
 
 /// One run of a process at an end of a line; whoever is started again is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session(pub u64);
+pub(crate) struct Session(pub(crate) u64);
 
 /// What one end says to the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Frame {
+pub(crate) enum Frame {
     /// Says who is here. Once more on the same connection: is called otherwise from now on.
     Hello(Hello),
     /// Says something.
@@ -47,32 +47,32 @@ pub enum Frame {
 
 /// How an end introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
+pub(crate) struct Hello {
     /// What it is called.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Which one it is.
-    pub session: Session,
+    pub(crate) session: Session,
     /// Whose texts it has heard before, if anybody's.
-    pub of: Option<Session>,
+    pub(crate) of: Option<Session>,
     /// Up to which number.
-    pub heard: u64,
+    pub(crate) heard: u64,
 }
 
 /// One text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Say {
+pub(crate) struct Say {
     /// The author's: from 1, each one more than the one before.
-    pub number: u64,
+    pub(crate) number: u64,
     /// What.
-    pub text: Text,
+    pub(crate) text: Text,
     /// In which manner.
-    pub tone: Manner,
+    pub(crate) tone: Manner,
 }
 
 /// In which manner something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Manner {
+pub(crate) enum Manner {
     /// As it is.
     Plain,
     /// About oneself: "* ann waves".
@@ -80,12 +80,12 @@ pub enum Manner {
 }
 
 /// The frame as bytes.
-pub fn encode(frame: &Frame) -> Vec<u8> {
+pub(crate) fn encode(frame: &Frame) -> Vec<u8> {
     room::encode(frame)
 }
 
 /// The frame in these bytes.
-pub fn decode(bytes: &[u8]) -> Result<Frame, Unreadable> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Frame, Unreadable> {
     if bytes.len() > MAX_FRAME { Err(Unreadable::Long) } else { room::decode(bytes) }
 }
 

@@ -21,7 +21,7 @@ use std::{
     thread,
 };
 
-use rustix::process::{Signal, getpid, kill_process};
+use nix::sys::signal::{Signal, raise};
 use tokio::{
     signal::unix::{self, SignalKind},
     sync::{mpsc, oneshot},
@@ -129,7 +129,7 @@ impl Drop for Editor {
 fn follow_signals(backlog: Arc<Backlog>, over: Over) -> io::Result<impl Future<Output = ()>> {
     let mut resized = unix::signal(SignalKind::window_change())?;
     let mut lost = unix::signal(SignalKind::hangup())?;
-    let mut resumed = unix::signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+    let mut resumed = unix::signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
     Ok(async move {
         loop {
             tokio::select! {
@@ -242,7 +242,9 @@ impl Desk {
     fn suspend(&mut self) -> Step {
         let stopped = self.erase().and_then(|()| {
             raw::give_back();
-            Ok(kill_process(getpid(), Signal::TSTP)?)
+            // In this thread, which goes on only when the process does: another would stop it a moment later, with the
+            // terminal taken again.
+            Ok(raise(Signal::SIGTSTP)?)
         });
         if stopped.and_then(|()| raw::take()).is_ok() { Step::GoOn } else { Step::Lost }
     }

@@ -6,10 +6,7 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::terminal::harmless;
-
-/// What further lines of what is typed begin with, as they will be shown.
-const CONTINUED: &str = "  | ";
+use crate::terminal::{format::CONTINUED, harmless};
 
 /// Rows of a screen, and where the cursor is among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
