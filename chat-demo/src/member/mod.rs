@@ -16,8 +16,6 @@
 mod classic;
 mod memory;
 mod place;
-#[cfg(test)]
-mod simulation;
 mod telling;
 #[cfg(test)]
 mod tests;
