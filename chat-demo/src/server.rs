@@ -87,9 +87,9 @@ const TURN: usize = 1_024;
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the last batch may take to be on the disk once the room closes.
 const LAST_BATCH: Duration = Duration::from_secs(1);
-/// Frames of one peer that wait to be received, and frames that wait to be sent to one. What is said to members of ours is
-/// bounded by their windows; this bounds the others.
-const QUEUE: i32 = 1_000;
+/// Frames of one peer that wait to be received, and frames that wait to be sent to one. Who reads is bounded by its window; this
+/// bounds who does not, whatever it says: frames of the log have at most 32 KiB.
+const QUEUE: i32 = 500;
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Runs `pegloom chat room`.
@@ -259,12 +259,21 @@ impl Disk {
     }
 
     fn begin(&mut self, batch: Batch) -> Begun {
-        let Self::Idle(mut store) = std::mem::replace(self, Self::None) else { return Begun::IsDone };
-        *self = Self::Writing(spawn_blocking(move || {
-            let written = store.write(&batch);
-            (store, written)
-        }));
-        Begun::IsWriting
+        match std::mem::replace(self, Self::None) {
+            Self::None => Begun::IsDone,
+            Self::Idle(mut store) => {
+                *self = Self::Writing(spawn_blocking(move || {
+                    let written = store.write(&batch);
+                    (store, written)
+                }));
+                Begun::IsWriting
+            }
+            writing @ Self::Writing(_) => {
+                debug_assert!(false, "one batch at a time");
+                *self = writing;
+                Begun::IsWriting
+            }
+        }
     }
 
     fn is_writing(&self) -> bool {

@@ -10,12 +10,13 @@ use crate::{
     Name, Text,
     wire::{
         classic,
-        room::{ENTRIES_HEAD, Entry, FromRoom, MAX_FRAME, MemberId, Refusal, What, encode, encode_entries},
+        room::{ENTRIES_HEAD, Entry, FromRoom, MemberId, Refusal, What, encode, encode_entries},
     },
 };
 
-/// The most bytes of entries in a frame.
-const MAX_STRETCH: u64 = (MAX_FRAME - ENTRIES_HEAD) as u64;
+/// The most bytes of entries in a frame. Any entry fits, and what may wait for a peer that does not read is as many frames of these
+/// as the socket keeps for one, whatever that peer says that it has read.
+const MAX_STRETCH: u64 = 32 * 1024 - ENTRIES_HEAD as u64;
 /// Stretches of one turn that are remembered. Members that keep up are all at one place.
 const MAX_STRETCHES: usize = 8;
 
@@ -91,7 +92,7 @@ impl Room {
         let mut stretches = Stretches::default();
         let mut blocked = Vec::new();
         for (seat, member) in self.members.iter_mut() {
-            if member.dialect != Dialect::Ours || member.is_blocked {
+            if member.dialect != Dialect::Ours || member.is_blocked || time.now < member.begins_at {
                 continue;
             }
             let sent = member.cursor.sent();
@@ -156,7 +157,7 @@ impl Room {
 
     /// Those that the log has left behind, having not read.
     fn drop_those_behind(&mut self, time: Time, shell: &mut impl Shell) {
-        let behind = self.members.iter().filter(|(_, member)| member.cursor.is_behind(&self.log));
+        let behind = self.members.iter().filter(|(_, member)| member.is_behind(&self.log));
         let behind: Vec<_> = behind.map(|(seat, _)| seat).collect();
         for seat in behind {
             self.drop_member(seat, Dropped::DoesNotRead, time, shell);
@@ -181,6 +182,27 @@ impl Room {
                 shell.send(&member.address, &classic::text_of(&self.name, text));
             }
         }
+    }
+
+    /// Those who have asked are told who is there: each once a turn and once a beat, however often it asks.
+    pub(super) fn answer(&mut self, time: Time, shell: &mut impl Shell) {
+        let is_due =
+            |member: &Member| member.asks_who && !member.is_blocked && time.now >= member.who_again_at;
+        if !self.members.iter().any(|(_, member)| is_due(member)) {
+            return;
+        }
+        let names = self.members.iter().map(|(_, member)| member.name.clone()).collect();
+        let frame = encode(&FromRoom::Who { names });
+        let mut blocked = Vec::new();
+        for (seat, member) in self.members.iter_mut().filter(|(_, member)| is_due(member)) {
+            if shell.send(&member.address, &frame) == Sent::Taken {
+                member.asks_who = false;
+                (member.who_again_at, member.told_at) = (time.now + super::BEAT, time.now);
+            } else {
+                blocked.push(seat);
+            }
+        }
+        self.block(&blocked);
     }
 
     /// Who has heard nothing for a while is given a beat, or is asked again what is missing.

@@ -136,3 +136,17 @@ fn a_classic_member_that_does_not_read_gets_the_rest_later_or_is_dropped() {
     assert_eq!(scene.room.counters().dropped.does_not_read, 1);
     assert_eq!(scene.room.counters().members, 1);
 }
+
+/// Fails if a stranger can fill the screen of whose name it wants.
+#[test]
+fn who_has_a_name_is_told_once_a_beat_that_it_is_wanted() {
+    let mut scene = Scene::new();
+    scene.classic_joined("carl");
+    for round in 0..100 {
+        scene.classic(&format!("eve {round}"), r#"{"auth": 1, "name": "carl"}"#);
+    }
+    assert_eq!(scene.classic_lines("carl").len(), 1);
+    scene.wait(1_000);
+    scene.classic("eve", r#"{"auth": 1, "name": "carl"}"#);
+    assert_eq!(scene.classic_lines("carl").len(), 1);
+}
