@@ -5,6 +5,7 @@
 //! of a room, `store` what it keeps, and `server` the process around both; `member`, `journal` and `client` are the same of
 //! somebody in it.
 
+mod announcement;
 mod client;
 mod command;
 mod journal;

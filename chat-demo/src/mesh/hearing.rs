@@ -9,7 +9,7 @@ use super::{
     line,
 };
 use crate::{
-    How, Line, Name, Said, Text, Tone,
+    How, Line, Name, Said, Text, Tone, announcement,
     wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, Run, Speaker},
 };
 
@@ -52,7 +52,7 @@ impl Mesh {
 
     fn on_renamed(&mut self, author: AuthorId, before: &Name, now: &Name) {
         let (before, now) = (self.peers.shown(author, before), self.peers.shown(author, now));
-        self.tell(format!("{before} is now called {now}."));
+        self.tell(announcement::renamed(&before, &now));
         self.effects.push(Effect::Know(self.peers.names()));
     }
 

@@ -9,7 +9,7 @@ use super::{
     members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name, Text,
+    Name, Text, announcement,
     wire::{
         classic::{Frame, text_of},
         room::{FromRoom, What, encode},
@@ -53,7 +53,7 @@ impl Room {
         }
         if self.members.is_taken(&name, None) {
             self.counters.refused.add(Refused::NameTaken);
-            self.announce_to(from, &format!("The name {name} is taken. Join with another."), shell);
+            self.announce_to(from, &announcement::taken(&name), shell);
             return None;
         }
         if self.members.len() >= self.limits.members {
@@ -65,7 +65,7 @@ impl Room {
         let place = Place { dialect: Dialect::Classic, cursor, since: Since::Coming };
         let seat = self.admit(self.members.unkeyed(), from, name, place, time);
         let online = self.members.len();
-        self.announce_to(from, &format!("You are now online. {online} online."), shell);
+        self.announce_to(from, &announcement::online(online), shell);
         Some(seat)
     }
 

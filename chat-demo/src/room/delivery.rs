@@ -1,13 +1,16 @@
 //! What follows each member's cursor goes to it: one frame a turn, encoded once for all who are at the same place and for
 //! whom nothing in it is special.
 
+use std::borrow::Cow;
+
 use super::{
     Log, Room, Sent, Shell, Time,
     counters::Dropped,
     members::{Dialect, Member, Seat, Since},
 };
 use crate::{
-    Name, Text,
+    Name, Text, announcement,
+    terminal::harmless,
     wire::{
         classic,
         room::{ENTRIES_HEAD, Entry, FromRoom, MemberId, Refusal, What, encode, encode_entries},
@@ -262,17 +265,27 @@ fn may_be_sent(member: &Member) -> bool {
     member.dialect == Dialect::Classic && !member.is_blocked && member.since != Since::Coming
 }
 
+/// A text as classic members, which show it as it comes, can be given it: the same, unless it has lines that could begin as
+/// another's do, or what moves a terminal. Then further lines are set in, and signs stand for what cannot be seen.
+fn plain(text: &Text) -> Cow<'_, str> {
+    let is_trouble = |character: char| {
+        character != '\t' && (character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))
+    };
+    if !text.as_str().contains(is_trouble) {
+        return text.as_str().into();
+    }
+    harmless::lines(text.as_str()).collect::<Vec<_>>().join("\n  | ").into()
+}
+
 /// An entry as classic members get it.
 fn classic_frame(bytes: &[u8], room: &Name) -> Option<Vec<u8>> {
     let entry: Entry = rmp_serde::from_slice(bytes).ok()?;
     let name = &entry.name;
     let frame = match &entry.what {
-        What::Text(text) => classic::text_of(name, text.as_str()),
-        What::Action(text) => classic::text_of(name, &format!("* {name} {}", text.as_str())),
-        What::Private(text) => classic::text_of(name, &format!("(to you) {}", text.as_str())),
-        What::Joined(online) => classic::text_of(room, &format!("{name} joined the room. {online} online.")),
-        What::Left(online) => classic::text_of(room, &format!("{name} left the room. {online} online.")),
-        What::Renamed(new) => classic::text_of(room, &format!("{name} is called {new} now.")),
+        What::Text(text) => classic::text_of(name, &plain(text)),
+        What::Action(text) => classic::text_of(name, &format!("* {name} {}", plain(text))),
+        What::Private(text) => classic::text_of(name, &format!("(to you) {}", plain(text))),
+        what => classic::text_of(room, &announcement::of(name, what)?),
     };
     debug_assert!(frame.len() <= classic::MAX_FRAME + Text::MAX_BYTES);
     Some(frame)

@@ -10,7 +10,7 @@ use super::{
     members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name,
+    Name, announcement,
     wire::room::{
         FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
         What, decode, encode,
@@ -275,7 +275,7 @@ impl Room {
             note(&address, format!("You are called {name} already."), shell);
         } else if self.members.is_taken(&name, Some(seat)) {
             self.counters.refused.add(Refused::NameTaken);
-            note(&address, format!("The name {name} is taken. Try another."), shell);
+            note(&address, announcement::taken(&name), shell);
         } else {
             self.call(seat, name, time);
         }

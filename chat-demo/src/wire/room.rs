@@ -464,9 +464,8 @@ mod tests {
     fn a_number_that_cannot_be_counted_on_from_is_no_number() {
         let hello = |next| Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next };
         assert!(decode::<ToRoom>(&encode(&ToRoom::Hello(hello(MAX_NUMBER)))).is_ok());
-        let malformed = |frame: &ToRoom| {
-            matches!(decode::<ToRoom>(&encode(frame)), Err(Unreadable::Malformed(_)))
-        };
+        let malformed =
+            |frame: &ToRoom| matches!(decode::<ToRoom>(&encode(frame)), Err(Unreadable::Malformed(_)));
         assert!(malformed(&ToRoom::Hello(hello(u64::MAX))));
         let text = Text::new("x").unwrap();
         let said = vec![Utterance { number: u64::MAX, text, tone: Manner::Plain }];
