@@ -8,6 +8,8 @@
 mod announcement;
 mod client;
 mod command;
+mod descriptors;
+mod folders;
 mod journal;
 mod key;
 mod line;
@@ -15,7 +17,6 @@ mod member;
 mod mesh;
 mod name;
 mod p2p;
-mod place;
 mod recent;
 mod room;
 mod server;

@@ -27,7 +27,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    Name, place,
+    Name, descriptors, folders,
     room::{Batch, Input, Limits, Room, Sent, Shell, Stored, Time},
     store::{self, Store},
     wire::room::LogId,
@@ -100,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 async fn serve(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    raise_descriptors(args.members);
     let context = Context::new();
     let hall = bind(&context, args)?;
     let (store, stored) = open(args, hall.endpoint())?;
@@ -294,6 +295,15 @@ impl Disk {
     }
 }
 
+fn raise_descriptors(members: u16) {
+    let limit = descriptors::raise();
+    if !descriptors::is_enough(limit, members.into()) {
+        let (limit, advice) =
+            (limit.unwrap_or_default(), "fewer --members, or more file descriptors (ulimit -n)");
+        warn!(members, limit, advice, "not all members can be connected at once");
+    }
+}
+
 fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
     let limits =
         zeromq::Limits { message: zeromq::MAX_BATCH, to_one: QUEUE, from_one: QUEUE, linger: LINGER };
@@ -354,7 +364,7 @@ fn open(args: &Args, endpoint: &str) -> Result<(Option<Store>, Stored), Failure>
 
 fn default_directory(endpoint: &str) -> Result<PathBuf, Failure> {
     let port = endpoint.rsplit(':').next().unwrap_or_default();
-    let data = place::data().ok_or_else(|| {
+    let data = folders::data().ok_or_else(|| {
         Failure::cannot(
             "find a place for what is said",
             "there is no HOME",
