@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Name, journal::sync_folder, folders, wire::room::Key};
+use crate::{Name, folders, journal::sync_folder, wire::room::Key};
 
 /// A key, and the lock that comes with it.
 #[derive(Debug)]

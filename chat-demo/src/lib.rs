@@ -10,6 +10,7 @@ mod client;
 mod command;
 mod descriptors;
 mod folders;
+mod host;
 mod journal;
 mod key;
 mod line;

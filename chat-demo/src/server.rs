@@ -28,6 +28,7 @@ use tracing::{info, warn};
 
 use crate::{
     Name, descriptors, folders,
+    host::in_brackets,
     room::{Batch, Input, Limits, Room, Sent, Shell, Stored, Time},
     store::{self, Store},
     wire::room::LogId,
@@ -322,13 +323,9 @@ fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
 fn endpoint(ip: &str, port: u16) -> String {
     let host = match ip {
         "all" => "*".to_owned(),
-        other => address(other, port).map_or_else(
-            || other.to_owned(),
-            |address| match address {
-                IpAddr::V4(address) => address.to_string(),
-                IpAddr::V6(address) => format!("[{address}]"),
-            },
-        ),
+        other => {
+            address(other, port).map_or_else(|| other.to_owned(), |address| in_brackets(&address.to_string()))
+        }
     };
     format!("tcp://{host}:{port}")
 }
