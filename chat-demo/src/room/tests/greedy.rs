@@ -68,8 +68,9 @@ fn keys_of_those_who_say_nothing_are_not_remembered() {
     let mut scene = Scene::with(Limits { members: 2, ..LIMITS });
     scene.joined("ann");
     let next = |key: u64| {
+        let name = name(&format!("eve {key}"));
         let key = Key(std::array::from_fn(|index| key.to_le_bytes()[index % 8]));
-        encode(&ToRoom::Hello(Hello { key, name: name("eve"), log: None, seen: 0, next: 58 }))
+        encode(&ToRoom::Hello(Hello { key, name, log: None, seen: 0, next: 58 }))
     };
     for key in 0..100 {
         scene.frame("eve", &next(key));
