@@ -187,34 +187,3 @@ fn a_classic_client_that_does_not_read_costs_the_room_little_and_others_nothing(
         assert_eq!(room.end(), Some(0));
     });
 }
-
-/// Fails if saying hello is a way to have the room send without end what nobody reads.
-#[test]
-fn peers_that_say_hello_again_and_again_and_do_not_read_cost_the_room_little() {
-    on_one_thread(async {
-        let mut room = RoomProcess::start(&["--data-dir", "none"]);
-        let ann = Peer::connect(&room);
-        ann.say(hello("ann", None, 0)).await;
-        welcomed(&ann).await;
-        let text = "x".repeat(8_000);
-        for number in 1..=200 {
-            ann.say(say(number, &text)).await;
-        }
-        heard(&ann, 200).await;
-        let deaf = ["eve", "fay", "guy"].map(|who| (who, Peer::connect(&room)));
-        for _ in 0..2_000 {
-            for (who, peer) in &deaf {
-                peer.say(hello(who, Some(LogId([9; 16])), 0)).await;
-            }
-        }
-        // What no frame looks like is counted once all before it is heard.
-        for (_, peer) in &deaf {
-            peer.say(b"\x92\x01\xc0").await;
-        }
-        while room.counters()["malformed"]["ours"] != 3 {
-            ann.let_go();
-        }
-        assert!(room.peak_memory() < 90 * 1024, "{} KiB", room.peak_memory());
-        assert_eq!(room.end(), Some(0));
-    });
-}
