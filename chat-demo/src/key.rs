@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Name, journal::sync_folder, place, wire::room::Key};
+use crate::{Name, folders, journal::sync_folder, wire::room::Key};
 
 /// A key, and the lock that comes with it.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ fn make(file: &mut File, path: &Path) -> io::Result<[u8; 32]> {
 
 /// Where the key of this name is if nobody says otherwise; `None` where there is no home for it.
 pub(crate) fn default_path(name: &Name) -> Option<PathBuf> {
-    Some(place::data()?.join("keys").join(file_name(name)))
+    Some(folders::data()?.join("keys").join(file_name(name)))
 }
 
 /// Names that are alike have one key, as they have one place.

@@ -5,8 +5,12 @@
 //! of a room, `store` what it keeps, and `server` the process around both; `member`, `journal` and `client` are the same of
 //! somebody in it. `p2p` is a line between two and `mesh` many without a server, each with its machine and its process.
 
+mod announcement;
 mod client;
 mod command;
+mod descriptors;
+mod folders;
+mod host;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 mod journal;
@@ -16,7 +20,6 @@ mod member;
 mod mesh;
 mod name;
 mod p2p;
-mod place;
 mod recent;
 mod room;
 mod server;

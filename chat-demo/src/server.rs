@@ -27,7 +27,8 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    Name, place,
+    Name, descriptors, folders,
+    host::in_brackets,
     room::{Batch, Input, Limits, Room, Sent, Shell, Stored, Time},
     store::{self, Store},
     wire::room::LogId,
@@ -87,9 +88,9 @@ const TURN: usize = 1_024;
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the last batch may take to be on the disk once the room closes.
 const LAST_BATCH: Duration = Duration::from_secs(1);
-/// Frames of one peer that wait to be received, and frames that wait to be sent to one. What is said to members of ours is
-/// bounded by their windows; this bounds the others.
-const QUEUE: i32 = 1_000;
+/// Frames of one peer that wait to be received, and frames that wait to be sent to one. Who reads is bounded by its window; this
+/// bounds who does not, whatever it says: frames of the log have at most 32 KiB.
+const QUEUE: i32 = 500;
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Runs `pegloom chat room`.
@@ -100,6 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 async fn serve(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
+    raise_descriptors(args.members);
     let context = Context::new();
     let hall = bind(&context, args)?;
     let (store, stored) = open(args, hall.endpoint())?;
@@ -259,12 +261,21 @@ impl Disk {
     }
 
     fn begin(&mut self, batch: Batch) -> Begun {
-        let Self::Idle(mut store) = std::mem::replace(self, Self::None) else { return Begun::IsDone };
-        *self = Self::Writing(spawn_blocking(move || {
-            let written = store.write(&batch);
-            (store, written)
-        }));
-        Begun::IsWriting
+        match std::mem::replace(self, Self::None) {
+            Self::None => Begun::IsDone,
+            Self::Idle(mut store) => {
+                *self = Self::Writing(spawn_blocking(move || {
+                    let written = store.write(&batch);
+                    (store, written)
+                }));
+                Begun::IsWriting
+            }
+            writing @ Self::Writing(_) => {
+                debug_assert!(false, "one batch at a time");
+                *self = writing;
+                Begun::IsWriting
+            }
+        }
     }
 
     fn is_writing(&self) -> bool {
@@ -282,6 +293,15 @@ impl Disk {
             // A thread that panicked: the room is not to go on as if it kept something.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+}
+
+fn raise_descriptors(members: u16) {
+    let limit = descriptors::raise();
+    if !descriptors::is_enough(limit, members.into()) {
+        let (limit, advice) =
+            (limit.unwrap_or_default(), "fewer --members, or more file descriptors (ulimit -n)");
+        warn!(members, limit, advice, "not all members can be connected at once");
     }
 }
 
@@ -303,13 +323,9 @@ fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
 fn endpoint(ip: &str, port: u16) -> String {
     let host = match ip {
         "all" => "*".to_owned(),
-        other => address(other, port).map_or_else(
-            || other.to_owned(),
-            |address| match address {
-                IpAddr::V4(address) => address.to_string(),
-                IpAddr::V6(address) => format!("[{address}]"),
-            },
-        ),
+        other => {
+            address(other, port).map_or_else(|| other.to_owned(), |address| in_brackets(&address.to_string()))
+        }
     };
     format!("tcp://{host}:{port}")
 }
@@ -345,7 +361,7 @@ fn open(args: &Args, endpoint: &str) -> Result<(Option<Store>, Stored), Failure>
 
 fn default_directory(endpoint: &str) -> Result<PathBuf, Failure> {
     let port = endpoint.rsplit(':').next().unwrap_or_default();
-    let data = place::data().ok_or_else(|| {
+    let data = folders::data().ok_or_else(|| {
         Failure::cannot(
             "find a place for what is said",
             "there is no HOME",

@@ -25,6 +25,7 @@ use tracing::{trace, warn};
 use self::failures::{homeless, no_journal, no_key, refused, somewhere};
 use crate::{
     Name, Typed,
+    host::in_brackets,
     journal::{Journal, beside},
     key::{self, KeyFile},
     member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
@@ -389,9 +390,4 @@ fn connect(endpoint: &str, context: &Context) -> Result<Dealer, Failure> {
         let advice = "--ip with the name or address of the room's host";
         Failure::cannot(format!("chat at {endpoint}"), error, advice).as_usage()
     })
-}
-
-/// An IPv6 address before a port.
-fn in_brackets(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }

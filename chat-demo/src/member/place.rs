@@ -10,7 +10,7 @@ use proto::time::Instant;
 
 use super::{AGAIN_AFTER, Effect, Member, Phase, Told, memory::MAX_KEPT, words};
 use crate::{
-    How, Line, Name, Said, Tone,
+    How, Line, Name, Said, Tone, announcement,
     wire::room::{
         Entries, Entry, FromRoom, LogId, MAX_SAID, SILENT_BEATS, Say, ToRoom, Utterance, Welcome, What,
     },
@@ -100,7 +100,7 @@ impl Place {
 impl Member {
     pub(super) fn on_welcome(&mut self, now: Instant, welcome: &Welcome) {
         if self.told != Told::Online {
-            self.tell(words::online(welcome.online));
+            self.tell(announcement::online(welcome.online));
             self.told = Told::Online;
         }
         let kept_seen = self.agree_on_seen(welcome);
@@ -253,7 +253,7 @@ impl Member {
 
     fn on_entry(&mut self, entry: Entry, missed_to: u64) {
         let is_missed = entry.number <= missed_to;
-        if let Some(announced) = words::announced(&entry.name, &entry.what) {
+        if let Some(announced) = announcement::of(&entry.name, &entry.what) {
             // Who came and went meanwhile is in nobody's interest; who is there is asked.
             if !is_missed {
                 self.on_announced(&entry.name, &entry.what, announced);

@@ -3,7 +3,7 @@
 use std::{fmt, mem};
 
 use super::{Effect, Member, Told, words};
-use crate::Line;
+use crate::{Line, announcement};
 
 impl Member {
     pub(super) fn show(&mut self, line: Line) {
@@ -37,7 +37,7 @@ impl Member {
 
     pub(super) fn give_up_wanted(&mut self) {
         if let Some(name) = self.wanted.take() {
-            self.warn(words::taken(&name));
+            self.warn(announcement::taken(&name));
         }
     }
 

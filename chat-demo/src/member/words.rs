@@ -2,23 +2,9 @@
 
 use std::{fmt::Display, time::Duration};
 
-use crate::{Name, wire::room::What};
+use crate::Name;
 
 pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
-
-pub(super) fn online(online: impl Display) -> String {
-    format!("You are now online. {online} online.")
-}
-
-/// What an announcement in the log says; `None` for what people say.
-pub(super) fn announced(name: &Name, what: &What) -> Option<String> {
-    match what {
-        What::Joined(online) => Some(format!("{name} joined the room. {online} online.")),
-        What::Left(online) => Some(format!("{name} left the room. {online} online.")),
-        What::Renamed(to) => Some(format!("{name} is now called {to}.")),
-        What::Text(_) | What::Action(_) | What::Private(_) => None,
-    }
-}
 
 pub(super) fn called(name: &Name) -> String {
     format!("You are now called {name}.")
@@ -39,10 +25,6 @@ pub(super) fn not_there(room: &str, why: &str) -> String {
 
 pub(super) fn away(why: &str) -> String {
     format!("The room is away: {why}. What you say is kept for it.")
-}
-
-pub(super) fn taken(name: &Name) -> String {
-    format!("The name {name} is taken. Try another.")
 }
 
 pub(super) fn taken_meanwhile(name: &Name) -> String {

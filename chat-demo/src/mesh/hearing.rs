@@ -10,7 +10,7 @@ use super::{
     stamp::is_far_ahead,
 };
 use crate::{
-    How, Line, Name, Said, Text, Tone,
+    How, Line, Name, Said, Text, Tone, announcement,
     wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, MAX_PEERS, Run, Speaker},
 };
 
@@ -61,7 +61,7 @@ impl Mesh {
 
     fn on_renamed(&mut self, author: AuthorId, before: &Name, now: &Name) {
         let (before, now) = (self.peers.shown(author, before), self.peers.shown(author, now));
-        self.tell(format!("{before} is now called {now}."));
+        self.tell(announcement::renamed(&before, &now));
         self.effects.push(Effect::Know(self.peers.names()));
     }
 

@@ -152,11 +152,17 @@ impl Peers {
         self.heard.values().map(|peer| peer.heard_at + SILENCE).min().unwrap_or(Instant::NEVER)
     }
 
-    /// An author's name so that it cannot be taken for another's that is here: `ann`, or `ann~ab12`.
+    /// An author's name so that it cannot be taken for another's that is here: `ann`, or `ann~ab12`. Who has such a mark in its
+    /// name gets one more, as what is marked is never what somebody chose.
     pub(crate) fn shown(&self, author: AuthorId, name: &Name) -> Name {
         let others = self.present().filter_map(|(other, peer)| Some((other, peer.name.as_ref()?)));
         let mut others = others.chain([(self.own, &self.own_name)]).filter(|&(other, _)| other != author);
-        if others.any(|(_, other)| other.is_like(name)) { marked(author, name) } else { name.clone() }
+        let is_marked = name.as_str().contains('~');
+        if is_marked || others.any(|(_, other)| other.is_like(name)) {
+            marked(author, name)
+        } else {
+            name.clone()
+        }
     }
 
     /// The names of those that are here, without oneself.

@@ -2,14 +2,14 @@
 //! text of the room's.
 
 use super::{
-    Room, Sent, Shell, Time,
+    BEAT, Room, Sent, Shell, Time,
     counters::{Dropped, Malformed, Refused},
     cursor::Cursor,
     gathering::Waiting,
-    members::{Dialect, Place, Seat, Since},
+    members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name, Text,
+    Name, Text, announcement,
     wire::{
         classic::{Frame, text_of},
         room::{FromRoom, What, encode},
@@ -53,7 +53,7 @@ impl Room {
         }
         if self.members.is_taken(&name, None) {
             self.counters.refused.add(Refused::NameTaken);
-            self.announce_to(from, &format!("The name {name} is taken. Join with another."), shell);
+            self.announce_to(from, &announcement::taken(&name), shell);
             return None;
         }
         if self.members.len() >= self.limits.members {
@@ -65,17 +65,18 @@ impl Room {
         let place = Place { dialect: Dialect::Classic, cursor, since: Since::Coming };
         let seat = self.admit(self.members.unkeyed(), from, name, place, time);
         let online = self.members.len();
-        self.announce_to(from, &format!("You are now online. {online} online."), shell);
+        self.announce_to(from, &announcement::online(online), shell);
         Some(seat)
     }
 
     /// A classic member is alive if something can be sent to it. So who has a name is told that it is wanted, and gives
-    /// it up by not being there.
+    /// it up by not being there. Once a beat, however many want it.
     pub(super) fn probe(&mut self, name: &Name, time: Time, shell: &mut impl Shell) {
         let Some(seat) = self.members.called(name) else { return };
-        let Some(member) = self.members.get(seat).filter(|member| member.dialect == Dialect::Classic) else {
-            return;
-        };
+        let may_be_told =
+            |member: &&mut Member| member.dialect == Dialect::Classic && time.now >= member.probe_again_at;
+        let Some(member) = self.members.get_mut(seat).filter(may_be_told) else { return };
+        member.probe_again_at = time.now + BEAT;
         let text = text_of(
             &self.name,
             &format!("Somebody else wanted to be called {name}, and was told that you are."),

@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     pub(crate) repeated: u64,
     /// Texts that came before one that was missing.
     pub(crate) early: u64,
-    /// Texts that could not be stored.
+    /// Authors whose texts could not be stored, each time that happened.
     pub(crate) unheard: u64,
     /// Batches that are on the disk.
     pub(crate) stored: u64,

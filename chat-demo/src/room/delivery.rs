@@ -1,21 +1,25 @@
 //! What follows each member's cursor goes to it: one frame a turn, encoded once for all who are at the same place and for
 //! whom nothing in it is special.
 
+use std::borrow::Cow;
+
 use super::{
     Log, Room, Sent, Shell, Time,
     counters::Dropped,
     members::{Dialect, Member, Seat, Since},
 };
 use crate::{
-    Name, Text,
+    Name, Text, announcement,
+    terminal::harmless,
     wire::{
         classic,
-        room::{ENTRIES_HEAD, Entry, FromRoom, MAX_FRAME, MemberId, Refusal, What, encode, encode_entries},
+        room::{ENTRIES_HEAD, Entry, FromRoom, MemberId, Refusal, What, encode, encode_entries},
     },
 };
 
-/// The most bytes of entries in a frame.
-const MAX_STRETCH: u64 = (MAX_FRAME - ENTRIES_HEAD) as u64;
+/// The most bytes of entries in a frame. Any entry fits, and what may wait for a peer that does not read is as many frames of these
+/// as the socket keeps for one, whatever that peer says that it has read.
+const MAX_STRETCH: u64 = 32 * 1024 - ENTRIES_HEAD as u64;
 /// Stretches of one turn that are remembered. Members that keep up are all at one place.
 const MAX_STRETCHES: usize = 8;
 
@@ -91,7 +95,7 @@ impl Room {
         let mut stretches = Stretches::default();
         let mut blocked = Vec::new();
         for (seat, member) in self.members.iter_mut() {
-            if member.dialect != Dialect::Ours || member.is_blocked {
+            if member.dialect != Dialect::Ours || member.is_blocked || time.now < member.begins_at {
                 continue;
             }
             let sent = member.cursor.sent();
@@ -156,7 +160,7 @@ impl Room {
 
     /// Those that the log has left behind, having not read.
     fn drop_those_behind(&mut self, time: Time, shell: &mut impl Shell) {
-        let behind = self.members.iter().filter(|(_, member)| member.cursor.is_behind(&self.log));
+        let behind = self.members.iter().filter(|(_, member)| member.is_behind(&self.log));
         let behind: Vec<_> = behind.map(|(seat, _)| seat).collect();
         for seat in behind {
             self.drop_member(seat, Dropped::DoesNotRead, time, shell);
@@ -181,6 +185,27 @@ impl Room {
                 shell.send(&member.address, &classic::text_of(&self.name, text));
             }
         }
+    }
+
+    /// Those who have asked are told who is there: each once a turn and once a beat, however often it asks.
+    pub(super) fn answer(&mut self, time: Time, shell: &mut impl Shell) {
+        let is_due =
+            |member: &Member| member.asks_who && !member.is_blocked && time.now >= member.who_again_at;
+        if !self.members.iter().any(|(_, member)| is_due(member)) {
+            return;
+        }
+        let names = self.members.iter().map(|(_, member)| member.name.clone()).collect();
+        let frame = encode(&FromRoom::Who { names });
+        let mut blocked = Vec::new();
+        for (seat, member) in self.members.iter_mut().filter(|(_, member)| is_due(member)) {
+            if shell.send(&member.address, &frame) == Sent::Taken {
+                member.asks_who = false;
+                (member.who_again_at, member.told_at) = (time.now + super::BEAT, time.now);
+            } else {
+                blocked.push(seat);
+            }
+        }
+        self.block(&blocked);
     }
 
     /// Who has heard nothing for a while is given a beat, or is asked again what is missing.
@@ -240,17 +265,27 @@ fn may_be_sent(member: &Member) -> bool {
     member.dialect == Dialect::Classic && !member.is_blocked && member.since != Since::Coming
 }
 
+/// A text as classic members, which show it as it comes, can be given it: the same, unless it has lines that could begin as
+/// another's do, or what moves a terminal. Then further lines are set in, and signs stand for what cannot be seen.
+fn plain(text: &Text) -> Cow<'_, str> {
+    let is_trouble = |character: char| {
+        character != '\t' && (character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))
+    };
+    if !text.as_str().contains(is_trouble) {
+        return text.as_str().into();
+    }
+    harmless::lines(text.as_str()).collect::<Vec<_>>().join("\n  | ").into()
+}
+
 /// An entry as classic members get it.
 fn classic_frame(bytes: &[u8], room: &Name) -> Option<Vec<u8>> {
     let entry: Entry = rmp_serde::from_slice(bytes).ok()?;
     let name = &entry.name;
     let frame = match &entry.what {
-        What::Text(text) => classic::text_of(name, text.as_str()),
-        What::Action(text) => classic::text_of(name, &format!("* {name} {}", text.as_str())),
-        What::Private(text) => classic::text_of(name, &format!("(to you) {}", text.as_str())),
-        What::Joined(online) => classic::text_of(room, &format!("{name} joined the room. {online} online.")),
-        What::Left(online) => classic::text_of(room, &format!("{name} left the room. {online} online.")),
-        What::Renamed(new) => classic::text_of(room, &format!("{name} is called {new} now.")),
+        What::Text(text) => classic::text_of(name, &plain(text)),
+        What::Action(text) => classic::text_of(name, &format!("* {name} {}", plain(text))),
+        What::Private(text) => classic::text_of(name, &format!("(to you) {}", plain(text))),
+        what => classic::text_of(room, &announcement::of(name, what)?),
     };
     debug_assert!(frame.len() <= classic::MAX_FRAME + Text::MAX_BYTES);
     Some(frame)

@@ -94,6 +94,12 @@ impl Gathering {
         self.waiting.len() + self.storing.as_ref().map_or(0, |(_, storing)| storing.len())
     }
 
+    /// How many authors are known.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.authors.len()
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.texts < MAX_TEXTS && self.bytes < MAX_BYTES
     }
@@ -118,6 +124,14 @@ impl Gathering {
         let before = number.saturating_sub(1);
         if before > self.taken(author) && self.taken(author) == self.kept(author) {
             self.authors.insert(author, Author { taken: before, kept: before, last: 0 });
+        }
+    }
+
+    /// Somebody leaves: what it expected to say counts for nothing, if it has said nothing here.
+    pub(super) fn forget_unspoken(&mut self, author: MemberId) {
+        let is_unspoken = |author: &Author| author.last == 0 && author.taken == author.kept;
+        if self.authors.get(&author).is_some_and(is_unspoken) {
+            self.authors.remove(&author);
         }
     }
 
@@ -212,11 +226,18 @@ impl Gathering {
 
     /// Texts have their own bound, and wait for room; comings and goings cannot wait.
     fn bound_events(&mut self) {
-        if self.waiting.len() - self.texts > MAX_EVENTS
-            && let Some(oldest) = self.waiting.iter().position(|waiting| !waiting.is_text)
-        {
-            self.bytes -= self.waiting.remove(oldest).bytes();
+        let mut over = (self.waiting.len() - self.texts).saturating_sub(MAX_EVENTS);
+        if over == 0 {
+            return;
         }
+        self.waiting.retain(|waiting| {
+            let is_let_go = over > 0 && !waiting.is_text;
+            if is_let_go {
+                over -= 1;
+                self.bytes -= waiting.bytes();
+            }
+            !is_let_go
+        });
     }
 
     /// Lets authors go beyond the most there may be.

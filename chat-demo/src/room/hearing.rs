@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 
 use super::{
-    Room, Sent, Shell, Time,
+    BEAT, Room, Sent, Shell, Time,
     counters::{Dropped, Malformed, Refused},
     cursor::Cursor,
     gathering::Waiting,
     members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name,
+    Name, announcement,
     wire::room::{
         FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
         What, decode, encode,
@@ -62,10 +62,7 @@ impl Room {
             ToRoom::Beat { seen } => self.on_seen(seat, seen),
             ToRoom::Say(say) => self.on_say(seat, say, time, shell),
             ToRoom::Rename { name } => self.on_rename(seat, name, time, shell),
-            ToRoom::Who => {
-                let names = self.members.iter().map(|(_, member)| member.name.clone()).collect();
-                tell(from, &FromRoom::Who { names }, shell);
-            }
+            ToRoom::Who => self.on_who(seat),
             ToRoom::Bye => drop(self.leave(seat, Dropped::Left, time)),
         }
     }
@@ -83,11 +80,11 @@ impl Room {
         if let Some(other) = self.members.at(from).filter(|seat| Some(*seat) != own) {
             self.leave(other, Dropped::Superseded, time);
         }
-        self.gathering.expect(id, hello.next);
         let cursor = Cursor::after(self.resumes_after(own, &hello));
         // Who comes for the first time is not told what was said just before, and is on its way to the disk still.
         let since = hello.log.map_or(Since::Coming, |_| Since::After(0));
         let place = Place { dialect: Dialect::Ours, cursor, since };
+        let next = hello.next;
         match own {
             Some(seat) => self.resume(seat, from, hello.name, place, time, shell),
             None if self.members.len() >= self.limits.members => {
@@ -97,6 +94,7 @@ impl Room {
                 self.admit(id, from, hello.name, place, time);
             }
         }
+        self.gathering.expect(id, next);
         self.welcome(from, id, cursor.sent(), shell);
     }
 
@@ -120,7 +118,7 @@ impl Room {
             head: self.log.head(),
             from,
             online: self.members.len() as u32,
-            beat: super::BEAT.as_millis() as u32,
+            beat: BEAT.as_millis() as u32,
         };
         tell(to, &FromRoom::Welcome(welcome), shell);
     }
@@ -135,8 +133,13 @@ impl Room {
         time: Time,
         shell: &mut impl Shell,
     ) {
+        let Some(member) = self.members.get(seat) else { return };
+        let is_past = place.cursor.sent() < member.cursor.sent() || *member.address != *from;
+        let begins_at =
+            if is_past { self.members.begin_again(from, BEAT, time.now) } else { member.begins_at };
         let Some(member) = self.members.get_mut(seat) else { return };
         (member.cursor, member.heard_at) = (place.cursor, time.now);
+        member.begins_at = begins_at;
         member.is_asked = false;
         if *member.address != *from {
             // Who was here before the other one of its key came is not spared what was said before that.
@@ -153,6 +156,11 @@ impl Room {
 
     /// Gives somebody a seat and has the others told.
     pub(super) fn admit(&mut self, id: MemberId, from: &[u8], name: Name, place: Place, time: Time) -> Seat {
+        // Who begins with its coming is sent nothing again.
+        let begins_at = match place.since {
+            Since::Coming => time.now,
+            Since::After(_) => self.members.begin_again(from, BEAT, time.now),
+        };
         let seat = self.members.add(Member {
             id,
             name: name.clone(),
@@ -162,6 +170,10 @@ impl Room {
             since: place.since,
             heard_at: time.now,
             told_at: time.now,
+            begins_at,
+            who_again_at: time.now,
+            probe_again_at: time.now,
+            asks_who: false,
             is_asked: false,
             is_blocked: false,
         });
@@ -173,10 +185,17 @@ impl Room {
     /// Takes somebody's seat and has the others told.
     pub(super) fn leave(&mut self, seat: Seat, why: Dropped, time: Time) -> Option<Member> {
         let member = self.members.remove(seat)?;
+        self.gathering.forget_unspoken(member.id);
         self.counters.dropped.add(why);
         let left = What::Left(self.members.len() as u32);
         self.gathering.add(Waiting::event(member.id, member.name.clone(), left, time.wall));
         Some(member)
+    }
+
+    fn on_who(&mut self, seat: Seat) {
+        if let Some(member) = self.members.get_mut(seat) {
+            member.asks_who = true;
+        }
     }
 
     fn on_seen(&mut self, seat: Seat, seen: u64) {
@@ -256,7 +275,7 @@ impl Room {
             note(&address, format!("You are called {name} already."), shell);
         } else if self.members.is_taken(&name, Some(seat)) {
             self.counters.refused.add(Refused::NameTaken);
-            note(&address, format!("The name {name} is taken. Try another."), shell);
+            note(&address, announcement::taken(&name), shell);
         } else {
             self.call(seat, name, time);
         }

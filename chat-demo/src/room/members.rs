@@ -8,7 +8,7 @@ use std::{
 
 use proto::time::Instant;
 
-use super::cursor::Cursor;
+use super::{Log, cursor::Cursor};
 use crate::{Name, wire::room::MemberId};
 
 /// A place in the room. Later ones are larger, and none is given twice.
@@ -39,10 +39,28 @@ pub(crate) struct Member {
     pub(super) heard_at: Instant,
     /// When it was sent something last.
     pub(super) told_at: Instant,
+    /// Until then it is sent nothing of the log: it began to be sent the past once more, too soon.
+    pub(super) begins_at: Instant,
+    /// It wants to know who is there.
+    pub(super) asks_who: bool,
+    /// When it may be told so again.
+    pub(super) who_again_at: Instant,
+    /// When it may be told again that its name is wanted.
+    pub(super) probe_again_at: Instant,
     /// One of its numbers was missing, and it has been asked to say hello; then it says it again.
     pub(super) is_asked: bool,
     /// It took no frame when that was last tried, and is left alone until the next look.
     pub(super) is_blocked: bool,
+}
+
+impl Member {
+    /// Whether the log has no longer all that is still to be sent. Who is just coming lacks nothing yet.
+    pub(super) fn is_behind(&self, log: &Log) -> bool {
+        match self.since {
+            Since::Coming => false,
+            Since::After(number) => self.cursor.sent().max(number) + 1 < log.first(),
+        }
+    }
 }
 
 /// Where a member's time in the room begins.
@@ -70,6 +88,8 @@ pub(crate) struct Members {
     by_id: HashMap<MemberId, Seat>,
     /// By likeness.
     by_name: HashMap<String, Seat>,
+    /// Peers that began to be sent the past just now, and when: whoever comes and goes, one is not sent it without end.
+    begun: HashMap<Rc<[u8]>, Instant>,
     room: String,
     next: u64,
     blocked: usize,
@@ -83,6 +103,7 @@ impl Members {
             by_address: HashMap::new(),
             by_id: HashMap::new(),
             by_name: HashMap::new(),
+            begun: HashMap::new(),
             room: room.likeness(),
             next: 1,
             blocked: 0,
@@ -179,6 +200,23 @@ impl Members {
         self.by_address.remove(&member.address);
         member.address = address.into();
         self.by_address.insert(Rc::clone(&member.address), seat);
+    }
+
+    /// A peer is to be sent the past, perhaps again. Returns when: each peer once in so long.
+    pub(super) fn begin_again(&mut self, address: &[u8], every: Duration, now: Instant) -> Instant {
+        let at = match self.begun.get(address) {
+            // Who says hello while it waits waits no longer for it.
+            Some(last) if *last > now => *last,
+            Some(last) => (*last + every).max(now),
+            None => now,
+        };
+        self.begun.insert(address.into(), at);
+        at
+    }
+
+    /// Forgets who began so long ago that it may again.
+    pub(super) fn forget_begun(&mut self, every: Duration, now: Instant) {
+        self.begun.retain(|_, last| *last + every > now);
     }
 
     /// The coming of somebody has a number.

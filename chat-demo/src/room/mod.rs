@@ -217,6 +217,7 @@ impl Room {
     fn on_turn(&mut self, time: Time, shell: &mut impl Shell) {
         self.look_if_due(time, shell);
         self.deliver(time, shell);
+        self.answer(time, shell);
         if let Some(batch) = self.gathering.next_batch(&self.log, self.limits, &self.members, time.now) {
             shell.store(batch);
         }
@@ -234,6 +235,7 @@ impl Room {
         }
         self.looked_at = time.now;
         self.members.unblock();
+        self.members.forget_begun(BEAT, time.now);
         if self.gathering.len() == 0 {
             self.members.begin_all();
         }

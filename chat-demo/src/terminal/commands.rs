@@ -1,6 +1,6 @@
 //! What was typed, understood; or an answer that says what to try.
 
-use crate::{Name, Text, Typed};
+use crate::{Name, Text, Typed, name::likeness};
 
 /// Commands, what follows them, and what they do.
 const COMMANDS: [(&str, &str, &str); 7] = [
@@ -117,7 +117,7 @@ fn after<'b>(rest: &'b str, name: &Name) -> Option<(&'b str, &'b str)> {
     let end = rest.char_indices().nth(name.as_str().chars().count()).map_or(rest.len(), |(end, _)| end);
     let (typed, text) = rest.split_at(end);
     let is_whole = text.is_empty() || text.starts_with(char::is_whitespace);
-    (is_whole && typed.to_lowercase() == name.likeness()).then_some((typed, text))
+    (is_whole && likeness(typed) == name.likeness()).then_some((typed, text))
 }
 
 fn history(number: &str) -> Parsed {

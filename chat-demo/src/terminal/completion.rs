@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::commands;
-use crate::Name;
+use crate::{Name, name::likeness};
 
 /// What a word could become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) fn candidates(before: &str, names: &BTreeSet<Name>) -> Option<Candida
         return of(0, words.map(|command| format!("{command} ")));
     }
     starts(before).find_map(|start| {
-        let begun = before[start..].to_lowercase();
+        let begun = likeness(&before[start..]);
         let words = names.iter().filter(|name| name.likeness().starts_with(&begun));
         let after = if start == 0 { ": " } else { " " };
         of(start, words.map(|name| format!("{name}{after}")))

@@ -11,7 +11,7 @@ use crate::name::is_unseen;
 const MAX_MARKS: usize = 6;
 
 /// The lines of a text, harmless. There is at least one.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let all = rest?;

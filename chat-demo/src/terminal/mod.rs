@@ -11,7 +11,7 @@ mod commands;
 mod completion;
 mod editor;
 mod format;
-mod harmless;
+pub(crate) mod harmless;
 mod plain;
 #[cfg(test)]
 mod tests;

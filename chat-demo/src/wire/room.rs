@@ -19,7 +19,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
@@ -36,6 +39,9 @@ pub const ENTRIES_HEAD: usize = 64;
 
 /// The most texts a [`ToRoom::Say`] has.
 pub const MAX_SAID: usize = 256;
+
+/// The largest of a member's own numbers, which nobody gets to by saying one text after the other.
+pub const MAX_NUMBER: u64 = 1 << 62;
 
 /// What proves a member to be itself: the bytes of its key file. Never shown, never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +92,7 @@ pub struct Hello {
     pub seen: u64,
     /// The first of its own numbers that it will say, if it says anything: all before it have been heard, here or in
     /// another room. The room waits for none of them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "own_number")]
     pub next: u64,
 }
 
@@ -103,6 +109,7 @@ pub struct Say {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Utterance {
     /// The member's own, from 1 and for as long as it has its key; each one more than the one before.
+    #[serde(deserialize_with = "own_number")]
     pub number: u64,
     /// What.
     pub text: Text,
@@ -299,6 +306,12 @@ pub fn encode_entries(after: u64, to: u64, entries: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// One of a member's own numbers, within what can be counted on from.
+fn own_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number > MAX_NUMBER { Err(D::Error::custom("a number is too large")) } else { Ok(number) }
+}
+
 impl Key {
     /// Who has it: the first half of its SHA-256.
     pub fn member(&self) -> MemberId {
@@ -444,6 +457,19 @@ mod tests {
         let bytes =
             rmp_serde::to_vec(&(VERSION, std::collections::BTreeMap::from([("hello", short)]))).unwrap();
         assert_eq!(decode::<ToRoom>(&bytes).unwrap(), ToRoom::Hello(hello));
+    }
+
+    /// Fails if a member can say a number after which there is none.
+    #[test]
+    fn a_number_that_cannot_be_counted_on_from_is_no_number() {
+        let hello = |next| Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next };
+        assert!(decode::<ToRoom>(&encode(&ToRoom::Hello(hello(MAX_NUMBER)))).is_ok());
+        let malformed =
+            |frame: &ToRoom| matches!(decode::<ToRoom>(&encode(frame)), Err(Unreadable::Malformed(_)));
+        assert!(malformed(&ToRoom::Hello(hello(u64::MAX))));
+        let text = Text::new("x").unwrap();
+        let said = vec![Utterance { number: u64::MAX, text, tone: Manner::Plain }];
+        assert!(malformed(&ToRoom::Say(Say { seen: 0, said })));
     }
 
     #[test]

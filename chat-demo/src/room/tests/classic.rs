@@ -49,8 +49,23 @@ fn both_dialects_hear_the_same_in_the_same_order() {
     assert_eq!(scene.lines("cid"), ["bob: hi\nyou", "ann: hello", "* ann waves", "ann = anna"]);
     assert_eq!(
         scene.classic_lines("bob"),
-        ["ann: hello", "ann: * ann waves", "room: ann is called anna now."]
+        ["ann: hello", "ann: * ann waves", "room: ann is now called anna."]
     );
+}
+
+/// Fails if a text can pass for another's or for the room's on the screen of a simple client, or one that cannot is changed.
+#[test]
+fn what_could_pass_for_a_line_of_anothers_is_set_in_for_simple_clients_only() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "cid"]);
+    scene.classic_joined("bob");
+    scene.hands.sent.clear();
+    let forged = "hi\nroom: Server is off.\u{1b}[2J\r\nbob: x";
+    let harmless = "¡hola!\t👨‍👩‍👧 e\u{301} \u{202e}x";
+    scene.say("ann", &texts([(1, forged), (2, harmless)]));
+    let set_in = "ann: hi\n  | room: Server is off.␛[2J\n  | bob: x";
+    assert_eq!(scene.classic_lines("bob"), [set_in.to_owned(), format!("ann: {harmless}")]);
+    assert_eq!(scene.lines("cid"), [format!("ann: {forged}"), format!("ann: {harmless}")]);
 }
 
 #[test]
@@ -78,13 +93,10 @@ fn every_wrong_step_has_one_answer() {
     let wrong_name = ["room: You are in the room as ann, not as eve. Leave, and join as eve."];
     assert_eq!(answer("ann", r#"{"name": "eve", "text": "x\n"}"#), wrong_name);
     assert_eq!(answer("ann", r#"{"auth": 0, "name": "eve"}"#), wrong_name);
-    assert_eq!(
-        answer("eve", r#"{"auth": 1, "name": "Ann"}"#),
-        ["room: The name Ann is taken. Join with another."]
-    );
+    assert_eq!(answer("eve", r#"{"auth": 1, "name": "Ann"}"#), ["room: The name Ann is taken. Try another."]);
     assert_eq!(
         answer("eve", r#"{"name": "room", "text": "x"}"#),
-        ["room: The name room is taken. Join with another."]
+        ["room: The name room is taken. Try another."]
     );
     assert!(
         answer("eve", "GET / HTTP/1.1\r\n")[0]
@@ -135,4 +147,18 @@ fn a_classic_member_that_does_not_read_gets_the_rest_later_or_is_dropped() {
     (51..=160).for_each(|number| scene.text("ann", number, "x"));
     assert_eq!(scene.room.counters().dropped.does_not_read, 1);
     assert_eq!(scene.room.counters().members, 1);
+}
+
+/// Fails if a stranger can fill the screen of whose name it wants.
+#[test]
+fn who_has_a_name_is_told_once_a_beat_that_it_is_wanted() {
+    let mut scene = Scene::new();
+    scene.classic_joined("carl");
+    for round in 0..100 {
+        scene.classic(&format!("eve {round}"), r#"{"auth": 1, "name": "carl"}"#);
+    }
+    assert_eq!(scene.classic_lines("carl").len(), 1);
+    scene.wait(1_000);
+    scene.classic("eve", r#"{"auth": 1, "name": "carl"}"#);
+    assert_eq!(scene.classic_lines("carl").len(), 1);
 }

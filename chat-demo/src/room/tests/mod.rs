@@ -1,6 +1,7 @@
 //! A room with hands that remember, on a clock that a test moves.
 
 mod classic;
+mod greedy;
 mod ours;
 mod storing;
 

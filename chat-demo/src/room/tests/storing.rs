@@ -31,7 +31,7 @@ fn what_cannot_be_stored_is_not_heard_and_may_be_said_again() {
 }
 
 impl Scene {
-    fn joined_while_storing(&mut self, who: &str) {
+    pub(super) fn joined_while_storing(&mut self, who: &str) {
         self.joined_while_storing_as(who, who);
     }
 
@@ -137,4 +137,20 @@ fn comings_and_goings_that_cannot_be_stored_are_bounded() {
         }
     }
     assert!(scene.room.counters().waiting <= 4_096 + 2, "{}", scene.room.counters().waiting);
+}
+
+/// Fails if what a second failure puts back is more than may wait.
+#[test]
+fn comings_and_goings_that_come_back_from_a_store_that_fails_are_bounded_too() {
+    let mut scene = Scene::new();
+    for _ in 0..2 {
+        for _ in 0..2_040 {
+            scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
+            scene.frame("ann", &encode(&ToRoom::Bye));
+        }
+        scene.on(Input::Turn);
+    }
+    assert!(scene.room.counters().waiting > 8_000, "a batch, and as much behind it");
+    scene.on(Input::NotStored("the disk is full"));
+    assert!(scene.room.counters().waiting <= 4_096, "{}", scene.room.counters().waiting);
 }

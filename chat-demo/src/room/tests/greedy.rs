@@ -1,0 +1,98 @@
+//! Members that ask for more than a room can afford, and what they get.
+
+use super::*;
+
+/// Fails if saying hello is a way to be sent the past again and again without reading it.
+#[test]
+fn who_says_hello_again_and_again_is_sent_the_past_once_a_beat() {
+    let mut scene = Scene::with(Limits { bytes: 16 << 20, ..LIMITS });
+    scene.all_joined(&["ann", "eve"]);
+    let long = "x".repeat(8_000);
+    (1..=200).for_each(|number| scene.text("ann", number, &long));
+    scene.say("eve", &ToRoom::Bye);
+    scene.hands.sent.clear();
+
+    for round in 0..400 {
+        let whose = if round % 3 == 0 { "eve" } else { "mallory" };
+        scene.frame("eve", &encode(&hello(whose, whose, Some(LogId([9; 16])), 0)));
+        if round % 7 == 0 {
+            scene.frame("eve", &encode(&ToRoom::Bye));
+        }
+        scene.wait(10);
+    }
+
+    let sent: usize = scene.hands.sent["eve"].iter().map(Vec::len).sum();
+    assert!(sent < 6 << 20, "{sent} bytes in 4 s");
+    assert!(sent > 2 << 20, "{sent} bytes in 4 s");
+}
+
+/// Fails if a frame of the log is so large that what waits for one who reads nothing is more than can be afforded.
+#[test]
+fn a_frame_of_the_log_is_small_however_much_there_is_to_send() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "bob"]);
+    let long = "x".repeat(8_000);
+    scene.hands.deaf.insert("bob".into(), Sent::Full);
+    (1..=100).for_each(|number| scene.text("ann", number, &long));
+    scene.hands.deaf.clear();
+    scene.wait(10);
+    assert!(scene.hands.sent["bob"].iter().all(|frame| frame.len() <= 32 * 1024));
+    assert_eq!(scene.lines("bob").len(), 100);
+}
+
+/// Fails if asking is a way to have answers wait without end, or an answer that was not taken is lost.
+#[test]
+fn who_asks_who_is_there_again_and_again_is_told_once_a_beat() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "bob"]);
+    let answers = |scene: &mut Scene| {
+        let frames = scene.heard("bob");
+        frames.iter().filter(|frame| matches!(frame, FromRoom::Who { .. })).count()
+    };
+    scene.hands.deaf.insert("bob".into(), Sent::Full);
+    (0..50).for_each(|_| scene.frame("bob", &encode(&ToRoom::Who)));
+    scene.settle();
+    scene.hands.deaf.clear();
+    scene.wait(10);
+    assert_eq!(answers(&mut scene), 1);
+
+    (0..50).for_each(|_| scene.say("bob", &ToRoom::Who));
+    assert_eq!(answers(&mut scene), 0);
+    scene.wait(1_000);
+    assert_eq!(answers(&mut scene), 1);
+}
+
+/// Fails if keys that are turned away are remembered, or those that leave without a word.
+#[test]
+fn keys_of_those_who_say_nothing_are_not_remembered() {
+    let mut scene = Scene::with(Limits { members: 2, ..LIMITS });
+    scene.joined("ann");
+    let next = |key: u64| {
+        let name = name(&format!("eve {key}"));
+        let key = Key(std::array::from_fn(|index| key.to_le_bytes()[index % 8]));
+        encode(&ToRoom::Hello(Hello { key, name, log: None, seen: 0, next: 58 }))
+    };
+    for key in 0..100 {
+        scene.frame("eve", &next(key));
+    }
+    scene.frame("eve", &encode(&ToRoom::Bye));
+    scene.joined("bob");
+    (100..200).for_each(|key| scene.frame("fay", &next(key)));
+    scene.settle();
+    scene.text("bob", 1, "x");
+    assert!(scene.room.gathering.known() <= 2, "{}", scene.room.gathering.known());
+}
+
+/// Fails if who is just coming is taken for one who has not read what was said before its time.
+#[test]
+fn who_comes_while_more_is_stored_than_is_kept_is_not_behind() {
+    let mut scene = Scene::with(Limits { entries: 100, ..LIMITS });
+    scene.joined("ann");
+    scene.frame("ann", &encode(&texts((1..=150).map(|number| (number, "x")))));
+    scene.on(Input::Turn);
+    scene.frame("bob", &encode(&hello("bob", "bob", None, 0)));
+    scene.settle();
+    scene.text("ann", 151, "after");
+    assert_eq!(scene.lines("bob"), ["ann: after"]);
+    assert_eq!(scene.room.counters().dropped.does_not_read, 0);
+}
