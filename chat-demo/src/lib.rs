@@ -18,6 +18,8 @@ mod place;
 mod recent;
 mod room;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod terminal;
 mod text;

@@ -16,8 +16,6 @@
 mod classic;
 mod memory;
 mod place;
-#[cfg(test)]
-mod simulation;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -35,7 +33,7 @@ use crate::{
     Line, Name, Typed,
     wire::{
         classic::Frame,
-        room::{self, FromRoom, Hello, Key, Refusal, ToRoom},
+        room::{self, FromRoom, Hello, Key, LogId, Refusal, ToRoom},
     },
 };
 
@@ -126,6 +124,8 @@ pub(crate) struct Member {
     room: String,
     grace: Duration,
     memory: Memory,
+    /// Up to which number of which log entries were shown by this process, remembered or not.
+    shown: Option<(LogId, u64)>,
     phase: Phase,
     /// Whether the other end of this connection was heard to speak our dialect.
     speaks_ours: bool,
@@ -193,6 +193,7 @@ impl Member {
             room,
             grace,
             memory,
+            shown: None,
             phase: Phase::Unconnected { tell_at: Some(now + ANSWER_WITHIN) },
             speaks_ours: false,
             had_place: false,

@@ -103,7 +103,9 @@ impl Member {
             self.tell(words::online(welcome.online));
             self.told = Told::Online;
         }
-        let seen = self.agree_on_seen(welcome);
+        let kept_seen = self.agree_on_seen(welcome);
+        // What a screen that could not follow was given is not remembered yet, and yet is not shown to it again.
+        let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head));
         let log = welcome.log;
         let heard = self.memory.hear(log, welcome.heard);
         let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
@@ -112,9 +114,9 @@ impl Member {
             log,
             beat: Duration::from_millis(welcome.beat.into()).clamp(BEAT.0, BEAT.1),
             seen,
-            kept_seen: seen,
+            kept_seen,
             missed_to: welcome.head,
-            untold_from: seen,
+            untold_from: kept_seen,
             untold_bytes: 0,
             heard: welcome.heard,
             said: welcome.heard,
@@ -124,6 +126,9 @@ impl Member {
             again_at: None,
             asked: VecDeque::from([false]),
         });
+        if !self.is_behind {
+            self.remember_seen(now);
+        }
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
         if let Some(name) = self.wanted.take() {
@@ -139,8 +144,9 @@ impl Member {
         let had_seen = self.memory.seen_of(welcome.log);
         // A room that was put back to an earlier day counts from there.
         let seen = had_seen.min(welcome.head).max(welcome.from);
-        if last_log == Some(welcome.log) && welcome.from > had_seen {
-            self.tell(words::not_kept(welcome.from - had_seen));
+        let shown = had_seen.max(self.shown_of(welcome.log));
+        if last_log == Some(welcome.log) && welcome.from > shown {
+            self.tell(words::not_kept(welcome.from - shown));
         }
         if last_log.is_some_and(|last| last != welcome.log) && had_seen == 0 {
             self.tell("The room has a new log: what was said since you left and before it began is lost.");
@@ -148,6 +154,11 @@ impl Member {
         let written = self.memory.see(welcome.log, seen);
         self.effects.push(Effect::Keep(written));
         seen
+    }
+
+    /// Up to which number of this log this process has shown what there was.
+    fn shown_of(&self, log: LogId) -> u64 {
+        self.shown.filter(|(of, _)| *of == log).map_or(0, |(_, number)| number)
     }
 
     pub(super) fn on_place_frame(&mut self, now: Instant, frame: FromRoom) {
@@ -198,6 +209,7 @@ impl Member {
         let Phase::Live(place) = &mut self.phase else { return };
         place.untold_bytes += bytes;
         place.seen = place.seen.max(seen);
+        self.shown = Some((place.log, place.seen));
         if !self.is_behind {
             self.remember_seen(now);
         }
@@ -225,8 +237,17 @@ impl Member {
 
     pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
         self.is_behind = is_behind;
-        if !is_behind {
-            self.remember_seen(now);
+        if is_behind {
+            return;
+        }
+        match (&self.phase, self.shown) {
+            (Phase::Live(_), _) => self.remember_seen(now),
+            (_, Some((log, number))) if self.memory.last_seen().0 == Some(log) => {
+                let number = number.max(self.memory.seen_of(log));
+                let written = self.memory.see(log, number);
+                self.effects.push(Effect::Keep(written));
+            }
+            _ => {}
         }
     }
 

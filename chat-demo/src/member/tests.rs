@@ -455,6 +455,28 @@ fn while_the_screen_cannot_follow_nothing_is_acknowledged_or_remembered_as_seen(
     assert_eq!(chat.records.len(), before + 1);
 }
 
+/// Fails if a place that is lost meanwhile makes the same lines wait for the screen again, or if they are not remembered when
+/// they are on it.
+#[test]
+fn what_a_screen_that_cannot_follow_was_given_is_not_given_to_it_again_by_a_new_place() {
+    let mut chat = Chat::live();
+    let hi = entries(0, 2, &[entry(1, What::Text(text("hi"))), entry(2, What::Text(text("you")))]);
+    chat.on(Input::Behind(true));
+    assert_eq!(shown(&chat.hears(&hi)), ["bob: hi", "bob: you"]);
+    chat.hears(&FromRoom::Speak);
+    let hello = sent(&chat.passes(secs(1.0)));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.seen == 0), "{hello:?}");
+    chat.hears(&FromRoom::Welcome(Welcome { head: 2, ..welcome() }));
+    let again =
+        chat.hears(&entries(0, 3, &[entry(2, What::Text(text("you"))), entry(3, What::Text(text("!")))]));
+    assert_eq!(shown(&again), ["bob: !"]);
+
+    chat.on(Input::Disconnected);
+    chat.on(Input::Behind(false));
+
+    assert!(matches!(chat.records.last(), Some(Record::Seen { number: 3, .. })));
+}
+
 #[test]
 fn a_gap_sends_it_back_to_say_hello_with_what_it_has() {
     let mut chat = Chat::live();

@@ -87,13 +87,13 @@ impl Room {
         let cursor = Cursor::after(self.resumes_after(own, &hello));
         // Who comes for the first time is not told what was said just before, and is on its way to the disk still.
         let since = hello.log.map_or(Since::Coming, |_| Since::After(0));
+        let place = Place { dialect: Dialect::Ours, cursor, since };
         match own {
-            Some(seat) => self.resume(seat, from, hello.name, cursor, time, shell),
+            Some(seat) => self.resume(seat, from, hello.name, place, time, shell),
             None if self.members.len() >= self.limits.members => {
                 return self.refuse(from, Refused::Full, Refusal::Full, shell);
             }
             None => {
-                let place = Place { dialect: Dialect::Ours, cursor, since };
                 self.admit(id, from, hello.name, place, time);
             }
         }
@@ -131,14 +131,18 @@ impl Room {
         seat: Seat,
         from: &[u8],
         name: Name,
-        cursor: Cursor,
+        place: Place,
         time: Time,
         shell: &mut impl Shell,
     ) {
         let Some(member) = self.members.get_mut(seat) else { return };
-        (member.cursor, member.heard_at) = (cursor, time.now);
+        (member.cursor, member.heard_at) = (place.cursor, time.now);
         member.is_asked = false;
         if *member.address != *from {
+            // Who was here before the other one of its key came is not spared what was said before that.
+            if place.since != Since::Coming {
+                member.since = place.since;
+            }
             let older = member.address.clone();
             self.members.relocate(seat, from);
             self.counters.dropped.add(Dropped::Superseded);

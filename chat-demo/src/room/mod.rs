@@ -22,8 +22,6 @@ mod hearing;
 mod log;
 mod members;
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

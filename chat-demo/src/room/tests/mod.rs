@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-pub(super) const LOG: LogId = LogId([7; 16]);
+const LOG: LogId = LogId([7; 16]);
 const LIMITS: Limits = Limits { members: 10, entries: 10_000, bytes: 1 << 20 };
 
 /// What a room did.
@@ -162,7 +162,7 @@ fn name(text: &str) -> Name {
 }
 
 /// A key made of a word.
-pub(super) fn key(word: &str) -> Key {
+fn key(word: &str) -> Key {
     let mut key = [0; 32];
     key[..word.len()].copy_from_slice(word.as_bytes());
     Key(key)

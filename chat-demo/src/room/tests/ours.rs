@@ -121,6 +121,19 @@ fn who_comes_back_gets_what_it_missed_and_nothing_of_its_own() {
     assert_eq!(entries.iter().map(|entry| line(&entry.unwrap())).collect::<Vec<_>>(), ["ann: missed"]);
 }
 
+/// Fails if who takes its place back from a copy of its key, which had no past, is given the past of that one.
+#[test]
+fn who_was_here_before_a_copy_of_its_key_gets_what_was_said_before_the_copy_came() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "bob"]);
+    scene.say("ann", &ToRoom::Bye);
+    scene.text("bob", 1, "missed");
+    scene.joined_while_storing_as("copy", "ann");
+    scene.say("ann again", &hello("ann", "ann", Some(LOG), 2));
+
+    assert_eq!(scene.lines("ann again"), ["bob: missed"]);
+}
+
 #[test]
 fn who_has_seen_another_log_gets_all_of_this_one_and_who_has_seen_none_nothing() {
     let mut scene = Scene::new();

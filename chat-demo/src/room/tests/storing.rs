@@ -32,7 +32,11 @@ fn what_cannot_be_stored_is_not_heard_and_may_be_said_again() {
 
 impl Scene {
     fn joined_while_storing(&mut self, who: &str) {
-        self.frame(who, &encode(&hello(who, who, None, 0)));
+        self.joined_while_storing_as(who, who);
+    }
+
+    pub(super) fn joined_while_storing_as(&mut self, who: &str, whose: &str) {
+        self.frame(who, &encode(&hello(whose, whose, None, 0)));
         self.on(Input::Turn);
         assert!(matches!(self.heard(who)[0], FromRoom::Welcome(_)));
     }
