@@ -4,6 +4,7 @@
 //! `member`; here are its socket, its journal and its terminal. A disk that is slow stops no beat: a thread waits for it.
 
 mod failures;
+mod screen;
 
 use std::{collections::VecDeque, fs::File, future::pending, io, path::PathBuf, time::Duration};
 
@@ -18,25 +19,25 @@ use runtime::{
 use tokio::{
     select,
     task::{JoinHandle, spawn_blocking},
-    time::{sleep, sleep_until},
+    time::sleep_until,
 };
 use tracing::{trace, warn};
 
-use self::failures::{homeless, no_journal, no_key, refused, somewhere};
+use self::{
+    failures::{homeless, no_journal, no_key, refused, somewhere},
+    screen::Screen,
+};
 use crate::{
     Name, Typed,
     journal::{Journal, beside},
     key::{self, KeyFile},
-    member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
+    member::{Beginning, Effect, End, Input, Member, Memory, Shown, Written, left_behind},
     recent::Recent,
     terminal::Terminal,
 };
 
 /// Frames that are handled before anything else gets its turn.
 const TURN: usize = 64;
-/// A screen that cannot follow is looked at so often.
-const LOOK: Duration = Duration::from_millis(20);
-
 const EXAMPLES: &str = "\
 Examples:
   In a room on this machine, and in one elsewhere:
@@ -147,11 +148,11 @@ struct Client {
     /// Ends after the dealer, and waits for its last words.
     _context: Context,
     terminal: Terminal,
+    screen: Screen,
     recent: Recent,
     journal: Journal,
     disk: Disk,
     is_connected: bool,
-    is_behind: bool,
     /// What the effects of one input led to, for the next.
     further: VecDeque<Input<'static>>,
     end: Option<End>,
@@ -191,18 +192,19 @@ impl Client {
         };
         let context = Context::new();
         let dealer = connect(&settings.endpoint, &context)?;
+        let terminal = Terminal::open(&settings.name)?.colored(settings.color);
         let disk = Disk { synced_length: journal.length(), ..Disk::default() };
         Ok(Self {
             member: Member::new(beginning, clock.now()),
             clock,
             dealer,
             _context: context,
-            terminal: Terminal::open(&settings.name)?.colored(settings.color),
+            screen: Screen::new(terminal.written()),
+            terminal,
             recent: Recent::default(),
             journal,
             disk,
             is_connected: false,
-            is_behind: false,
             further: VecDeque::new(),
             end: None,
         })
@@ -215,7 +217,6 @@ impl Client {
                 return end;
             }
             self.turn(signals).await;
-            self.look_at_screen();
             self.tidy();
         }
     }
@@ -228,7 +229,7 @@ impl Client {
             outcome = self.disk.done() => self.on_synced(outcome),
             () = self.dealer.readable() => self.receive(),
             () = sleep_until(deadline) => self.input(Input::Tick),
-            () = sleep(LOOK), if self.is_behind => {}
+            () = self.screen.writes() => self.look_at_screen(),
             typed = self.terminal.next(), if may_type => self.on_typed(typed),
         }
     }
@@ -265,10 +266,8 @@ impl Client {
     }
 
     fn look_at_screen(&mut self) {
-        let is_behind = self.terminal.is_behind();
-        if is_behind != self.is_behind {
-            self.is_behind = is_behind;
-            self.input(Input::Behind(is_behind));
+        if let Some(shown) = self.screen.shown() {
+            self.input(Input::Shown(shown));
         }
     }
 
@@ -289,6 +288,7 @@ impl Client {
                     self.recent.observe(&line);
                     self.terminal.show(&line);
                 }
+                Effect::Await(shown) => self.expect(shown),
                 Effect::Know(names) => self.terminal.know(names),
                 Effect::Rename(name) => self.terminal.rename(&name),
                 Effect::Keep(written) if !is_unkept => is_unkept = !self.keep(&written),
@@ -298,6 +298,11 @@ impl Client {
                 Effect::End(end) => self.end = Some(end),
             }
         }
+    }
+
+    fn expect(&mut self, shown: Shown) {
+        self.screen.expect(self.terminal.lines(), shown);
+        self.further.extend(self.screen.shown().map(Input::Shown));
     }
 
     fn keep(&mut self, written: &Written) -> bool {
@@ -365,6 +370,15 @@ impl Client {
         }
         self.dealer.close();
         self.terminal.close().await;
+        // What was written since is not to be shown again next time.
+        let last = self.screen.shown().map(|shown| self.member.on(self.clock.now(), Input::Shown(shown)));
+        for effect in last.into_iter().flatten() {
+            if let Effect::Keep(written) = effect
+                && let Err(error) = self.journal.append(&written.record)
+            {
+                warn!(%error, "what was seen is not written down");
+            }
+        }
         match end {
             End::Left => Ok(Exit::Clean),
             End::GraceExpired(_) => Ok(Exit::GraceExpired),

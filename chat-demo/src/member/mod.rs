@@ -62,8 +62,9 @@ pub(crate) enum Input<'a> {
     Synced { to: u64 },
     /// The records from this one on could not be kept.
     Unkept { from: u64, why: String },
-    /// The screen cannot follow, or can again: as long as it cannot, nothing more is acknowledged, so that the room waits.
-    Behind(bool),
+    /// What had been shown up to this is on the screen. Only then is it acknowledged: a room waits for a screen that cannot
+    /// follow, and a client that is killed loses nothing that it has not shown.
+    Shown(Shown),
     /// Leave at once.
     Leave,
     /// Time has passed.
@@ -77,6 +78,8 @@ pub(crate) enum Effect {
     Send(Vec<u8>),
     /// Show a line.
     Show(Line),
+    /// Say so when all that is shown so far is on the screen.
+    Await(Shown),
     /// These are there, for completing.
     Know(Vec<Name>),
     /// One is called so from now on.
@@ -87,6 +90,14 @@ pub(crate) enum Effect {
     Sync,
     /// It is over. Nothing follows.
     End(End),
+}
+
+/// Up to which number of which log there is nothing more to show, and in how many bytes that came to this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    log: LogId,
+    number: u64,
+    bytes: u64,
 }
 
 /// How it is over.
@@ -124,8 +135,8 @@ pub(crate) struct Member {
     room: String,
     grace: Duration,
     memory: Memory,
-    /// Up to which number of which log entries were shown by this process, remembered or not.
-    shown: Option<(LogId, u64)>,
+    /// What was given to the screen by this process, on it yet or not.
+    shown: Option<Shown>,
     phase: Phase,
     /// Whether the other end of this connection was heard to speak our dialect.
     speaks_ours: bool,
@@ -137,7 +148,6 @@ pub(crate) struct Member {
     told_unheard: bool,
     told_taken: bool,
     is_syncing: bool,
-    is_behind: bool,
     told_unreadable: bool,
     /// Numbers that could not be written are not given again before.
     again_at: Option<Instant>,
@@ -202,7 +212,6 @@ impl Member {
             told_unheard: false,
             told_taken: false,
             is_syncing: false,
-            is_behind: false,
             told_unreadable: false,
             again_at: None,
             leaving: None,
@@ -217,6 +226,7 @@ impl Member {
     /// Handles one input. What has come due is done as well.
     pub(crate) fn on(&mut self, now: Instant, input: Input<'_>) -> Vec<Effect> {
         match input {
+            Input::Shown(shown) => self.on_shown(now, shown),
             _ if self.has_ended() => {}
             Input::Connected => self.on_connected(now),
             Input::Disconnected => self.on_disconnected(now),
@@ -224,7 +234,6 @@ impl Member {
             Input::Typed { typed, at } => self.on_typed(now, typed, at),
             Input::Synced { to } => self.on_synced(to),
             Input::Unkept { from, why } => self.on_unkept(now, from, &why),
-            Input::Behind(is_behind) => self.on_behind(now, is_behind),
             Input::Leave => self.leave(End::Left),
             Input::Tick => {}
         }

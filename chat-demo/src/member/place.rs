@@ -8,7 +8,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use proto::time::Instant;
 
-use super::{AGAIN_AFTER, Effect, Member, Phase, Told, memory::MAX_KEPT, words};
+use super::{AGAIN_AFTER, Effect, Member, Phase, Shown, Told, memory::MAX_KEPT, words};
 use crate::{
     How, Line, Name, Said, Tone,
     wire::room::{
@@ -20,7 +20,7 @@ use crate::{
 const BEAT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// What is acknowledged without waiting for the beat: a quarter of what a room sends unacknowledged.
 const ACK_ENTRIES: u64 = 1024;
-const ACK_BYTES: usize = 256 * 1024;
+const ACK_BYTES: u64 = 256 * 1024;
 /// The texts of a frame have about so many bytes at most; the longest text is much shorter.
 const SAY_BYTES: usize = 128 * 1024;
 /// How many questions for who is there may be open.
@@ -37,9 +37,10 @@ pub(super) struct Place {
     kept_seen: u64,
     /// What comes up to this number was missed.
     missed_to: u64,
-    /// What was seen since the room was told, and in how many bytes.
-    untold_from: u64,
-    untold_bytes: usize,
+    /// In how many bytes it came, and both as the room was told last.
+    kept_bytes: u64,
+    told_seen: u64,
+    told_bytes: u64,
     /// The member's own numbers: kept by the room, and spoken to it. Invariant: heard <= said.
     heard: u64,
     said: u64,
@@ -89,11 +90,12 @@ impl Place {
     }
 
     fn is_ack_due(&self) -> bool {
-        self.kept_seen.saturating_sub(self.untold_from) >= ACK_ENTRIES || self.untold_bytes >= ACK_BYTES
+        self.kept_seen.saturating_sub(self.told_seen) >= ACK_ENTRIES
+            || self.kept_bytes.saturating_sub(self.told_bytes) >= ACK_BYTES
     }
 
     fn has_told_seen(&mut self) {
-        (self.untold_from, self.untold_bytes) = (self.kept_seen, 0);
+        (self.told_seen, self.told_bytes) = (self.kept_seen, self.kept_bytes);
     }
 }
 
@@ -105,7 +107,8 @@ impl Member {
         }
         let kept_seen = self.agree_on_seen(welcome);
         // What a screen that could not follow was given is not remembered yet, and yet is not shown to it again.
-        let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head));
+        let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head)).max(welcome.from);
+        let bytes = self.shown.map_or(0, |shown| shown.bytes);
         let log = welcome.log;
         let heard = self.memory.hear(log, welcome.heard);
         let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
@@ -116,8 +119,9 @@ impl Member {
             seen,
             kept_seen,
             missed_to: welcome.head,
-            untold_from: kept_seen,
-            untold_bytes: 0,
+            kept_bytes: bytes,
+            told_seen: kept_seen,
+            told_bytes: bytes,
             heard: welcome.heard,
             said: welcome.heard,
             observed_at: now,
@@ -126,9 +130,6 @@ impl Member {
             again_at: None,
             asked: VecDeque::from([false]),
         });
-        if !self.is_behind {
-            self.remember_seen(now);
-        }
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
         if let Some(name) = self.wanted.take() {
@@ -138,27 +139,30 @@ impl Member {
         self.send(now, &ToRoom::Who);
     }
 
-    /// Up to where this log counts as seen, which is where the room will go on.
+    /// Up to where this log counts as seen. What the room keeps no longer is told, and seen when that is on the screen.
     fn agree_on_seen(&mut self, welcome: &Welcome) -> u64 {
+        let Welcome { log, head, from, .. } = *welcome;
         let (last_log, _) = self.memory.last_seen();
-        let had_seen = self.memory.seen_of(welcome.log);
+        let had_seen = self.memory.seen_of(log);
+        let shown = had_seen.max(self.shown_of(log));
+        let is_known = last_log == Some(log);
         // A room that was put back to an earlier day counts from there.
-        let seen = had_seen.min(welcome.head).max(welcome.from);
-        let shown = had_seen.max(self.shown_of(welcome.log));
-        if last_log == Some(welcome.log) && welcome.from > shown {
-            self.tell(words::not_kept(welcome.from - shown));
+        let seen = if is_known { had_seen.min(head) } else { had_seen.min(head).max(from) };
+        let written = self.memory.see(log, seen);
+        self.effects.push(Effect::Keep(written));
+        if is_known && from > shown {
+            self.tell(words::not_kept(from - shown));
+            self.await_screen(log, from, 0);
         }
-        if last_log.is_some_and(|last| last != welcome.log) && had_seen == 0 {
+        if last_log.is_some_and(|last| last != log) && had_seen == 0 {
             self.tell("The room has a new log: what was said since you left and before it began is lost.");
         }
-        let written = self.memory.see(welcome.log, seen);
-        self.effects.push(Effect::Keep(written));
         seen
     }
 
     /// Up to which number of this log this process has shown what there was.
     fn shown_of(&self, log: LogId) -> u64 {
-        self.shown.filter(|(of, _)| *of == log).map_or(0, |(_, number)| number)
+        self.shown.filter(|shown| shown.log == log).map_or(0, |shown| shown.number)
     }
 
     pub(super) fn on_place_frame(&mut self, now: Instant, frame: FromRoom) {
@@ -202,29 +206,39 @@ impl Member {
         if has_renamed || names_before != self.names.len() {
             self.effects.push(Effect::Know(self.names.clone()));
         }
-        self.has_seen(now, last.max(entries.to), entries.entries.len());
+        self.has_seen(last.max(entries.to), entries.entries.len());
     }
 
-    fn has_seen(&mut self, now: Instant, seen: u64, bytes: usize) {
+    fn has_seen(&mut self, seen: u64, bytes: usize) {
         let Phase::Live(place) = &mut self.phase else { return };
-        place.untold_bytes += bytes;
         place.seen = place.seen.max(seen);
-        self.shown = Some((place.log, place.seen));
-        if !self.is_behind {
-            self.remember_seen(now);
-        }
+        let (log, number) = (place.log, place.seen);
+        self.await_screen(log, number, bytes);
     }
 
-    /// What was shown is on the screen.
-    fn remember_seen(&mut self, now: Instant) {
-        let Phase::Live(place) = &mut self.phase else { return };
-        if place.seen > place.kept_seen {
-            place.kept_seen = place.seen;
-            let written = self.memory.see(place.log, place.seen);
-            self.effects.push(Effect::Keep(written));
+    fn await_screen(&mut self, log: LogId, number: u64, bytes: usize) {
+        let bytes = self.shown.map_or(0, |shown| shown.bytes) + bytes as u64;
+        let shown = Shown { log, number, bytes };
+        self.shown = Some(shown);
+        self.effects.push(Effect::Await(shown));
+    }
+
+    /// What is on the screen is remembered, and then the room may be told.
+    pub(super) fn on_shown(&mut self, now: Instant, shown: Shown) {
+        let log = shown.log;
+        // A room may have been put back to an earlier day.
+        let number =
+            if let Phase::Live(place) = &self.phase { shown.number.min(place.seen) } else { shown.number };
+        if self.memory.last_seen().0 != Some(log) || number <= self.memory.seen_of(log) {
+            return;
         }
-        if place.is_ack_due() {
-            self.beat(now);
+        let written = self.memory.see(log, number);
+        self.effects.push(Effect::Keep(written));
+        if let Phase::Live(place) = &mut self.phase {
+            (place.kept_seen, place.kept_bytes) = (number, shown.bytes);
+            if place.is_ack_due() {
+                self.beat(now);
+            }
         }
     }
 
@@ -233,22 +247,6 @@ impl Member {
         let Phase::Live(place) = &self.phase else { return };
         let written = self.memory.see(place.log, place.kept_seen);
         self.effects.push(Effect::Keep(written));
-    }
-
-    pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
-        self.is_behind = is_behind;
-        if is_behind {
-            return;
-        }
-        match (&self.phase, self.shown) {
-            (Phase::Live(_), _) => self.remember_seen(now),
-            (_, Some((log, number))) if self.memory.last_seen().0 == Some(log) => {
-                let number = number.max(self.memory.seen_of(log));
-                let written = self.memory.see(log, number);
-                self.effects.push(Effect::Keep(written));
-            }
-            _ => {}
-        }
     }
 
     fn on_entry(&mut self, entry: Entry, missed_to: u64) {

@@ -29,7 +29,7 @@ use runtime::{
     exit::Failure,
     telemetry::{self, Color},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{backlog::Backlog, commands::Parsed, editor::Editor, format::Format};
 use crate::{How, Line, Name, Said, Text, Tone, Typed};
@@ -177,6 +177,16 @@ impl Terminal {
     /// Whether so much waits to be shown that it is time to ask for no more: what has not been acknowledged is not lost.
     pub(crate) fn is_behind(&self) -> bool {
         self.backlog.len() > backlog::FEW
+    }
+
+    /// How many lines were given to it so far, with its own.
+    pub(crate) fn lines(&self) -> u64 {
+        self.backlog.pushed()
+    }
+
+    /// How many of these were written, now and from now on: the others are lost with the process.
+    pub(crate) fn written(&self) -> watch::Receiver<u64> {
+        self.backlog.written()
     }
 
     /// Who may be named when completing.

@@ -41,6 +41,7 @@ pub(super) fn write(backlog: Arc<Backlog>) -> io::Result<oneshot::Receiver<()>> 
                 backlog.close();
                 break;
             }
+            backlog.has_written();
         }
         // Nobody may be waiting for it.
         let _ = done.send(());

@@ -171,6 +171,8 @@ fn write(desk: &Mutex<Desk>, backlog: &Backlog) {
     while let Some(words) = backlog.wait() {
         if parts(&words).try_for_each(|part| lock(desk).redraw(part)).is_err() {
             backlog.close();
+        } else {
+            backlog.has_written();
         }
     }
     lock(desk).close();
