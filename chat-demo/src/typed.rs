@@ -17,6 +17,8 @@ pub enum Typed {
     Who,
     /// `/history [N]`: the last so many lines once more.
     History(usize),
-    /// `/quit`, Ctrl-C, Ctrl-D, or the end of the input.
+    /// `/quit`, Ctrl-D, or the end of the input: leave when what was said is heard.
     Quit,
+    /// Ctrl-C where nothing is typed: leave at once, as for SIGINT.
+    Leave,
 }

@@ -51,7 +51,7 @@ Examples:
     tail -f /dev/null | pegloom chat client --name watcher | grep --line-buffered ERROR
 
 Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, 64 wrong usage.
-/help says what else can be typed. /quit, Ctrl-D, Ctrl-C and the end of the input leave; SIGINT and SIGTERM do so at once.";
+/help says what else can be typed. /quit, Ctrl-D and the end of the input leave; Ctrl-C and SIGTERM do so at once.";
 
 /// Join a room
 ///
@@ -153,6 +153,8 @@ struct Client {
     journal: Journal,
     disk: Disk,
     is_connected: bool,
+    /// Whether the terminal is known to be gone.
+    is_over: bool,
     /// What the effects of one input led to, for the next.
     further: VecDeque<Input<'static>>,
     end: Option<End>,
@@ -205,6 +207,7 @@ impl Client {
             journal,
             disk,
             is_connected: false,
+            is_over: false,
             further: VecDeque::new(),
             end: None,
         })
@@ -226,6 +229,10 @@ impl Client {
         let may_type = self.member.has_room();
         select! {
             () = signals.drain() => self.input(Input::Leave),
+            typed = self.terminal.gone(), if !self.is_over => {
+                self.is_over = true;
+                self.on_typed(typed);
+            }
             outcome = self.disk.done() => self.on_synced(outcome),
             () = self.dealer.readable() => self.receive(),
             () = sleep_until(deadline) => self.input(Input::Tick),
@@ -274,6 +281,7 @@ impl Client {
     fn on_typed(&mut self, typed: Typed) {
         match typed {
             Typed::History(most) => self.recent.last(most).iter().for_each(|line| self.terminal.show(line)),
+            Typed::Leave => self.input(Input::Leave),
             typed => self.input(Input::Typed { typed, at: unix_millis() }),
         }
     }

@@ -17,7 +17,7 @@ impl Member {
             Typed::Rename(name) => self.on_rename(name),
             Typed::Who => self.on_who(now),
             Typed::Quit => self.on_quit(now),
-            Typed::History(_) => {}
+            Typed::History(_) | Typed::Leave => {}
         }
     }
 

@@ -139,15 +139,19 @@ impl Member {
         mut signals: Signals,
         mut is_found: mpsc::Receiver<(WayId, Option<SocketAddr>)>,
     ) -> Exit {
-        let (mut has_quit, mut is_told) = (false, false);
+        let (mut has_quit, mut is_over, mut is_told) = (false, false, false);
         self.handle(Input::Tick);
         while self.end.is_none() {
             let deadline = self.clock.deadline(self.mesh.deadline().min(A_DAY));
             select! {
+                typed = self.terminal.gone(), if !is_over => {
+                    (is_over, has_quit) = (true, true);
+                    is_told |= self.type_in(typed);
+                }
                 () = router.readable() => self.hear(&router),
                 typed = self.terminal.next(), if !has_quit && self.mesh.has_room() => {
-                    has_quit = typed == Typed::Quit;
-                    self.handle(Input::Typed(typed));
+                    has_quit = matches!(typed, Typed::Quit | Typed::Leave);
+                    is_told |= self.type_in(typed);
                 }
                 Some((way, address)) = is_found.recv() => self.connect(way, address),
                 signal = signals.next() => match signal {
@@ -161,6 +165,13 @@ impl Member {
             }
         }
         self.leave(is_told).await
+    }
+
+    /// Says whether it was to leave at once.
+    fn type_in(&mut self, typed: Typed) -> bool {
+        let leaves = typed == Typed::Leave;
+        self.handle(if leaves { Input::Leave } else { Input::Typed(typed) });
+        leaves
     }
 
     async fn leave(mut self, is_told: bool) -> Exit {

@@ -20,6 +20,7 @@ impl Mesh {
             Typed::Rename(name) => self.rename(name),
             Typed::Who => self.tell_who(),
             Typed::History(count) => self.tell_history(count),
+            Typed::Leave => {}
             Typed::Quit => self.leaves_at = self.leaves_at.or(Some(self.now + GRACE)),
         }
     }

@@ -237,7 +237,7 @@ impl End {
 
     /// The person leaves, once what was said is heard.
     pub(crate) fn on_leave(&mut self, now: Instant) {
-        self.leaves_by = Some(now + LAST_WORDS);
+        self.leaves_by.get_or_insert(now + LAST_WORDS);
         self.leave_if_heard(now);
     }
 

@@ -33,7 +33,7 @@ Examples:
     echo 'the backup is done' | pegloom chat p2p --name cron --port 8888
 
 Whoever comes third is told that the line is taken, and ends with code 1. Who is away for a while misses nothing.
-/help tells what else can be typed; Ctrl-C, Ctrl-D or the end of the input hang up.";
+/help tells what else can be typed; /quit, Ctrl-D or the end of the input hang up, and Ctrl-C does so at once.";
 
 /// Frames of the other end that are looked at before anything else has its turn.
 const TURN: usize = 256;
@@ -114,6 +114,8 @@ struct Talk {
     has_more: bool,
     /// Whether the socket has refused something: nothing further is sent over this connection.
     is_refused: bool,
+    /// Whether the terminal is known to be gone.
+    is_over: bool,
     ending: Option<Ending>,
 }
 
@@ -126,6 +128,7 @@ impl Talk {
             history: VecDeque::new(),
             has_more: false,
             is_refused: false,
+            is_over: false,
             ending: None,
         }
     }
@@ -143,6 +146,10 @@ impl Talk {
                 Signal::Drain => self.end.on_interrupt(self.clock.now()),
                 Signal::Report => self.tell_counts(),
             },
+            typed = self.terminal.gone(), if !self.is_over => {
+                self.is_over = true;
+                self.on_typed(typed);
+            }
             () = line.eventful(!is_behind) => {}
             typed = self.terminal.next(), if takes_texts => self.on_typed(typed),
             () = sleep_until(deadline) => {}
@@ -234,6 +241,7 @@ impl Talk {
             }
             Typed::Who => self.tell_who(),
             Typed::History(lines) => self.show_history(lines),
+            Typed::Leave => self.end.on_interrupt(self.clock.now()),
             Typed::Quit => self.end.on_leave(self.clock.now()),
         }
     }

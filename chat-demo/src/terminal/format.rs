@@ -14,7 +14,7 @@
 //! A name has no `:`, no `*` and no `)` at its end, so that one knows where it ends. A screen has the time before each
 //! line, a line when the day changes, and rows that are folded here, so that the end of a long one does not begin the next.
 
-use chrono::{DateTime, Local, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Datelike as _, Local, NaiveDate, NaiveDateTime, Offset as _, TimeZone as _};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{colours, harmless};
@@ -22,6 +22,9 @@ use crate::{How, Line, Name, Said, Tone};
 
 /// What the rows of a line after its first begin with.
 const CONTINUED: &str = "  | ";
+
+/// Later times are none.
+const LAST_YEAR: i32 = 9999;
 
 /// The least room for a text beside what comes before it; where there is less, it begins on a row of its own.
 const LEAST: usize = 12;
@@ -162,9 +165,12 @@ fn end_of_row(row: &str, room: usize) -> Option<usize> {
     Some(blank.unwrap_or(full))
 }
 
+/// Of the years that have four digits. What others say the time is may be close to the last that there is, and there is
+/// none some hours after that.
 fn local(unix_millis: u64) -> Option<NaiveDateTime> {
-    let at = DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?;
-    Some(at.with_timezone(&Local).naive_local())
+    let at = DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?.naive_utc();
+    let at = Some(at).filter(|at| at.year() <= LAST_YEAR)?;
+    at.checked_add_offset(Local.offset_from_utc_datetime(&at).fix())
 }
 
 #[cfg(test)]
@@ -240,6 +246,17 @@ mod tests {
             shown(&mut format, &said("x", Tone::Private(name("bob")), How::Missed)),
             "12:00 ann (to you) (missed): \n  | x\n"
         );
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_none_wherever_one_lives() {
+        let last = DateTime::<chrono::Utc>::MAX_UTC.timestamp_millis().unsigned_abs();
+        let year_10_000 = 253_402_300_800_000;
+
+        for at in [u64::MAX, i64::MAX.unsigned_abs(), last + 1, last, last - 1, year_10_000] {
+            assert_eq!(local(at), None, "{at}");
+        }
+        assert!(local(year_10_000 - 1).is_some() && local(NOON).is_some() && local(0).is_some());
     }
 
     #[test]

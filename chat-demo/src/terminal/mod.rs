@@ -18,7 +18,7 @@ mod tests;
 
 use std::{
     collections::BTreeSet,
-    env, future,
+    env,
     io::{self, IsTerminal as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -43,6 +43,7 @@ pub(crate) struct Terminal {
     backlog: Arc<Backlog>,
     /// Says when all is shown that will be, or can be.
     shown: oneshot::Receiver<()>,
+    over: Over,
     who: Arc<Mutex<Who>>,
     format: Format,
     /// Where there is one; in a pipe there is none.
@@ -55,6 +56,9 @@ struct Who {
     me: Name,
     names: BTreeSet<Name>,
 }
+
+/// Why nothing more is typed or shown, whatever waits to be: it is known to whoever looks, and at once.
+type Over = watch::Sender<Option<Typed>>;
 
 /// What was typed, before it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,24 +75,25 @@ impl Terminal {
     pub(crate) fn open(name: &Name) -> Result<Self, Failure> {
         let who = Arc::new(Mutex::new(Who { me: name.clone(), names: BTreeSet::new() }));
         let backlog = Arc::<Backlog>::default();
+        let over = Over::default();
         if is_screen() {
-            return Self::on_screen(who, backlog)
+            return Self::on_screen(who, backlog, over)
                 .map_err(|error| Failure::cannot("use the terminal", error, "TERM=dumb, for plain lines"));
         }
-        let shown = plain::write(Arc::clone(&backlog)).map_err(Failure::cannot_start)?;
+        let shown = plain::write(Arc::clone(&backlog), over.clone()).map_err(Failure::cannot_start)?;
         let heard = plain::read().map_err(Failure::cannot_start)?;
         let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), None);
-        Ok(Self { heard, backlog, shown, who, format, editor: None })
+        Ok(Self { heard, backlog, shown, over, who, format, editor: None })
     }
 
-    fn on_screen(who: Arc<Mutex<Who>>, backlog: Arc<Backlog>) -> io::Result<Self> {
-        let (editor, heard, shown) = Editor::open(&backlog, &who)?;
+    fn on_screen(who: Arc<Mutex<Who>>, backlog: Arc<Backlog>, over: Over) -> io::Result<Self> {
+        let (editor, heard, shown) = Editor::open(&backlog, &who, &over)?;
         if io::stderr().is_terminal() {
             let screen = Arc::clone(&backlog);
             telemetry::divert(Some(Box::new(move |line| screen.push(&harmless::log(line)))));
         }
         let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), Some(Editor::columns()));
-        Ok(Self { heard, backlog, shown, who, format, editor: Some(editor) })
+        Ok(Self { heard, backlog, shown, over, who, format, editor: Some(editor) })
     }
 
     /// With colours as they were asked for.
@@ -97,14 +102,16 @@ impl Terminal {
         self
     }
 
-    /// The next thing typed; the end of the input is [`Typed::Quit`], and so is an output nobody reads any more. Cancel
-    /// safe. What is not understood is answered here (with what to try) and not returned.
+    /// The next thing typed; the end of the input is [`Typed::Quit`], and what [`Self::gone`] tells comes before all else.
+    /// Cancel safe. What is not understood is answered here (with what to try) and not returned.
     pub(crate) async fn next(&mut self) -> Typed {
+        let gone = self.gone();
+        tokio::pin!(gone);
         loop {
             let heard = tokio::select! {
+                biased;
+                typed = &mut gone => return typed,
                 heard = self.heard.recv() => heard,
-                () = gone(self.editor.as_mut()) => None,
-                _ = &mut self.shown, if !self.shown.is_terminated() => None,
             };
             let typed = match heard {
                 None => return Typed::Quit,
@@ -117,6 +124,17 @@ impl Terminal {
             if let Some(typed) = typed {
                 return typed;
             }
+        }
+    }
+
+    /// Waits until it is over, also while nothing typed is asked for: [`Typed::Leave`] when that was pressed,
+    /// [`Typed::Quit`] when the terminal or the output is gone. Cancel safe; who asks again is told again.
+    pub(crate) fn gone(&self) -> impl Future<Output = Typed> + use<> {
+        let mut over = self.over.subscribe();
+        async move {
+            let told = over.wait_for(Option::is_some).await;
+            // Nobody is left who could know, which only a terminal that is closed has.
+            told.ok().and_then(|typed| typed.clone()).unwrap_or(Typed::Quit)
         }
     }
 
@@ -219,14 +237,6 @@ impl Drop for Terminal {
             telemetry::divert(None);
         }
         self.backlog.close();
-    }
-}
-
-/// Waits until the terminal is gone, if there is one.
-async fn gone(editor: Option<&mut Editor>) {
-    match editor {
-        Some(editor) => editor.is_gone().await,
-        None => future::pending().await,
     }
 }
 

@@ -9,10 +9,14 @@ use std::{
     thread,
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Heard, backlog::Backlog};
-use crate::Text;
+use super::{Heard, Over, backlog::Backlog};
+use crate::{Text, Typed};
 
 /// The longest line that is read, in bytes: a text, the longest command before it, and its end.
 pub(super) const MAX_LINE: usize = Text::MAX_BYTES + 256;
@@ -32,13 +36,15 @@ pub(super) fn read() -> io::Result<mpsc::Receiver<Heard>> {
 }
 
 /// Starts to write to stdout what is in the backlog, until it is closed and empty, or nobody reads any more.
-pub(super) fn write(backlog: Arc<Backlog>) -> io::Result<oneshot::Receiver<()>> {
+pub(super) fn write(backlog: Arc<Backlog>, over: Over) -> io::Result<oneshot::Receiver<()>> {
     let (done, is_done) = oneshot::channel();
+    let is_gone = over.clone();
     thread::Builder::new().name("stdout".to_owned()).spawn(move || {
         let mut stdout = io::stdout();
         while let Some(words) = backlog.wait() {
             if stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush()).is_err() {
                 backlog.close();
+                over.send_replace(Some(Typed::Quit));
                 break;
             }
             backlog.has_written();
@@ -46,7 +52,25 @@ pub(super) fn write(backlog: Arc<Backlog>) -> io::Result<oneshot::Receiver<()>> 
         // Nobody may be waiting for it.
         let _ = done.send(());
     })?;
+    thread::Builder::new().name("reader".to_owned()).spawn(move || {
+        if wait_for_its_end() {
+            is_gone.send_replace(Some(Typed::Quit));
+        }
+    })?;
     Ok(is_done)
+}
+
+/// Waits until nobody reads stdout any more, whether or not anything is written; a file is never left so. False if that
+/// cannot be known.
+fn wait_for_its_end() -> bool {
+    let stdout = io::stdout();
+    let mut look = [PollFd::new(&stdout, PollFlags::empty())];
+    loop {
+        match poll(&mut look, None) {
+            Err(Errno::INTR) => {}
+            outcome => return outcome.is_ok(),
+        }
+    }
 }
 
 /// The next line, or why it is none; nothing at the end of the input.

@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     io::{ErrorKind, Read as _, Write as _},
-    os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    },
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -36,11 +39,13 @@ fn a_chat_on_a_terminal() {
         let mut terminal = Terminal::open(&Name::new("ann").unwrap()).unwrap();
         terminal.know(["bob", "John Doe"].map(|name| Name::new(name).unwrap()));
         let mut beat = tokio::time::interval(Duration::from_millis(50));
-        let mut count = 0;
-        loop {
+        let (mut count, mut is_full) = (0, false);
+        let how = loop {
             tokio::select! {
-                typed = terminal.next() => match typed {
-                    Typed::Quit => break,
+                how = terminal.gone() => break how,
+                typed = terminal.next(), if !is_full => match typed {
+                    Typed::Quit | Typed::Leave => break typed,
+                    Typed::Act(_) => is_full = true,
                     Typed::Who => panics(),
                     Typed::History(lines) => (0..lines).for_each(|line| terminal.show(&said(&line.to_string()))),
                     Typed::Rename(name) => terminal.rename(&name),
@@ -51,8 +56,8 @@ fn a_chat_on_a_terminal() {
                     terminal.show(&said(&format!("number {count} \x1b[2J\nann> forged")));
                 }
             }
-        }
-        terminal.show(&Line::Told("Good bye.".to_owned()));
+        };
+        terminal.show(&Line::Told(format!("{how:?}, and good bye.")));
         terminal.close().await;
     })
     .unwrap();
@@ -104,6 +109,8 @@ impl Person {
         let child = Command::new(env::current_exe().unwrap())
             .args(["--ignored", "--nocapture", "--exact", "terminal::tests::a_chat_on_a_terminal"])
             .env("TERM", "xterm")
+            // As a shell has it: what nobody could have go on is not stopped.
+            .process_group(0)
             .stdin(stdio())
             .stdout(stdio())
             .stderr(stdio())
@@ -149,6 +156,15 @@ impl Person {
     fn sees_last(&mut self, words: &str) {
         let last = |screen: &str| screen.lines().last().unwrap_or_default().trim_end().to_owned();
         self.eventually(&format!("last {words:?}"), |person| last(&person.look()) == words);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"))
     }
 
     /// The process ends, and the terminal is as it was before.
@@ -218,14 +234,27 @@ fn a_burst_is_shown_to_its_last_line() {
 
 #[test]
 fn the_terminal_is_given_back_when_one_leaves() {
-    for leaves in ["/quit\r", "\x04", "\x03", "half\x03\x03"] {
+    for (leaves, how) in [("/quit\r", "Quit"), ("\x04", "Quit"), ("\x03", "Leave"), ("half\x03\x03", "Leave")]
+    {
         let mut person = Person::sits_down();
         person.sees_last("ann>");
         person.types(leaves);
 
-        person.sees("* Good bye.");
+        person.sees(&format!("* {how}, and good bye."));
         person.gets_it_back();
     }
+}
+
+#[test]
+fn one_leaves_at_once_also_while_nothing_typed_is_taken() {
+    let mut person = Person::sits_down();
+    person.sees("number 9");
+    person.types("/me fills the outbox\rnever taken\r");
+    person.sees_last("ann>");
+    person.types("\x03");
+
+    person.sees("* Leave, and good bye.");
+    person.gets_it_back();
 }
 
 #[test]
@@ -239,15 +268,32 @@ fn the_terminal_is_given_back_by_a_panic() {
 }
 
 #[test]
+fn the_terminal_is_the_shells_while_one_is_stopped() {
+    let mut person = Person::sits_down();
+    person.sees("number 9");
+    person.types("hel");
+    for _ in 0..4 {
+        person.sees_last("ann> hel");
+        person.types("\x1a");
+
+        person.eventually("stopped", |person| person.is_stopped());
+        assert!(tcgetattr(&person.device).unwrap() == person.before, "the modes are the shell's");
+        person.signal(Signal::SIGCONT);
+        person.eventually("taken again", |person| tcgetattr(&person.device).unwrap() != person.before);
+    }
+    person.types("lo\r");
+    person.sees("ann: hello");
+}
+
+#[test]
 fn a_screen_that_takes_nothing_keeps_nobody() {
     let mut person = Person::sits_down();
     person.sees("number 9");
     person.types("/history 10000\r");
     // The kernel holds some pages for a screen, and this is more. Nobody looks while it lasts.
     person.eventually("much", |person| rustix::io::ioctl_fionread(&person.keyboard).unwrap() > 2000);
-    let pid = Pid::from_raw(person.child.id().try_into().unwrap());
     person.eventually("ended", |person| {
-        kill(pid, Signal::SIGHUP).unwrap();
+        person.signal(Signal::SIGHUP);
         person.child.try_wait().unwrap().is_some()
     });
 
@@ -256,11 +302,15 @@ fn a_screen_that_takes_nothing_keeps_nobody() {
 
 #[test]
 fn a_terminal_that_is_gone_is_left() {
-    let mut person = Person::sits_down();
-    person.sees("number 9");
+    for typed in ["", "/me fills the outbox\r"] {
+        let mut person = Person::sits_down();
+        person.sees("number 9");
+        person.types(typed);
+        person.sees_last("ann>");
 
-    // The other end of another terminal takes the place of this one's, which is closed so.
-    person.keyboard = pair().0;
+        // The other end of another terminal takes the place of this one's, which is closed so.
+        person.keyboard = pair().0;
 
-    person.eventually("ended", |person| person.child.try_wait().unwrap().is_some());
+        person.eventually("ended", |person| person.child.try_wait().unwrap().is_some());
+    }
 }

@@ -21,7 +21,7 @@ use std::{
     thread,
 };
 
-use rustix::process::{Signal, getpid, kill_process};
+use nix::sys::signal::{Signal, raise};
 use tokio::{
     signal::unix::{self, SignalKind},
     sync::{mpsc, oneshot},
@@ -32,7 +32,8 @@ use self::{
     keys::{Key, Keyboard},
     picture::Picture,
 };
-use super::{Heard, Who, backlog::Backlog, completion};
+use super::{Heard, Over, Who, backlog::Backlog, completion};
+use crate::Typed;
 
 /// About how many bytes are shown between two looks at what was typed.
 const MAX_PART: usize = 16 * 1024;
@@ -47,7 +48,6 @@ const BELL: &str = "\x07";
 pub(super) struct Editor {
     desk: Arc<Mutex<Desk>>,
     signals: tokio::task::JoinHandle<()>,
-    gone: unix::Signal,
 }
 
 /// What is being typed, and how it looks on the screen.
@@ -58,6 +58,7 @@ struct Desk {
     who: Arc<Mutex<Who>>,
     /// Nobody once one has left.
     typed: Option<mpsc::Sender<Heard>>,
+    over: Over,
     /// Whether nothing is typed any more, and the screen only shows what is left.
     is_closed: bool,
 }
@@ -66,7 +67,12 @@ struct Desk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     GoOn,
+    /// Nothing is typed any more.
+    Quit,
+    /// The same, and it is over.
     Leave,
+    /// There is no terminal any more.
+    Lost,
 }
 
 impl Editor {
@@ -74,6 +80,7 @@ impl Editor {
     pub(super) fn open(
         backlog: &Arc<Backlog>,
         who: &Arc<Mutex<Who>>,
+        over: &Over,
     ) -> io::Result<(Self, mpsc::Receiver<Heard>, oneshot::Receiver<()>)> {
         let (typed, heard) = mpsc::channel(TYPED_AHEAD);
         let (done, shown) = oneshot::channel();
@@ -82,13 +89,13 @@ impl Editor {
             picture: Picture::default(),
             who: Arc::clone(who),
             typed: Some(typed),
+            over: over.clone(),
             is_closed: false,
         };
         let desk = Arc::new(Mutex::new(desk));
-        let gone = unix::signal(SignalKind::hangup())?;
-        let signals = tokio::spawn(follow_signals(Arc::clone(backlog))?);
+        let signals = tokio::spawn(follow_signals(Arc::clone(backlog), over.clone())?);
         raw::take()?;
-        let editor = Self { desk: Arc::clone(&desk), signals, gone };
+        let editor = Self { desk: Arc::clone(&desk), signals };
         let (of_keys, screens) = (Arc::clone(&desk), Arc::clone(backlog));
         thread::Builder::new().name("keys".to_owned()).spawn(move || read(&of_keys))?;
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
@@ -98,11 +105,6 @@ impl Editor {
         })?;
         backlog.wake();
         Ok((editor, heard, shown))
-    }
-
-    /// Waits until the system says that the terminal is gone. Cancel safe.
-    pub(super) async fn is_gone(&mut self) {
-        self.gone.recv().await;
     }
 
     /// How wide the screen is.
@@ -122,14 +124,17 @@ impl Drop for Editor {
     }
 }
 
-/// A terminal that has changed its size is drawn anew, and so is one that was another's for a while.
-fn follow_signals(backlog: Arc<Backlog>) -> io::Result<impl Future<Output = ()>> {
+/// A terminal that has changed its size is drawn anew, and so is one that was another's for a while; one that the system
+/// says is gone is.
+fn follow_signals(backlog: Arc<Backlog>, over: Over) -> io::Result<impl Future<Output = ()>> {
     let mut resized = unix::signal(SignalKind::window_change())?;
-    let mut resumed = unix::signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+    let mut lost = unix::signal(SignalKind::hangup())?;
+    let mut resumed = unix::signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
     Ok(async move {
         loop {
             tokio::select! {
                 _ = resized.recv() => {}
+                _ = lost.recv() => drop(over.send_replace(Some(Typed::Quit))),
                 // Fails where the terminal is another's; then it is not ours to draw on either.
                 _ = resumed.recv() => drop(raw::take_again()),
             }
@@ -145,11 +150,11 @@ fn read(desk: &Mutex<Desk>) {
         let step = match io::stdin().read(&mut bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Step::GoOn,
             // A terminal that is gone has an end, or fails.
-            Ok(0) | Err(_) => Step::Leave,
+            Ok(0) | Err(_) => Step::Lost,
             Ok(count) => obey(desk, keyboard.hear(&bytes[..count])),
         };
-        if step == Step::Leave {
-            return lock(desk).leave();
+        if step != Step::GoOn {
+            return lock(desk).leave(step);
         }
     }
 }
@@ -157,13 +162,14 @@ fn read(desk: &Mutex<Desk>) {
 fn obey(desk: &Mutex<Desk>, keys: Vec<Key>) -> Step {
     let mut desk = lock(desk);
     for key in keys {
-        if desk.press(key) == Step::Leave {
-            return Step::Leave;
+        let step = desk.press(key);
+        if step != Step::GoOn {
+            return step;
         }
     }
     match desk.redraw("") {
         Ok(()) => Step::GoOn,
-        Err(_) => Step::Leave,
+        Err(_) => Step::Lost,
     }
 }
 
@@ -171,6 +177,7 @@ fn write(desk: &Mutex<Desk>, backlog: &Backlog) {
     while let Some(words) = backlog.wait() {
         if parts(&words).try_for_each(|part| lock(desk).redraw(part)).is_err() {
             backlog.close();
+            lock(desk).over.send_replace(Some(Typed::Quit));
         } else {
             backlog.has_written();
         }
@@ -206,7 +213,7 @@ impl Desk {
             Key::Enter => return self.enter(),
             Key::Suspend => return self.suspend(),
             Key::Interrupt => return self.interrupt(),
-            Key::EndOfInput if self.buffer.text().is_empty() => return Step::Leave,
+            Key::EndOfInput if self.buffer.text().is_empty() => return Step::Quit,
             Key::Clear => {
                 self.clear();
                 true
@@ -237,9 +244,11 @@ impl Desk {
     fn suspend(&mut self) -> Step {
         let stopped = self.erase().and_then(|()| {
             raw::give_back();
-            Ok(kill_process(getpid(), Signal::TSTP)?)
+            // In this thread, which goes on only when the process does: another would stop it a moment later, with the
+            // terminal taken again.
+            Ok(raise(Signal::SIGTSTP)?)
         });
-        if stopped.and_then(|()| raw::take()).is_ok() { Step::GoOn } else { Step::Leave }
+        if stopped.and_then(|()| raw::take()).is_ok() { Step::GoOn } else { Step::Lost }
     }
 
     fn clear(&mut self) {
@@ -258,7 +267,7 @@ impl Desk {
         match self.typed.as_ref().map(mpsc::Sender::try_reserve) {
             Some(Ok(place)) => place.send(Heard::Line(self.buffer.take())),
             Some(Err(mpsc::error::TrySendError::Full(()))) => ring(),
-            Some(Err(mpsc::error::TrySendError::Closed(()))) | None => return Step::Leave,
+            Some(Err(mpsc::error::TrySendError::Closed(()))) | None => return Step::Quit,
         }
         Step::GoOn
     }
@@ -274,7 +283,12 @@ impl Desk {
 
     /// What is typed has come to its end. The terminal is given back at once, so that Ctrl-C is the system's again if the
     /// chat should not end by itself.
-    fn leave(&mut self) {
+    fn leave(&mut self, step: Step) {
+        match step {
+            Step::GoOn | Step::Quit => {}
+            Step::Leave => drop(self.over.send_replace(Some(Typed::Leave))),
+            Step::Lost => drop(self.over.send_replace(Some(Typed::Quit))),
+        }
         self.typed = None;
         self.close();
         raw::give_back();
