@@ -33,7 +33,7 @@ use crate::{
     Line, Name, Typed,
     wire::{
         classic::Frame,
-        room::{self, FromRoom, Hello, Key, LogId, Refusal, ToRoom},
+        room::{self, FromRoom, Hello, Key, LogId, Refusal, ToRoom, Unreadable},
     },
 };
 
@@ -152,8 +152,10 @@ pub(crate) struct Member {
     /// Numbers that could not be written are not given again before.
     again_at: Option<Instant>,
     leaving: Option<Leaving>,
-    /// What it is to be called once the room agrees.
+    /// What it is to be called: until the room says so, or why not.
     wanted: Option<Name>,
+    /// Whether a person waits to be told who is there.
+    wants_who: bool,
     names: Vec<Name>,
     backoff: Backoff,
     random: fastrand::Rng,
@@ -216,6 +218,7 @@ impl Member {
             again_at: None,
             leaving: None,
             wanted: None,
+            wants_who: false,
             names: Vec::new(),
             backoff: Backoff::new(PAUSE, PAUSE_MAX),
             random: fastrand::Rng::with_seed(seed),
@@ -296,6 +299,12 @@ impl Member {
         }
         match room::decode(bytes) {
             Ok(frame) => self.on_ours(now, frame),
+            // Its refusal, in words of its own.
+            Err(Unreadable::Version(_))
+                if matches!(self.phase, Phase::Joining { .. } | Phase::Greeting { .. }) =>
+            {
+                self.end(End::Refused(Refusal::Version));
+            }
             Err(error) => self.tell_unreadable(&error),
         }
     }
@@ -328,10 +337,12 @@ impl Member {
         let is_live = matches!(self.phase, Phase::Live(_));
         match why {
             Refusal::Superseded | Refusal::Version => return self.end(End::Refused(why)),
-            Refusal::NameTaken | Refusal::Full if !self.had_place => return self.end(End::Refused(why)),
+            Refusal::NameTaken | Refusal::NameOfRoom | Refusal::Full if !self.had_place => {
+                return self.end(End::Refused(why));
+            }
             // The other one may not be.
-            Refusal::NameTaken if self.wanted.is_some() => self.give_up_wanted(),
-            Refusal::NameTaken => self.tell_taken(),
+            Refusal::NameTaken | Refusal::NameOfRoom if self.wanted.is_some() => self.give_up_wanted(),
+            Refusal::NameTaken | Refusal::NameOfRoom => self.tell_taken(),
             Refusal::Full => self.tell_away("it has as many members as it can have"),
             Refusal::Silent | Refusal::DoesNotRead if !is_live => return,
             Refusal::Silent => self.tell_away("it has not heard from here for too long"),
@@ -399,7 +410,7 @@ impl Member {
             self.is_syncing = true;
             self.effects.push(Effect::Sync);
         }
-        if self.leaving.is_some() && self.memory.waiting() == 0 {
+        if self.leaving.is_some() && self.memory.waiting() == 0 && !self.wants_who {
             self.leave(End::Left);
         }
     }

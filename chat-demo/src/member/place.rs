@@ -4,7 +4,7 @@
 //! hello, which names what it has. What the member says is spoken in order, and again from where the room has it if the room
 //! does not confirm it in time.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{mem, time::Duration};
 
 use proto::time::Instant;
 
@@ -23,8 +23,6 @@ const ACK_ENTRIES: u64 = 1024;
 const ACK_BYTES: u64 = 256 * 1024;
 /// The texts of a frame have about so many bytes at most; the longest text is much shorter.
 const SAY_BYTES: usize = 128 * 1024;
-/// How many questions for who is there may be open.
-const MAX_ASKED: usize = 8;
 
 /// The place.
 #[derive(Debug)]
@@ -51,8 +49,8 @@ pub(super) struct Place {
     patience: Option<Instant>,
     /// What the room could not keep is spoken again then.
     again_at: Option<Instant>,
-    /// Who asked who is there, the oldest question first: the person, or only this program.
-    asked: VecDeque<bool>,
+    /// The name that it has asked for here.
+    asked_name: Option<Name>,
 }
 
 impl Place {
@@ -70,15 +68,6 @@ impl Place {
         let always = [self.silent_at(), self.spoken_at + self.beat];
         let sometimes = [self.patience, self.again_at];
         always.into_iter().chain(sometimes.into_iter().flatten()).min().unwrap_or(Instant::NEVER)
-    }
-
-    /// Notes a question, unless too many are open.
-    pub(super) fn ask_who(&mut self, is_typed: bool) -> bool {
-        let has_room = self.asked.len() < MAX_ASKED;
-        if has_room {
-            self.asked.push_back(is_typed);
-        }
-        has_room
     }
 
     fn silent_at(&self) -> Instant {
@@ -128,7 +117,7 @@ impl Member {
             spoken_at: now,
             patience: None,
             again_at: None,
-            asked: VecDeque::from([false]),
+            asked_name: None,
         });
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
@@ -171,6 +160,7 @@ impl Member {
             FromRoom::Heard { number } => self.on_heard(now, number),
             FromRoom::Unheard { number, why } => self.on_unheard(now, number, &why),
             FromRoom::Who { names } => self.on_names(names),
+            FromRoom::NotRenamed { name, why } => self.on_not_renamed(&name, why),
             FromRoom::Beat { sent } => self.on_beat(now, sent),
             _ => {}
         }
@@ -270,7 +260,10 @@ impl Member {
 
     fn on_announced(&mut self, name: &Name, what: &What, announced: String) {
         match what {
+            // It came back under this name.
+            What::Renamed(to) if *to == self.name => return,
             What::Renamed(to) if *name == self.name => {
+                self.wanted.take_if(|wanted| wanted == to);
                 self.called(to.clone());
                 self.tell(words::called(to));
                 return;
@@ -286,12 +279,16 @@ impl Member {
     }
 
     fn on_names(&mut self, names: Vec<Name>) {
-        let Phase::Live(place) = &mut self.phase else { return };
-        if place.asked.pop_front() == Some(true) {
+        if mem::take(&mut self.wants_who) {
             self.tell(words::who(&names));
         }
         self.names.clone_from(&names);
         self.effects.push(Effect::Know(names));
+    }
+
+    fn on_not_renamed(&mut self, name: &Name, why: String) {
+        self.wanted.take_if(|wanted| wanted == name);
+        self.warn(why);
     }
 
     fn on_heard(&mut self, now: Instant, number: u64) {
@@ -367,11 +364,14 @@ impl Member {
         self.ask_for_name(now);
     }
 
-    /// Asks for the name that is wanted, unless a text that was typed before it is yet to be spoken.
+    /// Asks for the name that is wanted, once a place, unless a text that was typed before it is yet to be spoken.
     fn ask_for_name(&mut self, now: Instant) {
-        if !self.memory.needs_disk()
-            && let Some(name) = self.wanted.take()
-        {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if self.memory.needs_disk() || place.asked_name == self.wanted {
+            return;
+        }
+        place.asked_name.clone_from(&self.wanted);
+        if let Some(name) = self.wanted.clone() {
             self.send(now, &ToRoom::Rename { name });
         }
     }

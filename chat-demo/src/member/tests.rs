@@ -621,13 +621,61 @@ fn a_name_is_asked_for_after_what_was_typed_before_it() {
     assert_eq!(shown(&effects), ["* You are now called anna."]);
 }
 
+/// Fails if a name that was asked for is given up with the place.
+#[test]
+fn a_name_that_was_asked_for_is_asked_for_until_the_room_answers() {
+    let mut chat = Chat::live();
+    let rename = ToRoom::Rename { name: name("anna") };
+    assert_eq!(sent(&chat.types(Typed::Rename(name("anna")))), [rename]);
+    assert_eq!(sent(&chat.says("hi")).len(), 1, "it is not asked for twice");
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    let hello = sent(&chat.hears(&FromRoom::Speak));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.name == name("anna")), "{hello:?}");
+    let back = chat.hears(&FromRoom::Welcome(welcome()));
+    assert_eq!(shown(&back), ["* You are now online. 1 online.", "* You are now called anna."]);
+    let renamed = Entry { name: name("ann"), ..entry(1, What::Renamed(name("anna"))) };
+    assert_eq!(shown(&chat.hears(&entries(0, 1, &[renamed]))), [""; 0]);
+
+    chat.types(Typed::Rename(name("bob")));
+    let why = "The name bob is taken. Try another.".to_owned();
+    let refused = chat.hears(&FromRoom::NotRenamed { name: name("bob"), why });
+    assert_eq!(shown(&refused), ["! The name bob is taken. Try another."]);
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    let hello = sent(&chat.hears(&FromRoom::Speak));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.name == name("anna")), "{hello:?}");
+}
+
 #[test]
 fn who_asks_who_is_there_is_told() {
     let mut chat = Chat::live();
     let who = FromRoom::Who { names: vec![name("ann"), name("bob")] };
-    chat.types(Typed::Who);
     assert_eq!(shown(&chat.hears(&who)), [""; 0], "the first was for completing");
+    chat.types(Typed::Who);
     assert_eq!(shown(&chat.hears(&who)), ["* 2 online: ann, bob."]);
+    assert_eq!(shown(&chat.hears(&who)), [""; 0]);
+}
+
+/// Fails if a script that only asks who is there is gone before it is told.
+#[test]
+fn who_asks_before_it_has_a_place_is_told_when_it_has_one() {
+    let mut chat = Chat::joining();
+    assert_eq!(shown(&chat.types(Typed::Who)), [""; 0]);
+    assert_eq!(ended(&chat.types(Typed::Quit)), None);
+    chat.hears(&FromRoom::Speak);
+    assert_eq!(ended(&chat.hears(&FromRoom::Welcome(welcome()))), None);
+    let told = chat.hears(&FromRoom::Who { names: vec![name("ann")] });
+    assert_eq!(shown(&told), ["* 1 online: ann."]);
+    assert_eq!(ended(&told), Some(End::Left));
+}
+
+#[test]
+fn a_room_of_another_version_ends_it() {
+    for mut chat in [Chat::joining(), Chat::greeting()] {
+        let effects = chat.on(Input::Frame { bytes: b"\x92\x02\xc0", at: 0 });
+        assert_eq!(ended(&effects), Some(End::Refused(Refusal::Version)));
+    }
 }
 
 #[test]
