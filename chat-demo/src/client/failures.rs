@@ -1,6 +1,6 @@
 //! Why a client cannot chat, and what to try.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use runtime::exit::Failure;
 
@@ -9,6 +9,14 @@ use crate::{Name, key::NoKey, wire::room::Refusal};
 
 pub(super) fn somewhere() -> Failure {
     Failure::cannot("chat at all", "a room is on one host", "--ip with its name or address").as_usage()
+}
+
+pub(super) fn unknown(host: &str, error: io::Error) -> Failure {
+    Failure::cannot(
+        format!("find the host {host}"),
+        error,
+        "--ip with the name or address of the room's host",
+    )
 }
 
 pub(super) fn homeless(name: &Name) -> Failure {

@@ -4,6 +4,7 @@
 //! `member`; here are its socket, its journal and its terminal. A disk that is slow stops no beat: a thread waits for it.
 
 mod failures;
+mod lookup;
 mod screen;
 
 use std::{collections::VecDeque, fs::File, future::pending, io, path::PathBuf, time::Duration};
@@ -24,7 +25,7 @@ use tokio::{
 use tracing::{trace, warn};
 
 use self::{
-    failures::{homeless, no_journal, no_key, refused, somewhere},
+    failures::{homeless, no_journal, no_key, refused, somewhere, unknown},
     screen::Screen,
 };
 use crate::{
@@ -61,7 +62,7 @@ Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and ke
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The port of the room
-    #[arg(long, default_value_t = 9999)]
+    #[arg(long, default_value_t = 9999, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
     /// The host of the room: a name or an address
@@ -100,6 +101,10 @@ fn quiet(log: &LogArgs) -> LogArgs {
 async fn chat(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let settings = Settings::new(args)?;
+    select! {
+        () = signals.drain() => return Ok(Exit::Clean),
+        found = lookup::find(&args.ip, args.port) => found.map_err(|error| unknown(&args.ip, error))?,
+    }
     let key = KeyFile::open(&settings.key).map_err(|error| no_key(&settings, error))?;
     let mut client = Client::open(&settings, &key)?;
     let end = client.chat(&mut signals).await;

@@ -225,6 +225,17 @@ fn a_key_that_is_used_elsewhere_takes_the_place() {
 }
 
 #[test]
+fn a_host_that_is_none_and_a_port_that_is_none_are_told_at_once() {
+    let home = home();
+    let (code, lines) = Process::client(home.path(), 9, &["--name", "ann", "--ip", "room.invalid"]).end();
+    assert_eq!(code, Some(1), "{lines:#?}");
+    assert!(lines[0].starts_with("pegloom-chat: cannot find the host room.invalid: "), "{lines:#?}");
+    assert_eq!(lines[1], "  try: --ip with the name or address of the room's host");
+
+    assert_eq!(Process::client(home.path(), 0, &["--name", "ann"]).end().0, Some(64));
+}
+
+#[test]
 fn a_damaged_file_is_told_and_left_alone() {
     let home = home();
     let keys = home.path().join("pegloom/chat/keys");
