@@ -55,7 +55,7 @@ struct Numbered {
 
 impl Kept {
     /// Whether this member is to be sent it.
-    pub(crate) fn is_for(&self, member: MemberId) -> bool {
+    pub(super) fn is_for(&self, member: MemberId) -> bool {
         self.to.map_or(self.author != member, |to| to == member)
     }
 }

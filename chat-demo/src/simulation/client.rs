@@ -43,6 +43,7 @@ pub(super) struct Person {
 }
 
 /// One client process and what it leaves behind for the next.
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that has happened, or not")]
 pub(super) struct Client {
     pub(super) who: usize,
     /// What its texts begin with.

@@ -104,12 +104,20 @@ impl Disk {
 
     /// What somebody of our dialect is to be shown after this number, and its number.
     pub(super) fn said_to(&self, id: MemberId, after: u64) -> impl Iterator<Item = (u64, &str)> {
-        let lines = self.after(after).filter(move |line| line.kept.is_for(id));
+        let lines = self.after(after).filter(move |line| line.is_for(id));
         lines.filter_map(|line| Some((line.entry.number, line.text()?)))
     }
 }
 
 impl Line {
+    /// Whether somebody of our dialect is to get it: all that others say to all or to it, and what happens to others.
+    pub(super) fn is_for(&self, id: MemberId) -> bool {
+        match &self.entry.what {
+            What::Private(_) => self.kept.to == Some(id),
+            _ => self.kept.author != id,
+        }
+    }
+
     /// What was said, if it is not something that happened.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.entry.what {

@@ -17,6 +17,8 @@
 //!   where its own disk had not kept that it was seen; less only where the room's log keeps no more;
 //! - what was once on a client's disk is in the end on the room's. Of two clients with one key either may take the other's
 //!   numbers: of what is said while there are two, nothing is promised.
+//!
+//! Which changes to the code it was seen to fail by is in `mutations.md`.
 
 mod classic;
 mod client;

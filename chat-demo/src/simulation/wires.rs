@@ -140,7 +140,7 @@ impl Hands {
             entries.to
         );
         let lines = self.disk.after(entries.after).take((entries.to - entries.after) as usize);
-        let all: Vec<_> = lines.filter(|line| line.kept.is_for(id)).map(|line| &line.entry).collect();
+        let all: Vec<_> = lines.filter(|line| line.is_for(id)).map(|line| &line.entry).collect();
         let got: Vec<_> = entries.iter().map(Result::unwrap).collect();
         let spared = all.len().checked_sub(got.len()).expect("nothing that is not for it");
         assert!(all[spared..].iter().zip(&got).all(|(one, other)| *one == other), "all that is for it");
