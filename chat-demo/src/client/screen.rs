@@ -38,7 +38,7 @@ impl Screen {
     /// Waits until more lines were written, if that is of interest. Cancel safe.
     pub(super) async fn writes(&mut self) {
         if self.awaited.is_empty() || self.written.changed().await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

@@ -136,9 +136,10 @@ impl State {
         if self.lines.is_empty() && self.left_out > 0 {
             let left_out = mem::take(&mut self.left_out);
             self.taken += left_out;
-            words += &format!(
+            let left_out = format!(
                 "! {left_out} lines were left out here: they came faster than they could be shown.\n"
             );
+            words.push_str(&left_out);
         }
         words
     }
