@@ -3,11 +3,12 @@
 //! `run` is `pegloom chat client` from its flags to its exit code. What to say and to show is decided by the machine in
 //! `member`; here are its socket, its journal and its terminal. A disk that is slow stops no beat: a thread waits for it.
 
+mod disk;
 mod failures;
 mod lookup;
 mod screen;
 
-use std::{collections::VecDeque, fs::File, future::pending, io, path::PathBuf, time::Duration};
+use std::{collections::VecDeque, io, path::PathBuf, time::Duration};
 
 use runtime::{
     clock::{Clock, unix_millis},
@@ -17,14 +18,11 @@ use runtime::{
     telemetry::{self, Color, LogArgs, LogLevel},
     zeromq::{Context, Dealer, PeerId},
 };
-use tokio::{
-    select,
-    task::{JoinHandle, spawn_blocking},
-    time::sleep_until,
-};
+use tokio::{select, time::sleep_until};
 use tracing::{trace, warn};
 
 use self::{
+    disk::{Disk, Done},
     failures::{homeless, no_journal, no_key, refused, somewhere, unknown},
     screen::Screen,
 };
@@ -165,25 +163,6 @@ struct Client {
     end: Option<End>,
 }
 
-/// What is known to be on the disk, and the thread that brings more to it.
-#[derive(Debug, Default)]
-struct Disk {
-    /// The last record in the journal, and of those on the disk.
-    written: u64,
-    synced: u64,
-    synced_length: u64,
-    syncing: Option<Syncing>,
-    /// Whether more was asked for meanwhile.
-    is_asked_again: bool,
-}
-
-#[derive(Debug)]
-struct Syncing {
-    to: u64,
-    length: u64,
-    done: JoinHandle<io::Result<()>>,
-}
-
 impl Client {
     fn open(settings: &Settings, key: &KeyFile) -> Result<Self, Failure> {
         let path = beside(&settings.key, ".journal");
@@ -200,7 +179,7 @@ impl Client {
         let context = Context::new();
         let dealer = connect(&settings.endpoint, &context)?;
         let terminal = Terminal::open(&settings.name)?.colored(settings.color);
-        let disk = Disk { synced_length: journal.length(), ..Disk::default() };
+        let disk = Disk::new(journal.length());
         Ok(Self {
             member: Member::new(beginning, clock.now()),
             clock,
@@ -238,7 +217,7 @@ impl Client {
                 self.is_over = true;
                 self.on_typed(typed);
             }
-            outcome = self.disk.done() => self.on_synced(outcome),
+            done = self.disk.done() => self.on_done(done),
             () = self.dealer.readable() => self.receive(),
             () = sleep_until(deadline) => self.input(Input::Tick),
             () = self.screen.writes() => self.look_at_screen(),
@@ -332,20 +311,35 @@ impl Client {
     }
 
     fn sync(&mut self) {
-        if self.disk.syncing.is_some() {
+        if self.disk.is_busy() {
             self.disk.is_asked_again = true;
             return;
         }
         match self.journal.handle() {
-            Ok(file) => self.disk.begin(file, self.journal.length()),
+            Ok(file) => self.disk.sync(file, self.journal.length()),
             Err(error) => self.unkept(self.disk.synced + 1, &error),
         }
     }
 
-    fn on_synced(&mut self, outcome: Result<(u64, u64), io::Error>) {
-        let is_asked_again = std::mem::take(&mut self.disk.is_asked_again);
+    fn on_done(&mut self, done: Done) {
+        let mut is_asked_again = std::mem::take(&mut self.disk.is_asked_again);
+        match done {
+            Done::Synced(to, outcome) => self.on_synced(to, outcome),
+            Done::Shortened(to, written) => {
+                let outcome = self.journal.end_short(written);
+                // Its name is on the disk with the next.
+                is_asked_again |= outcome.is_ok();
+                self.disk.on_shortened(to, outcome, self.clock.now());
+            }
+        }
+        if is_asked_again {
+            self.sync();
+        }
+    }
+
+    fn on_synced(&mut self, to: u64, outcome: io::Result<u64>) {
         match outcome {
-            Ok((to, length)) => {
+            Ok(length) => {
                 (self.disk.synced, self.disk.synced_length) = (to, length);
                 self.input(Input::Synced { to });
             }
@@ -358,22 +352,12 @@ impl Client {
                 self.input(Input::Tick);
             }
         }
-        if is_asked_again && self.disk.syncing.is_none() {
-            self.sync();
-        }
     }
 
     /// A journal that became long is made short, when nobody waits for the disk.
     fn tidy(&mut self) {
-        if self.disk.syncing.is_some() || !self.journal.is_long() {
-            return;
-        }
-        match self.journal.shorten(&self.member.records()) {
-            Ok(()) => {
-                self.disk.synced_length = self.journal.length();
-                self.disk.synced = self.disk.written;
-            }
-            Err(error) => warn!(%error, "the journal cannot be made short"),
+        if self.disk.may_shorten(&self.journal, self.clock.now()) {
+            self.disk.shorten(self.journal.begin_short(&self.member.records()));
         }
     }
 
@@ -397,22 +381,6 @@ impl Client {
             End::GraceExpired(_) => Ok(Exit::GraceExpired),
             End::Refused(why) => Err(refused(&settings.name, why)),
         }
-    }
-}
-
-impl Disk {
-    fn begin(&mut self, file: File, length: u64) {
-        let done = spawn_blocking(move || file.sync_data());
-        self.syncing = Some(Syncing { to: self.written, length, done });
-    }
-
-    /// When what was asked for is on the disk: the last record, and how long the journal was. May be dropped at any point.
-    async fn done(&mut self) -> Result<(u64, u64), io::Error> {
-        let Some(syncing) = &mut self.syncing else { return pending().await };
-        let outcome = (&mut syncing.done).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let (to, length) = (syncing.to, syncing.length);
-        self.syncing = None;
-        outcome.map(|()| (to, length))
     }
 }
 
