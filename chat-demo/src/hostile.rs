@@ -10,7 +10,7 @@ use proto::time::Instant;
 use crate::{
     Name,
     journal::{self, Unusable},
-    member::{self, Beginning, Member, Memory, Record},
+    member::{self, Beginning, Effect, Member, Memory, Record},
     room::{self, Batch, Limits, Room, Sent, Shell, Stored, Time},
     store,
     wire::{
@@ -124,20 +124,25 @@ fn drive_member(script: &[u8]) {
         seed: 1,
     };
     let mut member = Member::new(beginning, now);
+    let mut awaited = None;
     for (what, bytes) in steps(script) {
         now += Duration::from_millis(u64::from(what >> 1));
         let input = match what & 0b111 {
             0 => member::Input::Connected,
             1 => member::Input::Disconnected,
             2 => member::Input::Synced { to: u64::from(what) },
-            3 => member::Input::Behind(what & 0b1000 == 0),
+            3 => awaited.take().map_or(member::Input::Tick, member::Input::Shown),
             4 => match crate::Text::new(&String::from_utf8_lossy(bytes)) {
                 Ok(text) => member::Input::Typed { typed: crate::Typed::Say(text), at: 0 },
                 Err(_) => member::Input::Tick,
             },
             _ => member::Input::Frame { bytes, at: 0 },
         };
-        member.on(now, input);
+        for effect in member.on(now, input) {
+            if let Effect::Await(shown) = effect {
+                awaited = Some(shown);
+            }
+        }
         assert!(member.next_deadline() > now, "it asks for the past");
     }
 }

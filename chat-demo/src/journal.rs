@@ -35,6 +35,25 @@ pub(crate) struct Journal {
     path: PathBuf,
     length: u64,
     short: u64,
+    /// What is added while a short one is written.
+    meanwhile: Option<Vec<u8>>,
+    /// Whether its name may not be on the disk.
+    is_renamed: bool,
+}
+
+/// The file, for a thread that may wait for the disk.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    file: File,
+    /// Where its name is new.
+    renamed: Option<PathBuf>,
+}
+
+/// What a short journal begins with, for a thread that may wait for the disk.
+#[derive(Debug)]
+pub(crate) struct Short {
+    path: PathBuf,
+    bytes: Vec<u8>,
 }
 
 /// Why there is no journal.
@@ -55,7 +74,8 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let (records, length) = read(&bytes)?;
-        let mut journal = Self { file, path: path.to_owned(), length, short: length };
+        let path = path.to_owned();
+        let mut journal = Self { file, path, length, short: length, meanwhile: None, is_renamed: false };
         journal.cut(length)?;
         if length == 0 {
             journal.begin()?;
@@ -71,6 +91,9 @@ impl Journal {
             return Err(error);
         }
         self.length += bytes.len() as u64;
+        if let Some(meanwhile) = &mut self.meanwhile {
+            meanwhile.extend(bytes);
+        }
         Ok(())
     }
 
@@ -79,13 +102,17 @@ impl Journal {
         self.length
     }
 
-    /// The file, for a thread that may wait for the disk.
-    pub(crate) fn handle(&self) -> io::Result<File> {
-        self.file.try_clone()
+    /// The file, to be brought to the disk.
+    pub(crate) fn handle(&mut self) -> io::Result<Handle> {
+        let file = self.file.try_clone()?;
+        let renamed = std::mem::take(&mut self.is_renamed).then(|| self.path.clone());
+        Ok(Handle { file, renamed })
     }
 
     /// Takes away what is after this length.
     pub(crate) fn cut(&mut self, length: u64) -> io::Result<()> {
+        // What was not brought to the disk may be its name.
+        self.is_renamed = true;
         self.file.set_len(length)?;
         self.file.seek(SeekFrom::Start(length))?;
         self.length = length;
@@ -97,18 +124,24 @@ impl Journal {
         self.length > LONG.max(self.short.saturating_mul(4))
     }
 
-    /// Puts these records in the place of all others, on the disk. Whatever goes wrong, one of the two is whole.
-    pub(crate) fn shorten<R: Serialize>(&mut self, records: &[R]) -> io::Result<()> {
-        let new = beside(&self.path, ".new");
-        let mut file = options().create(true).truncate(true).open(&new)?;
+    /// These records are to be in the place of all others. What is added from now on follows them.
+    pub(crate) fn begin_short<R: Serialize>(&mut self, records: &[R]) -> Short {
         let mut bytes = HEAD.to_vec();
         bytes.extend(records.iter().flat_map(framed));
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        sync_folder(&self.path)?;
-        (self.file, self.length, self.short) = (file, bytes.len() as u64, bytes.len() as u64);
-        Ok(())
+        self.meanwhile = Some(Vec::new());
+        Short { path: beside(&self.path, ".new"), bytes }
+    }
+
+    /// The short one takes its place: whatever goes wrong, one of the two is whole. How much of it is on the disk; that it is
+    /// the journal is there with the next sync.
+    pub(crate) fn end_short(&mut self, written: io::Result<(File, u64)>) -> io::Result<u64> {
+        let meanwhile = self.meanwhile.take().unwrap_or_default();
+        let (mut file, synced) = written?;
+        file.write_all(&meanwhile)?;
+        fs::rename(beside(&self.path, ".new"), &self.path)?;
+        self.length = synced + meanwhile.len() as u64;
+        (self.file, self.short, self.is_renamed) = (file, self.length, true);
+        Ok(synced)
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -117,6 +150,24 @@ impl Journal {
         self.length = HEAD.len() as u64;
         self.short = self.length;
         sync_folder(&self.path)
+    }
+}
+
+impl Handle {
+    /// Brings it to the disk.
+    pub(crate) fn sync(self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.renamed.map_or(Ok(()), |path| sync_folder(&path))
+    }
+}
+
+impl Short {
+    /// Writes it: the file, and how long it is.
+    pub(crate) fn write(self) -> io::Result<(File, u64)> {
+        let mut file = options().create(true).truncate(true).open(&self.path)?;
+        file.write_all(&self.bytes)?;
+        file.sync_all()?;
+        Ok((file, self.bytes.len() as u64))
     }
 }
 
@@ -310,10 +361,20 @@ mod tests {
         let (_folder, path) = folder();
         let mut journal = written(&path, &["one", "two"]);
 
-        journal.shorten(&["both"]).unwrap();
-        journal.append(&"three").unwrap();
+        let short = journal.begin_short(&["both"]);
+        journal.append(&"meanwhile").unwrap();
+        let failed = journal.end_short(Err(io::Error::other("full")));
+        assert!(failed.is_err());
+        assert_eq!(read_again(&path), ["one", "two", "meanwhile"]);
+        drop(short);
 
-        assert_eq!(read_again(&path), ["both", "three"]);
+        let short = journal.begin_short(&["all"]);
+        journal.append(&"three").unwrap();
+        journal.end_short(short.write()).unwrap();
+        journal.append(&"four").unwrap();
+        journal.handle().unwrap().sync().unwrap();
+
+        assert_eq!(read_again(&path), ["all", "three", "four"]);
         assert_eq!(journal.length(), fs::metadata(&path).unwrap().len());
     }
 

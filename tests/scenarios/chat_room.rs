@@ -117,11 +117,11 @@ fn a_client_whose_name_is_taken_ends_and_says_why() {
     let room = Room::open();
     let ann = Chatter::join(room.address(), "Ann");
 
-    for name in ["Ann", "ann", ROOM] {
+    for (name, why) in [("Ann", "taken"), ("ann", "taken"), (ROOM, "the room's own")] {
         let second = Chatter::start(room.address(), name);
         assert_eq!(second.exit_code(), Some(1), "a second {name}");
         let stderr = second.stderr().join("\n");
-        assert!(stderr.contains(name) && stderr.contains("taken"), "{stderr}");
+        assert!(stderr.contains(name) && stderr.contains(why), "{stderr}");
         assert_eq!(second.shown(), [""; 0]);
     }
 

@@ -1,6 +1,6 @@
 //! Why a client cannot chat, and what to try.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use runtime::exit::Failure;
 
@@ -9,6 +9,14 @@ use crate::{Name, key::NoKey, wire::room::Refusal};
 
 pub(super) fn somewhere() -> Failure {
     Failure::cannot("chat at all", "a room is on one host", "--ip with its name or address").as_usage()
+}
+
+pub(super) fn unknown(host: &str, error: io::Error) -> Failure {
+    Failure::cannot(
+        format!("find the host {host}"),
+        error,
+        "--ip with the name or address of the room's host",
+    )
 }
 
 pub(super) fn homeless(name: &Name) -> Failure {
@@ -22,7 +30,7 @@ pub(super) fn no_key(settings: &Settings, error: NoKey) -> Failure {
         NoKey::InUse => Failure::cannot(
             format!("chat as {name}"),
             format!("the name is taken, by another client on this machine that has {path}"),
-            "another --name",
+            "another --name, or --key FILE: its key is in use, in this room or another",
         ),
         NoKey::Damaged(_) => Failure::cannot(
             format!("use the key file {path}"),
@@ -48,6 +56,7 @@ pub(super) fn no_journal(path: &Path, error: impl std::error::Error + Send + Syn
 pub(super) fn refused(name: &Name, why: Refusal) -> Failure {
     let (why, advice) = match why {
         Refusal::NameTaken => ("the name is taken, by somebody else in the room", "another --name"),
+        Refusal::NameOfRoom => ("the name is the room's own", "another --name"),
         Refusal::Superseded => {
             ("its key is used by another client now", "only one of the two, or another --key")
         }

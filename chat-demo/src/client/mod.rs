@@ -3,9 +3,12 @@
 //! `run` is `pegloom chat client` from its flags to its exit code. What to say and to show is decided by the machine in
 //! `member`; here are its socket, its journal and its terminal. A disk that is slow stops no beat: a thread waits for it.
 
+mod disk;
 mod failures;
+mod lookup;
+mod screen;
 
-use std::{collections::VecDeque, fs::File, future::pending, io, path::PathBuf, time::Duration};
+use std::{collections::VecDeque, io, path::PathBuf, time::Duration};
 
 use runtime::{
     clock::{Clock, unix_millis},
@@ -15,29 +18,26 @@ use runtime::{
     telemetry::{self, Color, LogArgs},
     zeromq::{Context, Dealer, PeerId},
 };
-use tokio::{
-    select,
-    task::{JoinHandle, spawn_blocking},
-    time::{sleep, sleep_until},
-};
+use tokio::{select, time::sleep_until};
 use tracing::{trace, warn};
 
-use self::failures::{homeless, no_journal, no_key, refused, somewhere};
+use self::{
+    disk::{Disk, Done},
+    failures::{homeless, no_journal, no_key, refused, somewhere, unknown},
+    screen::Screen,
+};
 use crate::{
     Name, Typed,
     host::in_brackets,
     journal::{Journal, beside},
     key::{self, KeyFile},
-    member::{Beginning, Effect, End, Input, Member, Memory, Written, left_behind},
+    member::{Beginning, Effect, End, Input, Member, Memory, Shown, Written, left_behind},
     recent::Recent,
     terminal::Terminal,
 };
 
 /// Frames that are handled before anything else gets its turn.
 const TURN: usize = 64;
-/// A screen that cannot follow is looked at so often.
-const LOOK: Duration = Duration::from_millis(20);
-
 const EXAMPLES: &str = "\
 Examples:
   In a room on this machine, and in one elsewhere:
@@ -61,7 +61,7 @@ Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and ke
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The port of the room
-    #[arg(long, default_value_t = 9999)]
+    #[arg(long, default_value_t = 9999, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
     /// The host of the room: a name or an address
@@ -93,6 +93,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 async fn chat(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let settings = Settings::new(args)?;
+    select! {
+        () = signals.drain() => return Ok(Exit::Clean),
+        found = lookup::find(&args.ip, args.port) => found.map_err(|error| unknown(&args.ip, error))?,
+    }
     let key = KeyFile::open(&settings.key).map_err(|error| no_key(&settings, error))?;
     let mut client = Client::open(&settings, &key)?;
     let end = client.chat(&mut signals).await;
@@ -134,35 +138,16 @@ struct Client {
     /// Ends after the dealer, and waits for its last words.
     _context: Context,
     terminal: Terminal,
+    screen: Screen,
     recent: Recent,
     journal: Journal,
     disk: Disk,
     is_connected: bool,
-    is_behind: bool,
     /// Whether the terminal is known to be gone.
     is_over: bool,
     /// What the effects of one input led to, for the next.
     further: VecDeque<Input<'static>>,
     end: Option<End>,
-}
-
-/// What is known to be on the disk, and the thread that brings more to it.
-#[derive(Debug, Default)]
-struct Disk {
-    /// The last record in the journal, and of those on the disk.
-    written: u64,
-    synced: u64,
-    synced_length: u64,
-    syncing: Option<Syncing>,
-    /// Whether more was asked for meanwhile.
-    is_asked_again: bool,
-}
-
-#[derive(Debug)]
-struct Syncing {
-    to: u64,
-    length: u64,
-    done: JoinHandle<io::Result<()>>,
 }
 
 impl Client {
@@ -180,18 +165,19 @@ impl Client {
         };
         let context = Context::new();
         let dealer = connect(&settings.endpoint, &context)?;
-        let disk = Disk { synced_length: journal.length(), ..Disk::default() };
+        let terminal = Terminal::open(&settings.name)?.colored(settings.color);
+        let disk = Disk::new(journal.length());
         Ok(Self {
             member: Member::new(beginning, clock.now()),
             clock,
             dealer,
             _context: context,
-            terminal: Terminal::open(&settings.name)?.colored(settings.color),
+            screen: Screen::new(terminal.written()),
+            terminal,
             recent: Recent::default(),
             journal,
             disk,
             is_connected: false,
-            is_behind: false,
             is_over: false,
             further: VecDeque::new(),
             end: None,
@@ -205,7 +191,6 @@ impl Client {
                 return end;
             }
             self.turn(signals).await;
-            self.look_at_screen();
             self.tidy();
         }
     }
@@ -219,10 +204,10 @@ impl Client {
                 self.is_over = true;
                 self.on_typed(typed);
             }
-            outcome = self.disk.done() => self.on_synced(outcome),
+            done = self.disk.done() => self.on_done(done),
             () = self.dealer.readable() => self.receive(),
             () = sleep_until(deadline) => self.input(Input::Tick),
-            () = sleep(LOOK), if self.is_behind => {}
+            () = self.screen.writes() => self.look_at_screen(),
             typed = self.terminal.next(), if may_type => self.on_typed(typed),
         }
     }
@@ -259,10 +244,8 @@ impl Client {
     }
 
     fn look_at_screen(&mut self) {
-        let is_behind = self.terminal.is_behind();
-        if is_behind != self.is_behind {
-            self.is_behind = is_behind;
-            self.input(Input::Behind(is_behind));
+        if let Some(shown) = self.screen.shown() {
+            self.input(Input::Shown(shown));
         }
     }
 
@@ -284,6 +267,7 @@ impl Client {
                     self.recent.observe(&line);
                     self.terminal.show(&line);
                 }
+                Effect::Await(shown) => self.expect(shown),
                 Effect::Know(names) => self.terminal.know(names),
                 Effect::Rename(name) => self.terminal.rename(&name),
                 Effect::Keep(written) if !is_unkept => is_unkept = !self.keep(&written),
@@ -293,6 +277,11 @@ impl Client {
                 Effect::End(end) => self.end = Some(end),
             }
         }
+    }
+
+    fn expect(&mut self, shown: Shown) {
+        self.screen.expect(self.terminal.lines(), shown);
+        self.further.extend(self.screen.shown().map(Input::Shown));
     }
 
     fn keep(&mut self, written: &Written) -> bool {
@@ -309,20 +298,35 @@ impl Client {
     }
 
     fn sync(&mut self) {
-        if self.disk.syncing.is_some() {
+        if self.disk.is_busy() {
             self.disk.is_asked_again = true;
             return;
         }
         match self.journal.handle() {
-            Ok(file) => self.disk.begin(file, self.journal.length()),
+            Ok(file) => self.disk.sync(file, self.journal.length()),
             Err(error) => self.unkept(self.disk.synced + 1, &error),
         }
     }
 
-    fn on_synced(&mut self, outcome: Result<(u64, u64), io::Error>) {
-        let is_asked_again = std::mem::take(&mut self.disk.is_asked_again);
+    fn on_done(&mut self, done: Done) {
+        let mut is_asked_again = std::mem::take(&mut self.disk.is_asked_again);
+        match done {
+            Done::Synced(to, outcome) => self.on_synced(to, outcome),
+            Done::Shortened(to, written) => {
+                let outcome = self.journal.end_short(written);
+                // Its name is on the disk with the next.
+                is_asked_again |= outcome.is_ok();
+                self.disk.on_shortened(to, outcome, self.clock.now());
+            }
+        }
+        if is_asked_again {
+            self.sync();
+        }
+    }
+
+    fn on_synced(&mut self, to: u64, outcome: io::Result<u64>) {
         match outcome {
-            Ok((to, length)) => {
+            Ok(length) => {
                 (self.disk.synced, self.disk.synced_length) = (to, length);
                 self.input(Input::Synced { to });
             }
@@ -335,22 +339,12 @@ impl Client {
                 self.input(Input::Tick);
             }
         }
-        if is_asked_again && self.disk.syncing.is_none() {
-            self.sync();
-        }
     }
 
     /// A journal that became long is made short, when nobody waits for the disk.
     fn tidy(&mut self) {
-        if self.disk.syncing.is_some() || !self.journal.is_long() {
-            return;
-        }
-        match self.journal.shorten(&self.member.records()) {
-            Ok(()) => {
-                self.disk.synced_length = self.journal.length();
-                self.disk.synced = self.disk.written;
-            }
-            Err(error) => warn!(%error, "the journal cannot be made short"),
+        if self.disk.may_shorten(&self.journal, self.clock.now()) {
+            self.disk.shorten(self.journal.begin_short(&self.member.records()));
         }
     }
 
@@ -360,27 +354,20 @@ impl Client {
         }
         self.dealer.close();
         self.terminal.close().await;
+        // What was written since is not to be shown again next time.
+        let last = self.screen.shown().map(|shown| self.member.on(self.clock.now(), Input::Shown(shown)));
+        for effect in last.into_iter().flatten() {
+            if let Effect::Keep(written) = effect
+                && let Err(error) = self.journal.append(&written.record)
+            {
+                warn!(%error, "what was seen is not written down");
+            }
+        }
         match end {
             End::Left => Ok(Exit::Clean),
             End::GraceExpired(_) => Ok(Exit::GraceExpired),
             End::Refused(why) => Err(refused(&settings.name, why)),
         }
-    }
-}
-
-impl Disk {
-    fn begin(&mut self, file: File, length: u64) {
-        let done = spawn_blocking(move || file.sync_data());
-        self.syncing = Some(Syncing { to: self.written, length, done });
-    }
-
-    /// When what was asked for is on the disk: the last record, and how long the journal was. May be dropped at any point.
-    async fn done(&mut self) -> Result<(u64, u64), io::Error> {
-        let Some(syncing) = &mut self.syncing else { return pending().await };
-        let outcome = (&mut syncing.done).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let (to, length) = (syncing.to, syncing.length);
-        self.syncing = None;
-        outcome.map(|()| (to, length))
     }
 }
 

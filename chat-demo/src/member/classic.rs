@@ -1,5 +1,7 @@
 //! A member in a classic room: what is typed is spoken once there is a connection, and nothing is ever confirmed.
 
+use std::mem;
+
 use super::{Effect, Member, Phase, Told, words};
 use crate::{
     How, Line, Said, Text, Tone,
@@ -23,6 +25,9 @@ impl Member {
                 self.tell(CLASSIC);
             }
             self.told = Told::Online;
+            if mem::take(&mut self.wants_who) {
+                self.warn(words::NOT_IN_CLASSIC);
+            }
         }
         if !matches!(self.phase, Phase::Classic) {
             return;

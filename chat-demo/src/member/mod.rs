@@ -33,7 +33,7 @@ use crate::{
     Line, Name, Typed,
     wire::{
         classic::Frame,
-        room::{self, FromRoom, Hello, Key, LogId, Refusal, ToRoom},
+        room::{self, FromRoom, Hello, Key, LogId, Refusal, ToRoom, Unreadable},
     },
 };
 
@@ -62,8 +62,9 @@ pub(crate) enum Input<'a> {
     Synced { to: u64 },
     /// The records from this one on could not be kept.
     Unkept { from: u64, why: String },
-    /// The screen cannot follow, or can again: as long as it cannot, nothing more is acknowledged, so that the room waits.
-    Behind(bool),
+    /// What had been shown up to this is on the screen. Only then is it acknowledged: a room waits for a screen that cannot
+    /// follow, and a client that is killed loses nothing that it has not shown.
+    Shown(Shown),
     /// Leave at once.
     Leave,
     /// Time has passed.
@@ -77,6 +78,8 @@ pub(crate) enum Effect {
     Send(Vec<u8>),
     /// Show a line.
     Show(Line),
+    /// Say so when all that is shown so far is on the screen.
+    Await(Shown),
     /// These are there, for completing.
     Know(Vec<Name>),
     /// One is called so from now on.
@@ -87,6 +90,14 @@ pub(crate) enum Effect {
     Sync,
     /// It is over. Nothing follows.
     End(End),
+}
+
+/// Up to which number of which log there is nothing more to show, and in how many bytes that came to this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    log: LogId,
+    number: u64,
+    bytes: u64,
 }
 
 /// How it is over.
@@ -124,8 +135,8 @@ pub(crate) struct Member {
     room: String,
     grace: Duration,
     memory: Memory,
-    /// Up to which number of which log entries were shown by this process, remembered or not.
-    shown: Option<(LogId, u64)>,
+    /// What was given to the screen by this process, on it yet or not.
+    shown: Option<Shown>,
     phase: Phase,
     /// Whether the other end of this connection was heard to speak our dialect.
     speaks_ours: bool,
@@ -137,13 +148,14 @@ pub(crate) struct Member {
     told_unheard: bool,
     told_taken: bool,
     is_syncing: bool,
-    is_behind: bool,
     told_unreadable: bool,
     /// Numbers that could not be written are not given again before.
     again_at: Option<Instant>,
     leaving: Option<Leaving>,
-    /// What it is to be called once the room agrees.
+    /// What it is to be called: until the room says so, or why not.
     wanted: Option<Name>,
+    /// Whether a person waits to be told who is there.
+    wants_who: bool,
     names: Vec<Name>,
     backoff: Backoff,
     random: fastrand::Rng,
@@ -202,11 +214,11 @@ impl Member {
             told_unheard: false,
             told_taken: false,
             is_syncing: false,
-            is_behind: false,
             told_unreadable: false,
             again_at: None,
             leaving: None,
             wanted: None,
+            wants_who: false,
             names: Vec::new(),
             backoff: Backoff::new(PAUSE, PAUSE_MAX),
             random: fastrand::Rng::with_seed(seed),
@@ -217,6 +229,7 @@ impl Member {
     /// Handles one input. What has come due is done as well.
     pub(crate) fn on(&mut self, now: Instant, input: Input<'_>) -> Vec<Effect> {
         match input {
+            Input::Shown(shown) => self.on_shown(now, shown),
             _ if self.has_ended() => {}
             Input::Connected => self.on_connected(now),
             Input::Disconnected => self.on_disconnected(now),
@@ -224,7 +237,6 @@ impl Member {
             Input::Typed { typed, at } => self.on_typed(now, typed, at),
             Input::Synced { to } => self.on_synced(to),
             Input::Unkept { from, why } => self.on_unkept(now, from, &why),
-            Input::Behind(is_behind) => self.on_behind(now, is_behind),
             Input::Leave => self.leave(End::Left),
             Input::Tick => {}
         }
@@ -287,6 +299,12 @@ impl Member {
         }
         match room::decode(bytes) {
             Ok(frame) => self.on_ours(now, frame),
+            // Its refusal, in words of its own.
+            Err(Unreadable::Version(_))
+                if matches!(self.phase, Phase::Joining { .. } | Phase::Greeting { .. }) =>
+            {
+                self.end(End::Refused(Refusal::Version));
+            }
             Err(error) => self.tell_unreadable(&error),
         }
     }
@@ -319,10 +337,12 @@ impl Member {
         let is_live = matches!(self.phase, Phase::Live(_));
         match why {
             Refusal::Superseded | Refusal::Version => return self.end(End::Refused(why)),
-            Refusal::NameTaken | Refusal::Full if !self.had_place => return self.end(End::Refused(why)),
+            Refusal::NameTaken | Refusal::NameOfRoom | Refusal::Full if !self.had_place => {
+                return self.end(End::Refused(why));
+            }
             // The other one may not be.
-            Refusal::NameTaken if self.wanted.is_some() => self.give_up_wanted(),
-            Refusal::NameTaken => self.tell_taken(),
+            Refusal::NameTaken | Refusal::NameOfRoom if self.wanted.is_some() => self.give_up_wanted(),
+            Refusal::NameTaken | Refusal::NameOfRoom => self.tell_taken(),
             Refusal::Full => self.tell_away("it has as many members as it can have"),
             Refusal::Silent | Refusal::DoesNotRead if !is_live => return,
             Refusal::Silent => self.tell_away("it has not heard from here for too long"),
@@ -390,7 +410,7 @@ impl Member {
             self.is_syncing = true;
             self.effects.push(Effect::Sync);
         }
-        if self.leaving.is_some() && self.memory.waiting() == 0 {
+        if self.leaving.is_some() && self.memory.waiting() == 0 && !self.wants_who {
             self.leave(End::Left);
         }
     }

@@ -4,11 +4,11 @@
 //! hello, which names what it has. What the member says is spoken in order, and again from where the room has it if the room
 //! does not confirm it in time.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{mem, time::Duration};
 
 use proto::time::Instant;
 
-use super::{AGAIN_AFTER, Effect, Member, Phase, Told, memory::MAX_KEPT, words};
+use super::{AGAIN_AFTER, Effect, Member, Phase, Shown, Told, memory::MAX_KEPT, words};
 use crate::{
     How, Line, Name, Said, Tone, announcement,
     wire::room::{
@@ -20,11 +20,9 @@ use crate::{
 const BEAT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// What is acknowledged without waiting for the beat: a quarter of what a room sends unacknowledged.
 const ACK_ENTRIES: u64 = 1024;
-const ACK_BYTES: usize = 256 * 1024;
+const ACK_BYTES: u64 = 256 * 1024;
 /// The texts of a frame have about so many bytes at most; the longest text is much shorter.
 const SAY_BYTES: usize = 128 * 1024;
-/// How many questions for who is there may be open.
-const MAX_ASKED: usize = 8;
 
 /// The place.
 #[derive(Debug)]
@@ -37,9 +35,10 @@ pub(super) struct Place {
     kept_seen: u64,
     /// What comes up to this number was missed.
     missed_to: u64,
-    /// What was seen since the room was told, and in how many bytes.
-    untold_from: u64,
-    untold_bytes: usize,
+    /// In how many bytes it came, and both as the room was told last.
+    kept_bytes: u64,
+    told_seen: u64,
+    told_bytes: u64,
     /// The member's own numbers: kept by the room, and spoken to it. Invariant: heard <= said.
     heard: u64,
     said: u64,
@@ -50,8 +49,8 @@ pub(super) struct Place {
     patience: Option<Instant>,
     /// What the room could not keep is spoken again then.
     again_at: Option<Instant>,
-    /// Who asked who is there, the oldest question first: the person, or only this program.
-    asked: VecDeque<bool>,
+    /// The name that it has asked for here.
+    asked_name: Option<Name>,
 }
 
 impl Place {
@@ -71,15 +70,6 @@ impl Place {
         always.into_iter().chain(sometimes.into_iter().flatten()).min().unwrap_or(Instant::NEVER)
     }
 
-    /// Notes a question, unless too many are open.
-    pub(super) fn ask_who(&mut self, is_typed: bool) -> bool {
-        let has_room = self.asked.len() < MAX_ASKED;
-        if has_room {
-            self.asked.push_back(is_typed);
-        }
-        has_room
-    }
-
     fn silent_at(&self) -> Instant {
         self.observed_at + self.silence()
     }
@@ -89,11 +79,12 @@ impl Place {
     }
 
     fn is_ack_due(&self) -> bool {
-        self.kept_seen.saturating_sub(self.untold_from) >= ACK_ENTRIES || self.untold_bytes >= ACK_BYTES
+        self.kept_seen.saturating_sub(self.told_seen) >= ACK_ENTRIES
+            || self.kept_bytes.saturating_sub(self.told_bytes) >= ACK_BYTES
     }
 
     fn has_told_seen(&mut self) {
-        (self.untold_from, self.untold_bytes) = (self.kept_seen, 0);
+        (self.told_seen, self.told_bytes) = (self.kept_seen, self.kept_bytes);
     }
 }
 
@@ -105,7 +96,8 @@ impl Member {
         }
         let kept_seen = self.agree_on_seen(welcome);
         // What a screen that could not follow was given is not remembered yet, and yet is not shown to it again.
-        let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head));
+        let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head)).max(welcome.from);
+        let bytes = self.shown.map_or(0, |shown| shown.bytes);
         let log = welcome.log;
         let heard = self.memory.hear(log, welcome.heard);
         let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
@@ -116,19 +108,17 @@ impl Member {
             seen,
             kept_seen,
             missed_to: welcome.head,
-            untold_from: kept_seen,
-            untold_bytes: 0,
+            kept_bytes: bytes,
+            told_seen: kept_seen,
+            told_bytes: bytes,
             heard: welcome.heard,
             said: welcome.heard,
             observed_at: now,
             spoken_at: now,
             patience: None,
             again_at: None,
-            asked: VecDeque::from([false]),
+            asked_name: None,
         });
-        if !self.is_behind {
-            self.remember_seen(now);
-        }
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
         if let Some(name) = self.wanted.take() {
@@ -138,27 +128,30 @@ impl Member {
         self.send(now, &ToRoom::Who);
     }
 
-    /// Up to where this log counts as seen, which is where the room will go on.
+    /// Up to where this log counts as seen. What the room keeps no longer is told, and seen when that is on the screen.
     fn agree_on_seen(&mut self, welcome: &Welcome) -> u64 {
+        let Welcome { log, head, from, .. } = *welcome;
         let (last_log, _) = self.memory.last_seen();
-        let had_seen = self.memory.seen_of(welcome.log);
+        let had_seen = self.memory.seen_of(log);
+        let shown = had_seen.max(self.shown_of(log));
+        let is_known = last_log == Some(log);
         // A room that was put back to an earlier day counts from there.
-        let seen = had_seen.min(welcome.head).max(welcome.from);
-        let shown = had_seen.max(self.shown_of(welcome.log));
-        if last_log == Some(welcome.log) && welcome.from > shown {
-            self.tell(words::not_kept(welcome.from - shown));
+        let seen = if is_known { had_seen.min(head) } else { had_seen.min(head).max(from) };
+        let written = self.memory.see(log, seen);
+        self.effects.push(Effect::Keep(written));
+        if is_known && from > shown {
+            self.tell(words::not_kept(from - shown));
+            self.await_screen(log, from, 0);
         }
-        if last_log.is_some_and(|last| last != welcome.log) && had_seen == 0 {
+        if last_log.is_some_and(|last| last != log) && had_seen == 0 {
             self.tell("The room has a new log: what was said since you left and before it began is lost.");
         }
-        let written = self.memory.see(welcome.log, seen);
-        self.effects.push(Effect::Keep(written));
         seen
     }
 
     /// Up to which number of this log this process has shown what there was.
     fn shown_of(&self, log: LogId) -> u64 {
-        self.shown.filter(|(of, _)| *of == log).map_or(0, |(_, number)| number)
+        self.shown.filter(|shown| shown.log == log).map_or(0, |shown| shown.number)
     }
 
     pub(super) fn on_place_frame(&mut self, now: Instant, frame: FromRoom) {
@@ -167,6 +160,7 @@ impl Member {
             FromRoom::Heard { number } => self.on_heard(now, number),
             FromRoom::Unheard { number, why } => self.on_unheard(now, number, &why),
             FromRoom::Who { names } => self.on_names(names),
+            FromRoom::NotRenamed { name, why } => self.on_not_renamed(&name, why),
             FromRoom::Beat { sent } => self.on_beat(now, sent),
             _ => {}
         }
@@ -202,29 +196,39 @@ impl Member {
         if has_renamed || names_before != self.names.len() {
             self.effects.push(Effect::Know(self.names.clone()));
         }
-        self.has_seen(now, last.max(entries.to), entries.entries.len());
+        self.has_seen(last.max(entries.to), entries.entries.len());
     }
 
-    fn has_seen(&mut self, now: Instant, seen: u64, bytes: usize) {
+    fn has_seen(&mut self, seen: u64, bytes: usize) {
         let Phase::Live(place) = &mut self.phase else { return };
-        place.untold_bytes += bytes;
         place.seen = place.seen.max(seen);
-        self.shown = Some((place.log, place.seen));
-        if !self.is_behind {
-            self.remember_seen(now);
-        }
+        let (log, number) = (place.log, place.seen);
+        self.await_screen(log, number, bytes);
     }
 
-    /// What was shown is on the screen.
-    fn remember_seen(&mut self, now: Instant) {
-        let Phase::Live(place) = &mut self.phase else { return };
-        if place.seen > place.kept_seen {
-            place.kept_seen = place.seen;
-            let written = self.memory.see(place.log, place.seen);
-            self.effects.push(Effect::Keep(written));
+    fn await_screen(&mut self, log: LogId, number: u64, bytes: usize) {
+        let bytes = self.shown.map_or(0, |shown| shown.bytes) + bytes as u64;
+        let shown = Shown { log, number, bytes };
+        self.shown = Some(shown);
+        self.effects.push(Effect::Await(shown));
+    }
+
+    /// What is on the screen is remembered, and then the room may be told.
+    pub(super) fn on_shown(&mut self, now: Instant, shown: Shown) {
+        let log = shown.log;
+        // A room may have been put back to an earlier day.
+        let number =
+            if let Phase::Live(place) = &self.phase { shown.number.min(place.seen) } else { shown.number };
+        if self.memory.last_seen().0 != Some(log) || number <= self.memory.seen_of(log) {
+            return;
         }
-        if place.is_ack_due() {
-            self.beat(now);
+        let written = self.memory.see(log, number);
+        self.effects.push(Effect::Keep(written));
+        if let Phase::Live(place) = &mut self.phase {
+            (place.kept_seen, place.kept_bytes) = (number, shown.bytes);
+            if place.is_ack_due() {
+                self.beat(now);
+            }
         }
     }
 
@@ -233,22 +237,6 @@ impl Member {
         let Phase::Live(place) = &self.phase else { return };
         let written = self.memory.see(place.log, place.kept_seen);
         self.effects.push(Effect::Keep(written));
-    }
-
-    pub(super) fn on_behind(&mut self, now: Instant, is_behind: bool) {
-        self.is_behind = is_behind;
-        if is_behind {
-            return;
-        }
-        match (&self.phase, self.shown) {
-            (Phase::Live(_), _) => self.remember_seen(now),
-            (_, Some((log, number))) if self.memory.last_seen().0 == Some(log) => {
-                let number = number.max(self.memory.seen_of(log));
-                let written = self.memory.see(log, number);
-                self.effects.push(Effect::Keep(written));
-            }
-            _ => {}
-        }
     }
 
     fn on_entry(&mut self, entry: Entry, missed_to: u64) {
@@ -272,7 +260,10 @@ impl Member {
 
     fn on_announced(&mut self, name: &Name, what: &What, announced: String) {
         match what {
+            // It came back under this name.
+            What::Renamed(to) if *to == self.name => return,
             What::Renamed(to) if *name == self.name => {
+                self.wanted.take_if(|wanted| wanted == to);
                 self.called(to.clone());
                 self.tell(words::called(to));
                 return;
@@ -288,12 +279,16 @@ impl Member {
     }
 
     fn on_names(&mut self, names: Vec<Name>) {
-        let Phase::Live(place) = &mut self.phase else { return };
-        if place.asked.pop_front() == Some(true) {
+        if mem::take(&mut self.wants_who) {
             self.tell(words::who(&names));
         }
         self.names.clone_from(&names);
         self.effects.push(Effect::Know(names));
+    }
+
+    fn on_not_renamed(&mut self, name: &Name, why: String) {
+        self.wanted.take_if(|wanted| wanted == name);
+        self.warn(why);
     }
 
     fn on_heard(&mut self, now: Instant, number: u64) {
@@ -369,11 +364,14 @@ impl Member {
         self.ask_for_name(now);
     }
 
-    /// Asks for the name that is wanted, unless a text that was typed before it is yet to be spoken.
+    /// Asks for the name that is wanted, once a place, unless a text that was typed before it is yet to be spoken.
     fn ask_for_name(&mut self, now: Instant) {
-        if !self.memory.needs_disk()
-            && let Some(name) = self.wanted.take()
-        {
+        let Phase::Live(place) = &mut self.phase else { return };
+        if self.memory.needs_disk() || place.asked_name == self.wanted {
+            return;
+        }
+        place.asked_name.clone_from(&self.wanted);
+        if let Some(name) = self.wanted.clone() {
             self.send(now, &ToRoom::Rename { name });
         }
     }

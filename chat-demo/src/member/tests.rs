@@ -16,6 +16,9 @@ struct Chat {
     member: Member,
     now: Instant,
     records: Vec<Record>,
+    /// A screen that cannot follow, and what it is to have.
+    is_behind: bool,
+    awaited: Option<Shown>,
 }
 
 fn name(text: &str) -> Name {
@@ -53,7 +56,13 @@ impl Chat {
             memory: Memory::recalled("there:1", records.clone()),
             seed: 1,
         };
-        Self { member: Member::new(beginning, Instant::ZERO), now: Instant::ZERO, records }
+        Self {
+            member: Member::new(beginning, Instant::ZERO),
+            now: Instant::ZERO,
+            records,
+            is_behind: false,
+            awaited: None,
+        }
     }
 
     fn new() -> Self {
@@ -101,13 +110,25 @@ impl Chat {
     }
 
     fn on(&mut self, input: Input<'_>) -> Vec<Effect> {
-        let effects = self.member.on(self.now, input);
+        let mut effects = self.member.on(self.now, input);
         let kept = effects.iter().filter_map(|effect| match effect {
             Effect::Keep(written) => Some(written.record.clone()),
             _ => None,
         });
         self.records.extend(kept);
+        for effect in &effects {
+            if let Effect::Await(shown) = effect {
+                self.awaited = Some(*shown);
+            }
+        }
+        effects.extend(self.looks());
         effects
+    }
+
+    /// What is given to a screen that follows is on it.
+    fn looks(&mut self) -> Vec<Effect> {
+        let shown = if self.is_behind { None } else { self.awaited.take() };
+        shown.map(|shown| self.on(Input::Shown(shown))).unwrap_or_default()
     }
 
     fn hears(&mut self, frame: &FromRoom) -> Vec<Effect> {
@@ -272,7 +293,7 @@ fn give(chat: &mut Chat, input: &str) {
         "quit" => return drop(chat.types(Typed::Quit)),
         "synced" => return drop(chat.syncs()),
         "unkept" => return drop(chat.on(Input::Unkept { from: 1, why: "full".to_owned() })),
-        "behind" => return drop(chat.on(Input::Behind(true))),
+        "behind" => return chat.is_behind = true,
         "leave" => return drop(chat.on(Input::Leave)),
         "soon" => return drop(chat.passes(secs(1.0))),
         "late" => return drop(chat.passes(secs(3.5))),
@@ -444,12 +465,13 @@ fn a_quarter_of_the_window_is_acknowledged_at_once() {
 fn while_the_screen_cannot_follow_nothing_is_acknowledged_or_remembered_as_seen() {
     let mut chat = Chat::live();
     let before = chat.records.len();
-    chat.on(Input::Behind(true));
+    chat.is_behind = true;
     chat.hears(&entries(0, 2000, &[entry(1, What::Text(text("hi")))]));
     assert_eq!(sent(&chat.passes(secs(1.0))), [ToRoom::Beat { seen: 0 }]);
     assert_eq!(chat.records.len(), before);
 
-    let caught_up = chat.on(Input::Behind(false));
+    chat.is_behind = false;
+    let caught_up = chat.looks();
 
     assert_eq!(sent(&caught_up), [ToRoom::Beat { seen: 2000 }]);
     assert_eq!(chat.records.len(), before + 1);
@@ -461,7 +483,7 @@ fn while_the_screen_cannot_follow_nothing_is_acknowledged_or_remembered_as_seen(
 fn what_a_screen_that_cannot_follow_was_given_is_not_given_to_it_again_by_a_new_place() {
     let mut chat = Chat::live();
     let hi = entries(0, 2, &[entry(1, What::Text(text("hi"))), entry(2, What::Text(text("you")))]);
-    chat.on(Input::Behind(true));
+    chat.is_behind = true;
     assert_eq!(shown(&chat.hears(&hi)), ["bob: hi", "bob: you"]);
     chat.hears(&FromRoom::Speak);
     let hello = sent(&chat.passes(secs(1.0)));
@@ -472,7 +494,8 @@ fn what_a_screen_that_cannot_follow_was_given_is_not_given_to_it_again_by_a_new_
     assert_eq!(shown(&again), ["bob: !"]);
 
     chat.on(Input::Disconnected);
-    chat.on(Input::Behind(false));
+    chat.is_behind = false;
+    chat.looks();
 
     assert!(matches!(chat.records.last(), Some(Record::Seen { number: 3, .. })));
 }
@@ -598,13 +621,61 @@ fn a_name_is_asked_for_after_what_was_typed_before_it() {
     assert_eq!(shown(&effects), ["* You are now called anna."]);
 }
 
+/// Fails if a name that was asked for is given up with the place.
+#[test]
+fn a_name_that_was_asked_for_is_asked_for_until_the_room_answers() {
+    let mut chat = Chat::live();
+    let rename = ToRoom::Rename { name: name("anna") };
+    assert_eq!(sent(&chat.types(Typed::Rename(name("anna")))), [rename]);
+    assert_eq!(sent(&chat.says("hi")).len(), 1, "it is not asked for twice");
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    let hello = sent(&chat.hears(&FromRoom::Speak));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.name == name("anna")), "{hello:?}");
+    let back = chat.hears(&FromRoom::Welcome(welcome()));
+    assert_eq!(shown(&back), ["* You are now online. 1 online.", "* You are now called anna."]);
+    let renamed = Entry { name: name("ann"), ..entry(1, What::Renamed(name("anna"))) };
+    assert_eq!(shown(&chat.hears(&entries(0, 1, &[renamed]))), [""; 0]);
+
+    chat.types(Typed::Rename(name("bob")));
+    let why = "The name bob is taken. Try another.".to_owned();
+    let refused = chat.hears(&FromRoom::NotRenamed { name: name("bob"), why });
+    assert_eq!(shown(&refused), ["! The name bob is taken. Try another."]);
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    let hello = sent(&chat.hears(&FromRoom::Speak));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.name == name("anna")), "{hello:?}");
+}
+
 #[test]
 fn who_asks_who_is_there_is_told() {
     let mut chat = Chat::live();
     let who = FromRoom::Who { names: vec![name("ann"), name("bob")] };
-    chat.types(Typed::Who);
     assert_eq!(shown(&chat.hears(&who)), [""; 0], "the first was for completing");
+    chat.types(Typed::Who);
     assert_eq!(shown(&chat.hears(&who)), ["* 2 online: ann, bob."]);
+    assert_eq!(shown(&chat.hears(&who)), [""; 0]);
+}
+
+/// Fails if a script that only asks who is there is gone before it is told.
+#[test]
+fn who_asks_before_it_has_a_place_is_told_when_it_has_one() {
+    let mut chat = Chat::joining();
+    assert_eq!(shown(&chat.types(Typed::Who)), [""; 0]);
+    assert_eq!(ended(&chat.types(Typed::Quit)), None);
+    chat.hears(&FromRoom::Speak);
+    assert_eq!(ended(&chat.hears(&FromRoom::Welcome(welcome()))), None);
+    let told = chat.hears(&FromRoom::Who { names: vec![name("ann")] });
+    assert_eq!(shown(&told), ["* 1 online: ann."]);
+    assert_eq!(ended(&told), Some(End::Left));
+}
+
+#[test]
+fn a_room_of_another_version_ends_it() {
+    for mut chat in [Chat::joining(), Chat::greeting()] {
+        let effects = chat.on(Input::Frame { bytes: b"\x92\x02\xc0", at: 0 });
+        assert_eq!(ended(&effects), Some(End::Refused(Refusal::Version)));
+    }
 }
 
 #[test]

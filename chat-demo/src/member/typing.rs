@@ -2,7 +2,7 @@
 
 use proto::time::Instant;
 
-use super::{Effect, End, Leaving, Member, Phase, SOON, words};
+use super::{Effect, End, Leaving, Member, Phase, SOON, Told, words};
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
     wire::room::{Manner, ToRoom},
@@ -44,30 +44,28 @@ impl Member {
             Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
             _ => {
                 self.tell(words::later_called(&name));
-                self.told_taken = false;
+                (self.told_taken, self.wanted) = (false, None);
                 self.called(name);
             }
         }
     }
 
     fn on_who(&mut self, now: Instant) {
-        match &mut self.phase {
-            Phase::Live(place) => {
-                if place.ask_who(true) {
-                    self.send(now, &ToRoom::Who);
-                }
+        match &self.phase {
+            Phase::Live(_) => {
+                self.wants_who = true;
+                self.send(now, &ToRoom::Who);
             }
             Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
-            _ => self.warn("The room is away, so nobody knows who is there."),
+            _ if self.told == Told::Away => self.warn("The room is away, so nobody knows who is there."),
+            // Every place begins with this question.
+            _ => self.wants_who = true,
         }
     }
 
-    /// Leaves when all is heard; the second time, at once.
+    /// Leaves when all is heard, and answered.
     fn on_quit(&mut self, now: Instant) {
-        if self.leaving.is_some() {
-            return self.leave(End::GraceExpired(self.memory.waiting()));
-        }
-        self.leaving = Some(Leaving { until: now + self.grace, tell_at: Some(now + SOON) });
+        self.leaving.get_or_insert(Leaving { until: now + self.grace, tell_at: Some(now + SOON) });
     }
 
     pub(super) fn expire_leaving(&mut self, now: Instant) {

@@ -70,6 +70,9 @@ impl Room {
     fn on_hello(&mut self, from: &[u8], hello: Hello, time: Time, shell: &mut impl Shell) {
         let id = hello.key.member();
         let own = self.members.with(id);
+        if self.members.is_of_room(&hello.name) {
+            return self.refuse(from, Refused::NameTaken, Refusal::NameOfRoom, shell);
+        }
         if self.members.is_taken(&hello.name, own) {
             self.probe(&hello.name, time, shell);
             if self.members.is_taken(&hello.name, own) {
@@ -272,10 +275,12 @@ impl Room {
         let Some(member) = self.members.get(seat) else { return };
         let address = member.address.clone();
         if member.name == name {
-            note(&address, format!("You are called {name} already."), shell);
+            let why = format!("You are called {name} already.");
+            tell(&address, &FromRoom::NotRenamed { name, why }, shell);
         } else if self.members.is_taken(&name, Some(seat)) {
             self.counters.refused.add(Refused::NameTaken);
-            note(&address, announcement::taken(&name), shell);
+            let why = announcement::taken(&name);
+            tell(&address, &FromRoom::NotRenamed { name, why }, shell);
         } else {
             self.call(seat, name, time);
         }

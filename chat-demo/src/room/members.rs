@@ -136,8 +136,13 @@ impl Members {
 
     /// Whether this one cannot be called so.
     pub(super) fn is_taken(&self, name: &Name, by_other_than: Option<Seat>) -> bool {
-        let likeness = name.likeness();
-        likeness == self.room || self.by_name.get(&likeness).is_some_and(|seat| Some(*seat) != by_other_than)
+        let by = self.by_name.get(&name.likeness());
+        self.is_of_room(name) || by.is_some_and(|seat| Some(*seat) != by_other_than)
+    }
+
+    /// Whether the room is called so itself.
+    pub(super) fn is_of_room(&self, name: &Name) -> bool {
+        name.likeness() == self.room
     }
 
     pub(super) fn get(&self, seat: Seat) -> Option<&Member> {

@@ -7,7 +7,7 @@ use proto::time::Instant;
 use super::{paper::Paper, wires::Hands};
 use crate::{
     How, Line, Name, Text, Typed,
-    member::{Beginning, Effect, End, Input, Member, Record},
+    member::{Beginning, Effect, End, Input, Member, Record, Shown},
     room::Limits,
     wire::room::{FromRoom, Key, MemberId, ToRoom, decode},
 };
@@ -54,6 +54,10 @@ pub(super) struct Client {
     pub(super) paper: Paper,
     pub(super) is_connected: bool,
     pub(super) is_behind: bool,
+    /// What is on its way to a screen that cannot follow.
+    awaited: Option<Shown>,
+    /// The last number that was on the screen.
+    on_screen: u64,
     /// It has got no processor until then.
     pub(super) stopped_until: Instant,
     pub(super) typed: u64,
@@ -102,6 +106,8 @@ impl Client {
             paper,
             is_connected: false,
             is_behind: false,
+            awaited: None,
+            on_screen: 0,
             stopped_until: Instant::ZERO,
             typed: 0,
             end: None,
@@ -154,7 +160,8 @@ impl Client {
 
     /// The process ends without a word; with `left` also the power, and only so many records more than the disk has remain.
     pub(super) fn kill(&mut self, person: &mut Person, left: Option<usize>, is_made_short: bool) {
-        self.paper.lacks_seen |= self.is_behind;
+        // What was not on the screen yet was never seen.
+        (self.shown, self.awaited) = (self.on_screen, None);
         person.promise(self.paper.survive(left, is_made_short));
         (self.is_connected, self.is_behind, self.needs_name) = (false, false, false);
     }
@@ -177,7 +184,7 @@ impl Client {
             self.label,
             self.shown
         );
-        self.shown = seen;
+        (self.shown, self.on_screen) = (seen, seen);
     }
 
     /// Types something that no other text is, to all, or to one.
@@ -214,9 +221,8 @@ impl Client {
     pub(super) fn hear(&mut self, person: &mut Person, bytes: &[u8], hands: &mut Hands, weather: Weather) {
         if let Ok(FromRoom::Welcome(welcome)) = decode(bytes) {
             self.welcomed = welcome.from;
-            self.welcomed = welcome.from;
             if self.is_new && !std::mem::replace(&mut self.was_welcomed, true) {
-                self.shown = welcome.from;
+                (self.shown, self.on_screen) = (welcome.from, welcome.from);
             }
         }
         self.give(person, Input::Frame { bytes, at: 0 }, hands, weather);
@@ -238,6 +244,7 @@ impl Client {
                     hands.send_to_room(self.address, frame);
                 }
                 Effect::Show(line) => self.show(person, line, hands),
+                Effect::Await(shown) => self.awaited = Some(shown),
                 Effect::Keep(_) if unkept.is_some() => {}
                 Effect::Keep(written) if self.random.u32(..1_000) < weather.unwritten => {
                     unkept = Some(written.order);
@@ -255,7 +262,18 @@ impl Client {
             self.paper.lacks_seen = true;
             self.give(person, Input::Unkept { from, why: "full".to_owned() }, hands, weather);
         }
+        self.look_at_screen(person, hands, weather);
         assert!(self.end.is_some() || self.member.next_deadline() > hands.now, "it asks for the past");
+    }
+
+    fn look_at_screen(&mut self, person: &mut Person, hands: &mut Hands, weather: Weather) {
+        if self.is_behind {
+            return;
+        }
+        self.on_screen = self.on_screen.max(self.shown);
+        if let Some(shown) = self.awaited.take() {
+            self.give(person, Input::Shown(shown), hands, weather);
+        }
     }
 
     fn show(&mut self, person: &Person, line: Line, hands: &Hands) {

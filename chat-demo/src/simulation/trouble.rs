@@ -54,8 +54,8 @@ impl World {
         self.classics.iter_mut().for_each(Classic::on_torn);
         for index in 0..self.clients.len() {
             self.clients[index].stopped_until = Instant::ZERO;
-            self.give(index, Input::Behind(false));
             self.clients[index].is_behind = false;
+            self.give(index, Input::Tick);
         }
         for _ in 0..60 {
             self.pass(Duration::from_secs(1));
@@ -219,7 +219,7 @@ impl World {
             let is_behind = !self.clients[index].is_behind;
             self.clients[index].is_behind = is_behind;
             self.trace.add(self.now(), Event::Behind, self.clients[index].address, is_behind.into());
-            self.give(index, Input::Behind(is_behind));
+            self.give(index, Input::Tick);
         }
     }
 }

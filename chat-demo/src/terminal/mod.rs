@@ -215,6 +215,16 @@ impl Terminal {
         self.backlog.len() > backlog::FEW
     }
 
+    /// How many lines were given to it so far, with its own.
+    pub(crate) fn lines(&self) -> u64 {
+        self.backlog.pushed()
+    }
+
+    /// How many of these were written, now and from now on: the others are lost with the process.
+    pub(crate) fn written(&self) -> watch::Receiver<u64> {
+        self.backlog.written()
+    }
+
     /// Who may be named when completing.
     pub(crate) fn know(&mut self, names: impl IntoIterator<Item = Name>) {
         lock(&self.who).names = names.into_iter().collect();

@@ -47,6 +47,7 @@ pub(super) fn write(backlog: Arc<Backlog>, over: Over) -> io::Result<oneshot::Re
                 over.send_replace(Some(Typed::Quit));
                 break;
             }
+            backlog.has_written();
         }
         // Nobody may be waiting for it.
         let _ = done.send(());

@@ -166,7 +166,14 @@ pub enum FromRoom {
         /// The names.
         names: Vec<Name>,
     },
-    /// Something for a person to read: why a name was not changed, say.
+    /// A member is not to be called so.
+    NotRenamed {
+        /// How.
+        name: Name,
+        /// Why, for a person.
+        why: String,
+    },
+    /// Something for a person to read: to whom something could not be said, say.
     Note {
         /// What.
         text: String,
@@ -203,6 +210,8 @@ pub const SILENT_BEATS: u32 = 3;
 pub enum Refusal {
     /// Somebody else is called so.
     NameTaken,
+    /// The room is called so itself.
+    NameOfRoom,
     /// Another client with the same key has taken the place.
     Superseded,
     /// The room has as many members as it can have.

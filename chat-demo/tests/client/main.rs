@@ -64,6 +64,63 @@ fn a_killed_client_comes_back_without_loss_or_repetition() {
     assert!(!heard.contains(&"ann: from ann".to_owned()), "{heard:#?}");
 }
 
+/// Says so many texts of so many bytes, and ends when the room has them.
+fn says_much(room: u16, home: &TempDir, texts: usize, bytes: usize) {
+    let mut bob = Process::client(home.path(), room, &["--name", "bob", "--grace", "60s"]);
+    for number in 0..texts {
+        bob.types(&format!("{number} {}", "x".repeat(bytes)));
+    }
+    assert_eq!(bob.end().0, Some(0));
+}
+
+fn number_of(line: &str) -> Option<usize> {
+    line.strip_prefix("bob: ").or(line.strip_prefix("bob (missed): "))?.split(' ').next()?.parse().ok()
+}
+
+/// Fails if lines count as seen that the screen has no room for.
+#[test]
+fn a_screen_that_stalls_loses_nothing() {
+    const TEXTS: usize = 1500;
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    // It has been there, so that it misses something.
+    online("ann", port, &home).end();
+    let mut ann = Process::unread_client(home.path(), port, &["--name", "ann"]);
+
+    says_much(port, &home, TEXTS, 8000);
+    ann.is_read();
+
+    let lines = ann.until(|line| number_of(line) == Some(TEXTS - 1));
+    let seen: Vec<_> = lines.iter().filter_map(|line| number_of(line)).collect();
+    assert!(seen.iter().copied().eq(0..TEXTS), "{} of {TEXTS}", seen.len());
+}
+
+/// Fails if lines count as seen that were on their way to the screen.
+#[test]
+fn who_is_killed_misses_nothing_that_was_not_on_its_screen() {
+    const TEXTS: usize = 1000;
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    online("ann", port, &home).end();
+    let mut ann = Process::unread_client(home.path(), port, &["--name", "ann"]);
+    says_much(port, &home, TEXTS, 100);
+
+    ann.signal(Signal::SIGKILL);
+    ann.is_read();
+    let (_, lines) = ann.end();
+    let again = online("ann", port, &home);
+
+    let mut seen: Vec<_> = lines.iter().filter_map(|line| number_of(line)).collect();
+    assert!(seen.len() < TEXTS, "the pipe has them all");
+    // What was cut off is no line.
+    seen.pop();
+    let lines = again.until(|line| number_of(line) == Some(TEXTS - 1));
+    seen.extend(lines.iter().filter_map(|line| number_of(line)));
+    seen.sort_unstable();
+    seen.dedup();
+    assert!(seen.iter().copied().eq(0..TEXTS), "{} of {TEXTS}", seen.len());
+}
+
 #[test]
 fn what_could_not_be_delivered_is_said_next_time_and_once() {
     let home = home();
@@ -165,6 +222,17 @@ fn a_key_that_is_used_elsewhere_takes_the_place() {
     let told = ann.until(|line| line.contains("its key is used by another client now"));
     assert_eq!(told.len(), 1);
     assert_eq!(ann.end().0, Some(1));
+}
+
+#[test]
+fn a_host_that_is_none_and_a_port_that_is_none_are_told_at_once() {
+    let home = home();
+    let (code, lines) = Process::client(home.path(), 9, &["--name", "ann", "--ip", "room.invalid"]).end();
+    assert_eq!(code, Some(1), "{lines:#?}");
+    assert!(lines[0].starts_with("pegloom-chat: cannot find the host room.invalid: "), "{lines:#?}");
+    assert_eq!(lines[1], "  try: --ip with the name or address of the room's host");
+
+    assert_eq!(Process::client(home.path(), 0, &["--name", "ann"]).end().0, Some(64));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{Receiver, sync_channel},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::Duration,
 };
@@ -23,11 +23,19 @@ const LINES: usize = 100_000;
 pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
+    /// While nobody reads it, and where it is to be read to.
+    stdout: Option<(ChildStdout, SyncSender<String>)>,
     lines: Receiver<String>,
 }
 
 impl Process {
     fn start(home: &Path, args: &[&str]) -> Self {
+        let mut process = Self::unread(home, args);
+        process.is_read();
+        process
+    }
+
+    fn unread(home: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pegloom-chat"))
             .args(args)
             .env("XDG_DATA_HOME", home)
@@ -39,13 +47,15 @@ impl Process {
             .unwrap();
         let (sender, lines) = sync_channel(LINES);
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        for pipe in [Box::new(stdout) as Box<dyn Read + Send>, Box::new(stderr)] {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                BufReader::new(pipe).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
-            });
+        read(stderr, sender.clone());
+        Self { stdin: child.stdin.take(), stdout: Some((stdout, sender)), child, lines }
+    }
+
+    /// From now on somebody reads what it prints.
+    pub(crate) fn is_read(&mut self) {
+        if let Some((stdout, sender)) = self.stdout.take() {
+            read(stdout, sender);
         }
-        Self { stdin: child.stdin.take(), child, lines }
     }
 
     /// A room on this port, and the port it is on.
@@ -63,6 +73,12 @@ impl Process {
     pub(crate) fn client(home: &Path, port: u16, args: &[&str]) -> Self {
         let port = port.to_string();
         Self::start(home, &[&["client", "--port", &port], args].concat())
+    }
+
+    /// The same, in front of a screen that nobody reads yet.
+    pub(crate) fn unread_client(home: &Path, port: u16, args: &[&str]) -> Self {
+        let port = port.to_string();
+        Self::unread(home, &[&["client", "--port", &port], args].concat())
     }
 
     /// The lines up to the first that is meant, which is the last of them.
@@ -98,6 +114,12 @@ impl Process {
         let code = self.child.wait().unwrap().code();
         (code, self.lines.iter().collect())
     }
+}
+
+fn read(pipe: impl Read + Send + 'static, to: SyncSender<String>) {
+    thread::spawn(move || {
+        BufReader::new(pipe).lines().map_while(Result::ok).for_each(|line| drop(to.send(line)));
+    });
 }
 
 impl Drop for Process {

@@ -178,7 +178,7 @@ fn a_name_is_for_one_whatever_its_case_and_never_the_rooms() {
     scene.say("eve", &hello("eve", "ANN", None, 0));
     assert_eq!(scene.heard("eve"), [refused(Refusal::NameTaken)]);
     scene.say("eve", &hello("eve", "Room", None, 0));
-    assert_eq!(scene.heard("eve"), [refused(Refusal::NameTaken)]);
+    assert_eq!(scene.heard("eve"), [refused(Refusal::NameOfRoom)]);
     scene.say("ann", &ToRoom::Bye);
     scene.say("eve", &hello("eve", "ANN", None, 0));
     assert!(matches!(scene.heard("eve")[0], FromRoom::Welcome(_)), "it is free again");
@@ -195,7 +195,7 @@ fn a_new_name_is_told_to_all_and_a_taken_one_to_its_asker_only() {
         (vec!["ann = anna".into()], vec!["ann = anna".into()])
     );
     scene.say("bob", &ToRoom::Rename { name: name("Anna") });
-    assert!(matches!(&scene.heard("bob")[..], [FromRoom::Note { text }] if text.contains("taken")));
+    assert!(matches!(&scene.heard("bob")[..], [FromRoom::NotRenamed { why, .. }] if why.contains("taken")));
     scene.say("bob", &ToRoom::Rename { name: name("ann") });
     assert_eq!(scene.lines("ann"), ["bob = ann"], "the old name is free");
     scene.say("ann", &ToRoom::Who);

@@ -178,6 +178,8 @@ fn write(desk: &Mutex<Desk>, backlog: &Backlog) {
         if parts(&words).try_for_each(|part| lock(desk).redraw(part)).is_err() {
             backlog.close();
             lock(desk).over.send_replace(Some(Typed::Quit));
+        } else {
+            backlog.has_written();
         }
     }
     lock(desk).close();
