@@ -139,7 +139,8 @@ fn lines_that_are_pasted_are_one_text() {
     ann.terminal.shows_text("three");
     ann.terminal.type_in("\r");
 
-    bob.expect("ann", "one\ntwo\nthree");
+    // As simple clients hear it: rows that are set in cannot pass for lines of others.
+    bob.expect("ann", "one\n  | two\n  | three");
     assert_eq!(bob.texts_of("ann").len(), 1);
 }
 

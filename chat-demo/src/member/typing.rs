@@ -74,9 +74,11 @@ impl Member {
         if leaving.until <= now {
             return self.leave(if waiting == 0 { End::Left } else { End::GraceExpired(waiting) });
         }
-        if waiting > 0 && leaving.tell_at.is_some_and(|at| at <= now) {
+        if leaving.tell_at.is_some_and(|at| at <= now) {
             leaving.tell_at = None;
-            self.tell(words::leaving(waiting, self.grace));
+            if waiting > 0 {
+                self.tell(words::leaving(waiting, self.grace));
+            }
         }
     }
 }
