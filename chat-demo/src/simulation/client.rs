@@ -299,6 +299,8 @@ impl Client {
             hands.disk.said_to(person.id, self.shown).find(|(next, _)| *next == number || *next > coming);
         assert_eq!(next, Some((number, text)), "{} is shown another after {}", self.label, self.shown);
         (self.shown, self.is_new) = (number, false);
+        // What was said before it came is for others, so there is nothing of it that is not on the screen.
+        self.on_screen = self.on_screen.max(coming);
     }
 
     /// Nothing more is there to be shown.
