@@ -71,6 +71,8 @@ pub(super) struct Client {
     /// After which number it was welcomed last.
     welcomed: u64,
     was_welcomed: bool,
+    /// Where it came for the first time, in this life: what was said before is for others.
+    spared: u64,
     /// What it was told is gone.
     pub(super) missed: u64,
     /// A person is to take another name.
@@ -116,6 +118,7 @@ impl Client {
             is_new: true,
             welcomed: 0,
             was_welcomed: false,
+            spared: 0,
             missed: 0,
             needs_name: false,
             random: fastrand::Rng::with_seed(seed),
@@ -173,7 +176,8 @@ impl Client {
         let seen = self.paper.seen();
         self.member = member(&self.name, &person.key, &self.paper, seed, hands.now);
         let lacked = std::mem::take(&mut self.paper.lacks_seen);
-        let spared = if self.is_new { hands.disk.joined(person.id) } else { 0 };
+        let spared = if self.is_new { hands.disk.joined(person.id) } else { self.spared };
+        self.spared = 0;
         (self.is_new, self.was_welcomed) = (seen.is_none(), false);
         let seen = seen.unwrap_or_default();
         let (low, high) = (seen.min(self.shown).max(spared), seen.max(self.shown));
@@ -299,8 +303,7 @@ impl Client {
             hands.disk.said_to(person.id, self.shown).find(|(next, _)| *next == number || *next > coming);
         assert_eq!(next, Some((number, text)), "{} is shown another after {}", self.label, self.shown);
         (self.shown, self.is_new) = (number, false);
-        // What was said before it came is for others, so there is nothing of it that is not on the screen.
-        self.on_screen = self.on_screen.max(coming);
+        self.spared = self.spared.max(coming);
     }
 
     /// Nothing more is there to be shown.
