@@ -317,7 +317,10 @@ impl Member {
             (Phase::Unconnected { .. } | Phase::Ended, _) => {}
             (Phase::Joining { .. } | Phase::Classic, FromRoom::Speak) => self.hello(now),
             (Phase::Live(_), FromRoom::Speak) => self.on_place_lost(now),
-            (Phase::Greeting { .. }, FromRoom::Welcome(welcome)) => self.on_welcome(now, &welcome),
+            // Who has a place is welcomed again if the log has gone on before it was sent anything.
+            (Phase::Greeting { .. } | Phase::Live(_), FromRoom::Welcome(welcome)) => {
+                self.on_welcome(now, &welcome);
+            }
             (_, FromRoom::Refused { why }) => self.on_refused(now, why),
             (_, FromRoom::Closing) => self.on_closing(now),
             (_, FromRoom::Note { text }) => self.warn(text),

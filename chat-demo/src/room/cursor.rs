@@ -56,6 +56,11 @@ impl Cursor {
         *self = Self::after(to);
     }
 
+    /// Whether nothing is sent that is not seen.
+    pub(super) fn is_seen(&self) -> bool {
+        self.seen == self.sent
+    }
+
     pub(super) fn is_within(&self, log: &Log) -> bool {
         self.seen <= self.sent && self.sent <= log.head()
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::{
     Log, Room, Sent, Shell, Time,
     counters::Dropped,
+    cursor::Cursor,
     members::{Dialect, Member, Seat, Since},
 };
 use crate::{
@@ -85,7 +86,7 @@ impl Stretches {
 impl Room {
     /// Sends every member what it has yet to get, as far as it takes it.
     pub(super) fn deliver(&mut self, time: Time, shell: &mut impl Shell) {
-        self.drop_those_behind(time, shell);
+        self.look_behind(time, shell);
         self.deliver_ours(time, shell);
         self.deliver_classic(time, shell);
     }
@@ -158,13 +159,27 @@ impl Room {
         }
     }
 
-    /// Those that the log has left behind, having not read.
-    fn drop_those_behind(&mut self, time: Time, shell: &mut impl Shell) {
+    /// Those that the log has left behind: who has not read what it was sent is dropped, who was sent nothing goes on where
+    /// the log begins by now.
+    fn look_behind(&mut self, time: Time, shell: &mut impl Shell) {
         let behind = self.members.iter().filter(|(_, member)| member.is_behind(&self.log));
-        let behind: Vec<_> = behind.map(|(seat, _)| seat).collect();
-        for seat in behind {
-            self.drop_member(seat, Dropped::DoesNotRead, time, shell);
+        let due = behind.filter(|(_, member)| time.now >= member.begins_at);
+        let due: Vec<_> = due.map(|(seat, member)| (seat, member.has_read_all())).collect();
+        for (seat, has_read_all) in due {
+            if has_read_all {
+                self.begin_where_the_log_does(seat, shell);
+            } else {
+                self.drop_member(seat, Dropped::DoesNotRead, time, shell);
+            }
         }
+    }
+
+    fn begin_where_the_log_does(&mut self, seat: Seat, shell: &mut impl Shell) {
+        let from = self.log.first() - 1;
+        let Some(member) = self.members.get_mut(seat) else { return };
+        member.cursor = Cursor::after(from);
+        let (address, id) = (member.address.clone(), member.id);
+        self.welcome(&address, id, from, shell);
     }
 
     /// Somebody loses its place, is told why if there is a way, and the others are told that it left.

@@ -113,7 +113,7 @@ impl Room {
         }
     }
 
-    fn welcome(&self, to: &[u8], id: MemberId, from: u64, shell: &mut impl Shell) {
+    pub(super) fn welcome(&self, to: &[u8], id: MemberId, from: u64, shell: &mut impl Shell) {
         let welcome = Welcome {
             room: self.name.clone(),
             log: self.log.id(),

@@ -61,6 +61,11 @@ impl Member {
             Since::After(number) => self.cursor.sent().max(number) + 1 < log.first(),
         }
     }
+
+    /// Whether nothing is on its way to it. Of those that never say so, none is known to have.
+    pub(super) fn has_read_all(&self) -> bool {
+        self.dialect == Dialect::Ours && !self.is_blocked && self.cursor.is_seen()
+    }
 }
 
 /// Where a member's time in the room begins.

@@ -96,3 +96,28 @@ fn who_comes_while_more_is_stored_than_is_kept_is_not_behind() {
     assert_eq!(scene.lines("bob"), ["ann: after"]);
     assert_eq!(scene.room.counters().dropped.does_not_read, 0);
 }
+
+/// Fails if who is made to wait for the past is taken for one that does not read it: it would come back and wait for ever.
+#[test]
+fn who_waits_for_the_past_while_the_log_goes_on_begins_where_it_begins_by_then() {
+    let mut scene = Scene::with(Limits { entries: 100, ..LIMITS });
+    scene.all_joined(&["ann", "bob"]);
+    (1..=150).for_each(|number| {
+        scene.text("ann", number, "x");
+        scene.say("bob", &ToRoom::Beat { seen: number + 2 });
+    });
+    scene.say("bob", &hello("bob", "bob", Some(LOG), 3));
+    scene.say("bob", &hello("bob", "bob", Some(LOG), 3));
+    scene.heard("bob");
+
+    (151..=160).for_each(|number| scene.text("ann", number, "x"));
+    assert_eq!(scene.heard("bob"), [], "it waits");
+    scene.wait(1_000);
+
+    let mut heard = scene.heard("bob");
+    heard.retain(|frame| !matches!(frame, FromRoom::Beat { .. }));
+    let FromRoom::Welcome(welcome) = &heard[0] else { panic!("it is not welcomed again") };
+    assert_eq!((welcome.from, welcome.head), (62, 162));
+    assert!(matches!(&heard[1], FromRoom::Entries(entries) if (entries.after, entries.to) == (62, 162)));
+    assert_eq!(scene.room.counters().dropped.does_not_read, 0);
+}
