@@ -13,6 +13,7 @@ use runtime::{
 use tokio::time::sleep;
 
 use super::Role;
+use crate::host::in_brackets;
 
 /// As which domain the line asks its doorkeeper.
 const DOMAIN: &str = "line";
@@ -150,9 +151,5 @@ async fn calling(ip: &str, port: u16) -> Result<String, Failure> {
 }
 
 fn endpoint(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') {
-        format!("tcp://[{host}]:{port}")
-    } else {
-        format!("tcp://{host}:{port}")
-    }
+    format!("tcp://{}:{port}", in_brackets(host))
 }

@@ -27,7 +27,7 @@ pub(crate) struct Counters {
     pub(crate) store_failures: u64,
     /// Entries, times the members they were sent to.
     pub(crate) deliveries: u64,
-    /// Times a member took no more frames, for now.
+    /// Times a member took no more frames, and was left for later.
     pub(crate) blocked: u64,
     /// Who was given no place, and why.
     pub(crate) refused: Refusals,

@@ -115,7 +115,6 @@ fn a_third_is_told_that_it_is_refused_and_the_two_go_on() {
     });
 }
 
-// Tell of the connection's end by the first that ends: it is the third's.
 #[test]
 fn whose_connection_has_ended_is_known_by_what_came_over_it() {
     on_one_thread(async {
@@ -137,7 +136,6 @@ fn whose_connection_has_ended_is_known_by_what_came_over_it() {
     });
 }
 
-// Drop instead of closing: what was said last is lost.
 #[test]
 fn what_was_said_before_closing_is_heard_and_then_the_line_is_free() {
     on_one_thread(async {
