@@ -68,11 +68,11 @@ mod tests {
 
     #[test]
     fn memory_that_was_used_and_given_back_is_in_the_peak() {
-        let before = peak_kib(Pid::this()).unwrap();
         drop(std::hint::black_box(vec![1_u8; 64 << 20]));
 
-        let added = peak_kib(Pid::this()).unwrap() - before;
-        assert!(added >= 32 << 10, "{added} KiB");
+        // Not by how much it rose: it may have been as high before, by other tests.
+        let peak = peak_kib(Pid::this()).unwrap();
+        assert!(peak >= 64 << 10, "{peak} KiB");
     }
 
     #[test]
