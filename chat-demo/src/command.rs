@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use runtime::exit::{Exit, Failure};
 
-use crate::{client, mesh, p2p, server};
+use crate::{client, mesh, p2p, room};
 
 /// Flags of `pegloom chat`.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,7 +14,7 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Kind {
-    Room(server::Args),
+    Room(room::Args),
     Client(client::Args),
     P2p(p2p::Args),
     Mesh(mesh::Args),
@@ -23,7 +23,7 @@ enum Kind {
 /// Runs `pegloom chat`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.kind {
-        Kind::Room(args) => server::run(args),
+        Kind::Room(args) => room::run(args),
         Kind::Client(args) => client::run(args),
         Kind::P2p(args) => p2p::run(args),
         Kind::Mesh(args) => mesh::run(args),

@@ -9,10 +9,11 @@ use proto::time::Instant;
 
 use crate::{
     Name,
-    journal::{self, Unusable},
-    member::{self, Beginning, Effect, Member, Memory, Record},
+    client::{
+        journal::{self, Unusable},
+        member::{self, Beginning, Effect, Member, Memory, Record},
+    },
     room::{self, Batch, Limits, Room, Sent, Shell, Stored, Time},
-    store,
     wire::{
         classic, mesh, p2p,
         room::{FromRoom, Key, LogId, ToRoom, decode, encode},
@@ -32,7 +33,7 @@ pub fn read(bytes: &[u8]) {
         4 => read_p2p(rest),
         5 => drop(mesh::Speaker::of_bytes(rest)),
         6 => read_journal(rest),
-        7 => store::read(rest),
+        7 => room::store::read(rest),
         8 => drive_room(rest),
         _ => drive_member(rest),
     }

@@ -8,24 +8,18 @@
 mod announcement;
 mod client;
 mod command;
-mod descriptors;
 mod folders;
 mod host;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
-mod journal;
-mod key;
 mod line;
-mod member;
 mod mesh;
 mod name;
 mod p2p;
 mod recent;
 mod room;
-mod server;
 #[cfg(test)]
 mod simulation;
-mod store;
 mod terminal;
 mod text;
 mod typed;

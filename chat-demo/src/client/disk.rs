@@ -6,7 +6,7 @@ use proto::time::Instant;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::warn;
 
-use crate::journal::{Handle, Journal, Short};
+use super::journal::{Handle, Journal, Short};
 
 /// What could not be made short is tried again after so long.
 const SHORT_AGAIN_AFTER: Duration = Duration::from_secs(60);

@@ -4,8 +4,8 @@ use std::{io, path::Path};
 
 use runtime::exit::Failure;
 
-use super::Settings;
-use crate::{Name, key::NoKey, wire::room::Refusal};
+use super::{key::NoKey, process::Settings};
+use crate::{Name, wire::room::Refusal};
 
 pub(super) fn somewhere() -> Failure {
     Failure::cannot("chat at all", "a room is on one host", "--ip with its name or address").as_usage()

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, future::pending};
 
 use tokio::sync::watch;
 
-use crate::member::Shown;
+use super::member::Shown;
 
 /// What is to be on the screen, the oldest first.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use runtime::{
 };
 use serde::Serialize;
 use tokio::{
-    net::lookup_host,
     select,
     sync::mpsc,
     time::{sleep, sleep_until},
@@ -24,7 +23,7 @@ use tracing::{debug, warn};
 
 use super::{Address, Counts, Effect, Input, Mesh, Start, WayId};
 use crate::{
-    Line, Name, Typed,
+    Line, Name, Typed, host,
     terminal::Terminal,
     wire::mesh::{AuthorId, MAX_PEERS, Speaker, decode, encode},
 };
@@ -239,12 +238,12 @@ impl Member {
         self.ways.insert(way, None);
         let found = self.found.clone();
         tokio::task::spawn_local(async move {
-            let known = lookup_host((address.host.as_str(), address.port)).await;
-            let known: Vec<_> = known
+            let known = host::find(&address.host).await;
+            let known = known
                 .inspect_err(|error| debug!(%address, %error, "a peer's name is not found"))
-                .map(Iterator::collect)
                 .unwrap_or_default();
-            let chosen = known.get(attempt as usize % known.len().max(1)).copied();
+            let chosen = known.get(attempt as usize % known.len().max(1));
+            let chosen = chosen.map(|&ip| SocketAddr::new(ip, address.port));
             // Nobody waits for it if the process ends.
             let _ = found.send((way, chosen)).await;
         });
@@ -281,18 +280,10 @@ fn input(received: Result<Received, Malformed>) -> Input {
 }
 
 async fn listen(context: &Context, ip: &str, port: u16) -> Result<Router, Failure> {
-    let what = || format!("listen at {ip}, port {port}");
-    let endpoint = if ip == "all" {
-        format!("tcp://*:{port}")
-    } else {
-        let mut known = lookup_host((ip, port)).await.map_err(|error| {
-            Failure::cannot(what(), error, "an address of this machine, or all").as_usage()
-        })?;
-        let address = known.next().ok_or_else(|| Failure::cannot(what(), "no address is known", "all"))?;
-        format!("tcp://{address}")
-    };
-    Router::bind(context, &endpoint)
-        .map_err(|error| Failure::cannot(what(), error, "another --port, or 0 for any free one"))
+    Router::bind(context, &host::listening(ip, port).await).map_err(|error| {
+        let advice = "another --port, or 0 for any free one; --ip all, or an address of this machine";
+        Failure::cannot(format!("listen at {ip}, port {port}"), error, advice)
+    })
 }
 
 fn port_of(endpoint: &str) -> Option<u16> {

@@ -13,7 +13,7 @@ use runtime::{
 use tokio::time::sleep;
 
 use super::Role;
-use crate::host::in_brackets;
+use crate::host;
 
 /// As which domain the line asks its doorkeeper.
 const DOMAIN: &str = "line";
@@ -38,7 +38,7 @@ impl Socket {
     pub(super) async fn open(ip: &str, port: u16, role: Role) -> Result<Self, Failure> {
         let context = Context::new();
         let endpoint = match role {
-            Role::Listens => listening(ip, port),
+            Role::Listens => host::listening(ip, port).await,
             Role::Calls => calling(ip, port).await?,
         };
         let mut socket = Self { context, role, endpoint, doorkeeper: None, pair: None, reopens_until: None };
@@ -123,33 +123,11 @@ async fn wait(something: Option<impl Future<Output = ()>>) {
     }
 }
 
-fn listening(ip: &str, port: u16) -> String {
-    let host = match ip {
-        "all" => "*",
-        "localhost" => "127.0.0.1",
-        ip => ip,
-    };
-    endpoint(host, port)
-}
-
-/// A name that nobody knows is told now: libzmq would look for it for ever.
 async fn calling(ip: &str, port: u16) -> Result<String, Failure> {
-    let host = match ip {
-        "localhost" => "127.0.0.1",
-        "all" => {
-            let advice = "--server, to wait to be called on every interface, or the --ip of who waits";
-            return Err(Failure::cannot("call all", "one end calls one other", advice).as_usage());
-        }
-        ip => ip,
-    };
-    match tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await {
-        Ok(_) => Ok(endpoint(host, port)),
-        Err(error) => {
-            Err(Failure::cannot(format!("call {host}"), error, "the other's --ip as a name or an address"))
-        }
+    if ip == "all" {
+        let advice = "--server, to wait to be called on every interface, or the --ip of who waits";
+        return Err(Failure::cannot("call all", "one end calls one other", advice).as_usage());
     }
-}
-
-fn endpoint(host: &str, port: u16) -> String {
-    format!("tcp://{}:{port}", in_brackets(host))
+    let advice = "the other's --ip as a name or an address";
+    host::calling(ip, port).await.map_err(|error| Failure::cannot(format!("call {ip}"), error, advice))
 }

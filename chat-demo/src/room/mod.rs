@@ -17,10 +17,14 @@ mod classic;
 mod counters;
 mod cursor;
 mod delivery;
+mod descriptors;
+mod disk;
 mod gathering;
 mod hearing;
 mod log;
 mod members;
+mod process;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +40,7 @@ use crate::{
 pub(crate) use counters::Counters;
 pub(crate) use gathering::Batch;
 pub(crate) use log::{Kept, Log, Stored};
+pub(crate) use process::{Args, run};
 
 use counters::Dropped;
 use gathering::Gathering;

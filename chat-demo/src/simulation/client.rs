@@ -7,7 +7,7 @@ use proto::time::Instant;
 use super::{paper::Paper, wires::Hands};
 use crate::{
     How, Line, Name, Text, Typed,
-    member::{Beginning, Effect, End, Input, Member, Record, Shown},
+    client::member::{Beginning, Effect, End, Input, Member, Record, Shown},
     room::Limits,
     wire::room::{FromRoom, Key, MemberId, ToRoom, decode},
 };

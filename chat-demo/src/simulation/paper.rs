@@ -5,7 +5,7 @@ use proto::time::Instant;
 use super::client::ROOM;
 use crate::{
     Text,
-    member::{Memory, Record, Written},
+    client::member::{Memory, Record, Written},
     wire::room::LogId,
 };
 

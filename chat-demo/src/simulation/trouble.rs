@@ -10,7 +10,7 @@ use super::{
     trace::Event,
     world::World,
 };
-use crate::{Name, Typed, member::Input};
+use crate::{Name, Typed, client::member::Input};
 
 impl World {
     /// Time passes, and one thing happens.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Name,
-    member::{End, Input},
+    client::member::{End, Input},
     room::{self, Room, Time},
     wire::room::Refusal,
 };

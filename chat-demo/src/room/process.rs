@@ -4,11 +4,7 @@
 //! The disk is written to by a thread that may wait for it; one batch at a time goes there with the store, and both come back.
 //! Meanwhile the room goes on.
 
-use std::{
-    net::{IpAddr, ToSocketAddrs as _},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use runtime::{
     clock::{self, Clock},
@@ -21,18 +17,16 @@ use runtime::{
 };
 use tokio::{
     select,
-    task::{JoinHandle, spawn_blocking},
     time::{sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
-use crate::{
-    Name, descriptors, folders,
-    host::in_brackets,
-    room::{Batch, Input, Limits, Room, Sent, Shell, Stored, Time},
+use super::{
+    Batch, Input, Limits, Room, Sent, Shell, Stored, Time, descriptors,
+    disk::{Begun, Disk},
     store::{self, Store},
-    wire::room::LogId,
 };
+use crate::{Name, folders, host, wire::room::LogId};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,7 +97,10 @@ async fn serve(args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     raise_descriptors(args.members);
     let context = Context::new();
-    let hall = bind(&context, args)?;
+    let hall = select! {
+        hall = bind(&context, args) => hall?,
+        () = signals.drain() => return Ok(Exit::Clean),
+    };
     let (store, stored) = open(args, hall.endpoint())?;
     let clock = Clock::start();
     let limits = Limits { members: args.members.into(), entries: args.keep as usize, bytes: LOG_BYTES };
@@ -241,61 +238,6 @@ impl Shell for Hands {
     }
 }
 
-/// The store, or the thread that has it now.
-enum Disk {
-    /// There is none: everything is stored at once, until the end of the process.
-    None,
-    Idle(Box<Store>),
-    Writing(JoinHandle<(Box<Store>, Result<(), store::Error>)>),
-}
-
-#[derive(PartialEq, Eq)]
-enum Begun {
-    IsDone,
-    IsWriting,
-}
-
-impl Disk {
-    fn idle(store: Option<Store>) -> Self {
-        store.map_or(Self::None, |store| Self::Idle(Box::new(store)))
-    }
-
-    fn begin(&mut self, batch: Batch) -> Begun {
-        match std::mem::replace(self, Self::None) {
-            Self::None => Begun::IsDone,
-            Self::Idle(mut store) => {
-                *self = Self::Writing(spawn_blocking(move || {
-                    let written = store.write(&batch);
-                    (store, written)
-                }));
-                Begun::IsWriting
-            }
-            writing @ Self::Writing(_) => {
-                debug_assert!(false, "one batch at a time");
-                *self = writing;
-                Begun::IsWriting
-            }
-        }
-    }
-
-    fn is_writing(&self) -> bool {
-        matches!(self, Self::Writing(_))
-    }
-
-    /// What became of the batch; never, if there is none. May be dropped at any point.
-    async fn written(&mut self) -> Result<(), store::Error> {
-        let Self::Writing(writing) = self else { return std::future::pending().await };
-        match writing.await {
-            Ok((store, written)) => {
-                *self = Self::Idle(store);
-                written
-            }
-            // A thread that panicked: the room is not to go on as if it kept something.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-}
-
 fn raise_descriptors(members: u16) {
     let limit = descriptors::raise();
     if !descriptors::is_enough(limit, members.into()) {
@@ -305,10 +247,10 @@ fn raise_descriptors(members: u16) {
     }
 }
 
-fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
+async fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
     let limits =
         zeromq::Limits { message: zeromq::MAX_BATCH, to_one: QUEUE, from_one: QUEUE, linger: LINGER };
-    let endpoint = endpoint(&args.ip, args.port);
+    let endpoint = host::listening(&args.ip, args.port).await;
     Hall::bind(context, &endpoint, &limits).map_err(|error| {
         let zeromq::Error::Bind { endpoint, source } = error else {
             return Failure::cannot("open a room", error, "more file descriptors (ulimit -n)");
@@ -317,25 +259,6 @@ fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
             "--port with another port, --ip with an address of this machine, or end what holds this one";
         Failure::cannot(format!("listen on {endpoint}"), source, advice)
     })
-}
-
-/// As ZeroMQ has it, which knows addresses and interfaces, but no names of hosts.
-fn endpoint(ip: &str, port: u16) -> String {
-    let host = match ip {
-        "all" => "*".to_owned(),
-        other => {
-            address(other, port).map_or_else(|| other.to_owned(), |address| in_brackets(&address.to_string()))
-        }
-    };
-    format!("tcp://{host}:{port}")
-}
-
-fn address(host: &str, port: u16) -> Option<IpAddr> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let mut found: Vec<_> = (host, port).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
-    // What most peers on this machine try first.
-    found.sort_by_key(IpAddr::is_ipv6);
-    found.first().copied()
 }
 
 fn open(args: &Args, endpoint: &str) -> Result<(Option<Store>, Stored), Failure> {

@@ -324,7 +324,7 @@ fn who_is_killed_finds_all_that_was_kept() {
     let mut kept = 0;
     for round in 1..=10 {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", "store::tests::who_is_killed_finds_all_that_was_kept"])
+            .args(["--exact", "--nocapture", "room::store::tests::who_is_killed_finds_all_that_was_kept"])
             .env(KILLED, directory.path())
             .stdout(Stdio::piped())
             .spawn()

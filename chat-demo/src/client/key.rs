@@ -11,7 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Name, folders, journal::sync_folder, wire::room::Key};
+use super::journal::sync_folder;
+use crate::{Name, folders, wire::room::Key};
 
 /// A key, and the lock that comes with it.
 #[derive(Debug)]
