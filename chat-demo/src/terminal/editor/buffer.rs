@@ -22,6 +22,8 @@ pub(super) struct Buffer {
     /// How far back in `past` one is, and what was being typed before that.
     back: usize,
     draft: String,
+    /// What was erased last, more than a character.
+    erased: String,
     /// What Tab has found, while nothing else is pressed.
     found: Option<Found>,
 }
@@ -65,10 +67,13 @@ impl Buffer {
             Key::End => self.go(self.text.len()),
             Key::Older => self.older(),
             Key::Newer => self.newer(),
-            Key::EraseBefore(step) => self.erase(self.before_cursor(*step), self.cursor),
+            Key::EraseBefore(Step::Word) => self.cut(self.before_cursor(Step::Word), self.cursor),
+            Key::EraseBefore(Step::Character) => {
+                self.erase(self.before_cursor(Step::Character), self.cursor);
+            }
             Key::EraseAfter | Key::EndOfInput => self.erase(self.cursor, self.after_cursor(Step::Character)),
-            Key::EraseToEnd => self.erase(self.cursor, self.text.len()),
-            Key::EraseToStart => self.erase(0, self.cursor),
+            Key::EraseToEnd => self.cut(self.cursor, self.text.len()),
+            Key::EraseToStart => self.cut(0, self.cursor),
             _ => {}
         }
     }
@@ -86,7 +91,13 @@ impl Buffer {
         text
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Erases all of it, and looks at nothing that was typed before.
+    pub(super) fn forget(&mut self) {
+        self.cut(0, self.text.len());
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.set(String::new());
         self.back = 0;
         self.draft.clear();
@@ -107,6 +118,20 @@ impl Buffer {
         self.text.replace_range(start..end, "");
         self.cursor = start;
         self.found = None;
+    }
+
+    /// Erases what may be wanted again.
+    fn cut(&mut self, start: usize, end: usize) {
+        if start < end {
+            self.erased = self.text[start..end].to_owned();
+            self.erase(start, end);
+        }
+    }
+
+    /// False if there is no room for what was erased last.
+    pub(super) fn put_back(&mut self) -> bool {
+        let erased = self.erased.clone();
+        self.insert(&erased)
     }
 
     fn before_cursor(&self, step: Step) -> usize {
@@ -136,10 +161,24 @@ impl Buffer {
     /// What was typed before what is shown.
     fn older(&mut self) {
         if self.back < self.past.len() {
-            if self.back == 0 {
-                self.draft = mem::take(&mut self.text);
-            }
+            self.begin_to_look_back();
             self.go_back(self.back + 1);
+        }
+    }
+
+    /// What was typed before what is shown and has in it what was being typed. False if there is nothing.
+    pub(super) fn search(&mut self) -> bool {
+        let wanted = if self.back == 0 { &self.text } else { &self.draft };
+        let mut further = self.past.iter().rev().enumerate().skip(self.back);
+        let Some((index, _)) = further.find(|(_, text)| text.contains(wanted)) else { return false };
+        self.begin_to_look_back();
+        self.go_back(index + 1);
+        true
+    }
+
+    fn begin_to_look_back(&mut self) {
+        if self.back == 0 {
+            self.draft = mem::take(&mut self.text);
         }
     }
 
@@ -237,6 +276,54 @@ mod tests {
     }
 
     #[test]
+    fn what_was_typed_before_is_found_by_what_is_in_it() {
+        let mut buffer = Buffer::default();
+        for text in ["deploy the blue one", "lunch?", "deploy the red one"] {
+            buffer.insert(text);
+            buffer.take();
+        }
+        buffer.insert("ploy");
+
+        let seen = [0; 3].map(|_| (buffer.search(), buffer.text().to_owned()));
+
+        let [first, second, third] = seen.each_ref().map(|(found, text)| (*found, text.as_str()));
+        assert_eq!([first, second], [(true, "deploy the red one"), (true, "deploy the blue one")]);
+        assert_eq!(third, (false, "deploy the blue one"));
+        buffer.edit(&Key::Newer);
+        assert_eq!(buffer.text(), "lunch?");
+        buffer.edit(&Key::Newer);
+        buffer.edit(&Key::Newer);
+        assert_eq!((buffer.text(), buffer.cursor()), ("ploy", 4));
+    }
+
+    #[test]
+    fn where_nothing_is_found_what_is_typed_stays_as_it_is() {
+        let mut buffer = typed("lunch?");
+        buffer.take();
+        buffer.insert("dinner");
+        buffer.edit(&Key::Home);
+
+        assert!(!buffer.search());
+        assert_eq!((buffer.text(), buffer.cursor()), ("dinner", 0));
+    }
+
+    #[test]
+    fn what_was_erased_last_is_put_back_where_one_is() {
+        let mut buffer = typed("to be or not");
+        buffer.edit(&Key::EraseBefore(Step::Word));
+        buffer.edit(&Key::EraseBefore(Step::Character));
+        buffer.edit(&Key::EraseToEnd);
+        buffer.edit(&Key::Home);
+        assert!(buffer.put_back());
+        assert_eq!((buffer.text(), buffer.before()), ("notto be or", "not"));
+
+        buffer.forget();
+        assert_eq!(buffer.text(), "");
+        assert!(buffer.put_back());
+        assert_eq!(buffer.text(), "notto be or");
+    }
+
+    #[test]
     fn each_tab_takes_the_next() {
         let mut buffer = typed("hi a");
         let find = |before: &str| {
@@ -274,6 +361,8 @@ mod tests {
                     Just(b"\x1b[A".to_vec()),
                     Just(b"\x1b[200~a\nb\x1b[201~".to_vec()),
                     Just(b"\x17".to_vec()),
+                    Just(b"\x12".to_vec()),
+                    Just(b"\x19".to_vec()),
                     Just("e\u{301}界👨‍👩‍👧".as_bytes().to_vec()),
                 ],
                 0..60,
@@ -287,6 +376,8 @@ mod tests {
                     Key::Insert(character) => drop(buffer.insert(&character.to_string())),
                     Key::Paste(text) => drop(buffer.insert(&text)),
                     Key::Enter => drop(buffer.take()),
+                    Key::Search => drop(buffer.search()),
+                    Key::PutBack => drop(buffer.put_back()),
                     key => buffer.edit(&key),
                 }
                 prop_assert!(buffer.text().is_char_boundary(buffer.cursor()));

@@ -35,6 +35,8 @@ pub(super) enum Key {
     Older,
     /// What was typed after this.
     Newer,
+    /// Ctrl-R: what was typed before and has this in it.
+    Search,
     /// Backspace: the character, or the word, before the cursor.
     EraseBefore(Step),
     /// Delete.
@@ -43,6 +45,8 @@ pub(super) enum Key {
     EraseToEnd,
     /// Ctrl-U: to the beginning.
     EraseToStart,
+    /// Ctrl-Y: what was erased last.
+    PutBack,
     /// Ctrl-L: an empty screen.
     Clear,
     /// Ctrl-C.
@@ -178,8 +182,10 @@ fn of_control(byte: u8) -> Option<Key> {
         b'L' => Key::Clear,
         b'N' => Key::Newer,
         b'P' => Key::Older,
+        b'R' => Key::Search,
         b'U' => Key::EraseToStart,
         b'W' => Key::EraseBefore(Step::Word),
+        b'Y' => Key::PutBack,
         b'Z' => Key::Suspend,
         _ => return None,
     })

@@ -210,6 +210,8 @@ impl Desk {
             Key::Insert(character) => self.buffer.insert(character.encode_utf8(&mut [0; 4])),
             Key::Paste(text) => return self.paste(&text),
             Key::Complete => self.complete(),
+            Key::Search => self.buffer.search(),
+            Key::PutBack => self.buffer.put_back(),
             Key::Enter => return self.enter(),
             Key::Suspend => return self.suspend(),
             Key::Interrupt => return self.interrupt(),
@@ -277,7 +279,7 @@ impl Desk {
         if self.buffer.text().is_empty() {
             return Step::Leave;
         }
-        self.buffer.clear();
+        self.buffer.forget();
         Step::GoOn
     }
 
