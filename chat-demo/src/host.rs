@@ -6,17 +6,23 @@ use std::{
     thread,
 };
 
+use nix::{ifaddrs::getifaddrs, sys::socket::SockaddrStorage};
+use runtime::exit::Failure;
 use tokio::sync::oneshot;
 
-/// The endpoint to listen at: `all` is every interface. What is no host may be an interface, which ZeroMQ knows by name.
-pub(crate) async fn listening(ip: &str, port: u16) -> String {
-    match ip {
-        "all" => endpoint("*", port),
-        ip => {
-            let known = find(ip).await.unwrap_or_default();
-            endpoint(&known.first().map_or_else(|| ip.to_owned(), IpAddr::to_string), port)
-        }
+/// The endpoint to listen at: `all`, an interface, or a host that is this machine.
+pub(crate) async fn listening(ip: &str, port: u16) -> Result<String, Failure> {
+    if ip == "all" {
+        return Ok(endpoint("*", port));
     }
+    let known = match of_interface(ip) {
+        known if known.is_empty() => find(ip).await.map_err(|error| {
+            let advice = "--ip with all, or an interface or address of this machine";
+            Failure::cannot(format!("listen at {ip}"), error, advice).as_usage()
+        })?,
+        known => known,
+    };
+    Ok(endpoint(&known[0].to_string(), port))
 }
 
 /// The endpoint to call. A name stays one, to be looked up at each attempt; but whether there is such a host is found out
@@ -52,6 +58,23 @@ fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok(known)
 }
 
+/// The addresses of an interface, those of IPv4 first; those that are of one link only are left out, for who calls would
+/// have to know by which.
+fn of_interface(name: &str) -> Vec<IpAddr> {
+    let of_it = getifaddrs().into_iter().flatten().filter(|address| address.interface_name == name);
+    let mut known: Vec<_> = of_it.filter_map(|address| ip_of(&address.address?)).collect();
+    known.sort_by_key(IpAddr::is_ipv6);
+    known
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    if let Some(address) = address.as_sockaddr_in() {
+        return Some(address.ip().into());
+    }
+    let address = address.as_sockaddr_in6()?.ip();
+    (!address.is_unicast_link_local()).then_some(address.into())
+}
+
 /// An IPv6 address in brackets; anything else as it is.
 pub(crate) fn in_brackets(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
@@ -63,16 +86,18 @@ fn endpoint(host: &str, port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
+    use runtime::exit::Exit;
+
     use super::*;
 
     #[tokio::test]
     async fn interfaces_and_hosts_are_listened_at() {
-        assert_eq!(listening("all", 1).await, "tcp://*:1");
-        assert_eq!(listening("::1", 1).await, "tcp://[::1]:1");
-        assert_eq!(listening("127.0.0.1", 0).await, "tcp://127.0.0.1:0");
-        // No host can be called so: a label is too long.
-        let interface = "x".repeat(64);
-        assert_eq!(listening(&interface, 1).await, format!("tcp://{interface}:1"));
+        assert_eq!(listening("all", 1).await.unwrap(), "tcp://*:1");
+        assert_eq!(listening("::1", 1).await.unwrap(), "tcp://[::1]:1");
+        assert_eq!(listening("lo", 0).await.unwrap(), "tcp://127.0.0.1:0");
+        // Nothing can be called so: a label is too long.
+        let problem = listening(&"x".repeat(64), 1).await.unwrap_err();
+        assert_eq!(problem.exit(), Exit::Usage);
     }
 
     #[tokio::test]

@@ -1,6 +1,12 @@
 //! `chat p2p`: two on a line with nobody between, and a third who is told so.
 
-use std::{io::Write as _, path::Path, time::Duration};
+use std::{
+    io::Write as _,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 use runtime::{
@@ -249,6 +255,33 @@ fn a_stranger_on_the_line_is_harmless_and_does_not_hold_it() {
     assert_eq!(count(&a, "! What came over the line is not of pegloom; it is left out."), 1);
 }
 
+/// Fails if whoever never is silent keeps a signal from being heard.
+#[test]
+fn who_never_stops_speaking_keeps_nobody_on_the_line() {
+    let (a, port) = waiting("a", "0");
+    // One letter of this name is eighteen where names are compared: each of these costs whoever hears it.
+    let name = "\u{fdfa}".repeat(30);
+    let hello = [b"\x92\x01\x81\xa5hello\x94\xd9\x5a", name.as_bytes(), b"\x07\xc0\x00"].concat();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            run_local(async {
+                let stranger = Pair::connect(&Context::new(), &format!("tcp://127.0.0.1:{port}")).unwrap();
+                let begin = Instant::now();
+                while !is_over.load(Relaxed) && begin.elapsed() < 2 * HEALING {
+                    // Refused where there is no room at the moment, which is what is wanted.
+                    let _ = stranger.try_send(hello.clone());
+                }
+            })
+        });
+        prints(&a, &format!("* {name} is on the line."));
+        a.signal(Signal::SIGTERM);
+        eventually_within(HEALING, "it hears the signal", || !a.is_running());
+        is_over.store(true, Relaxed);
+    });
+    assert_eq!(a.exit_code(), Some(0));
+}
+
 /// Calls until the line is free.
 fn eventually_called(port: &str) -> Process {
     let mut b = calling("b", port);
@@ -269,6 +302,7 @@ fn what_cannot_be_waited_on_or_called_is_said_with_what_to_try() {
         (&["--port", &port, "--server"][..], 1, "cannot wait on tcp://127.0.0.1:"),
         (&["--port", "1", "--ip", "no.such.host.invalid"], 1, "cannot call no.such.host.invalid"),
         (&["--port", "1", "--ip", "all"], 64, "cannot call all: one end calls one other"),
+        (&["--port", "0"], 64, "cannot call port 0: nobody waits there"),
     ] {
         let end = start(&[&["--name", "b"], args].concat());
         assert_eq!(end.exit_code(), Some(code));

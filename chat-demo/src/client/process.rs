@@ -28,7 +28,7 @@ use crate::{
     Name, Typed,
     host::{self, in_brackets},
     recent::Recent,
-    terminal::Terminal,
+    terminal::{Terminal, TypingArgs},
 };
 
 /// Frames that are handled before anything else gets its turn.
@@ -45,7 +45,11 @@ Examples:
   Read by a script, line by line:
     tail -f /dev/null | pegloom chat client --name watcher | grep --line-buffered ERROR
 
-Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, 64 wrong usage.
+  What others wrote, of which no line is to be a command:
+    tail -f build.log | pegloom chat client --name build --verbatim
+
+Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, or a line of a script
+could not be said, 64 wrong usage.
 /help says what else can be typed. /quit, Ctrl-D and the end of the input leave; Ctrl-C and SIGTERM do so at once.";
 
 /// Join a room
@@ -74,6 +78,9 @@ pub(crate) struct Args {
     /// How long leaving may wait until the room has what was said
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5s")]
     grace: Duration,
+
+    #[command(flatten)]
+    typing: TypingArgs,
 
     #[command(flatten)]
     log: LogArgs,
@@ -106,6 +113,7 @@ pub(super) struct Settings {
     room: String,
     grace: Duration,
     color: Color,
+    typing: TypingArgs,
 }
 
 impl Settings {
@@ -116,7 +124,7 @@ impl Settings {
         let name = args.name.clone().map_or_else(Name::of_user, Ok)?;
         let key = args.key.clone().or_else(|| key::default_path(&name)).ok_or_else(|| homeless(&name))?;
         let room = format!("{}:{}", in_brackets(&args.ip), args.port);
-        Ok(Self { name, key, room, grace: args.grace, color: args.log.color })
+        Ok(Self { name, key, room, grace: args.grace, color: args.log.color, typing: args.typing.clone() })
     }
 }
 
@@ -155,7 +163,7 @@ impl Client {
         };
         let context = Context::new();
         let dealer = connect(endpoint, &context)?;
-        let terminal = Terminal::open(&settings.name)?.colored(settings.color);
+        let terminal = Terminal::open(&settings.name)?.colored(settings.color).typing(&settings.typing);
         let disk = Disk::new(journal.length());
         Ok(Self {
             member: Member::new(beginning, clock.now()),
@@ -343,6 +351,7 @@ impl Client {
             self.terminal.show(&crate::Line::Warned(left_behind(waiting)));
         }
         self.dealer.close();
+        let has_unsaid = self.terminal.has_unsaid();
         self.terminal.close().await;
         // What was written since is not to be shown again next time.
         let last = self.screen.shown().map(|shown| self.member.on(self.clock.now(), Input::Shown(shown)));
@@ -354,8 +363,8 @@ impl Client {
             }
         }
         match end {
-            End::Left => Ok(Exit::Clean),
-            End::GraceExpired(_) => Ok(Exit::GraceExpired),
+            End::Left if !has_unsaid => Ok(Exit::Clean),
+            End::Left | End::GraceExpired(_) => Ok(Exit::GraceExpired),
             End::Refused(why) => Err(refused(&settings.name, why)),
         }
     }

@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 use super::{Address, Counts, Effect, Input, Mesh, Start, WayId};
 use crate::{
     Line, Name, Typed, host,
-    terminal::Terminal,
+    terminal::{Terminal, TypingArgs},
     wire::mesh::{AuthorId, MAX_PEERS, Speaker, decode, encode},
 };
 
@@ -67,6 +67,9 @@ pub(crate) struct Args {
     peers: Vec<Address>,
 
     #[command(flatten)]
+    typing: TypingArgs,
+
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -94,7 +97,7 @@ async fn chat(args: &Args) -> Result<Exit, Failure> {
         () = signals.drain() => return Ok(Exit::Clean),
     };
     let port = port_of(router.endpoint()).unwrap_or(args.port);
-    let terminal = Terminal::open(&name)?.colored(args.log.color);
+    let terminal = Terminal::open(&name)?.colored(args.log.color).typing(&args.typing);
     let (author, clock) = (AuthorId(fastrand::u128(..).to_be_bytes()), Clock::start());
     let start = Start { author, name, port, peers: args.peers.clone(), seed: fastrand::u64(..) };
     let mesh = Mesh::new(start, clock.now(), unix_millis());
@@ -189,9 +192,10 @@ impl Member {
             let texts = if unheard == 1 { "text" } else { "texts" };
             self.terminal.show(&Line::Warned(format!("{unheard} {texts} reached nobody.")));
         }
+        let has_unsaid = self.terminal.has_unsaid();
         self.terminal.close().await;
         sleep(LAST_WORDS).await;
-        if unheard > 0 { Exit::GraceExpired } else { Exit::Clean }
+        if unheard > 0 || has_unsaid { Exit::GraceExpired } else { Exit::Clean }
     }
 
     fn hear(&mut self, router: &Router) {
@@ -280,7 +284,8 @@ fn input(received: Result<Received, Malformed>) -> Input {
 }
 
 async fn listen(context: &Context, ip: &str, port: u16) -> Result<Router, Failure> {
-    Router::bind(context, &host::listening(ip, port).await).map_err(|error| {
+    let endpoint = host::listening(ip, port).await?;
+    Router::bind(context, &endpoint).map_err(|error| {
         let advice = "another --port, or 0 for any free one; --ip all, or an address of this machine";
         Failure::cannot(format!("listen at {ip}, port {port}"), error, advice)
     })

@@ -12,14 +12,14 @@ use runtime::{
     telemetry::{self, LogArgs},
     zeromq::{Event, Pair, Verdict},
 };
-use tokio::time::sleep_until;
+use tokio::{task::yield_now, time::sleep_until};
 use tracing::debug;
 
 use super::{Effect, End, Ending, Role, socket::Socket};
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
     recent::Recent,
-    terminal::Terminal,
+    terminal::{Terminal, TypingArgs},
     wire::p2p::{self as wire, Manner},
 };
 
@@ -35,7 +35,7 @@ Examples:
 Whoever comes third is told that the line is taken, and ends with code 1 after 5 s. Who is away for a while misses nothing.
 /help tells what else can be typed; /quit, Ctrl-D or the end of the input hang up, and Ctrl-C does so at once.
 
-Exit codes: 0 hung up, 1 the line is taken, 2 something that was said reached nobody, 64 wrong usage.";
+Exit codes: 0 hung up, 1 the line is taken, 2 something that was typed reached nobody, 64 wrong usage.";
 
 /// Frames of the other end that are looked at before anything else has its turn.
 const TURN: usize = 256;
@@ -46,12 +46,12 @@ const LEFT_BEHIND: usize = 10_000;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What you are called; up to 32 characters
-    #[arg(long, value_parser = Name::new)]
-    name: Name,
+    /// What to be called: 1 to 32 characters. Where this does not say, as `$USER` does
+    #[arg(long, value_name = "NAME", value_parser = Name::new)]
+    name: Option<Name>,
 
     /// The port of the line; with --server, 0 is any free one
-    #[arg(long)]
+    #[arg(long, default_value_t = 8888)]
     port: u16,
 
     /// The other's address; with --server the one to wait on, and `all` is every interface
@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Wait to be called: one of the two does
     #[arg(long)]
     server: bool,
+
+    #[command(flatten)]
+    typing: TypingArgs,
 
     #[command(flatten)]
     log: LogArgs,
@@ -79,12 +82,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 async fn talk(args: &Args) -> Result<Exit, Failure> {
+    let name = args.name.clone().map_or_else(Name::of_user, Ok)?;
+    if !args.server && args.port == 0 {
+        let advice = "--port with the port of who waits, or --server";
+        return Err(Failure::cannot("call port 0", "nobody waits there", advice).as_usage());
+    }
     let mut signals = Signals::install().map_err(Failure::cannot_start)?;
     let mut line = tokio::select! {
         line = Socket::open(&args.ip, args.port, args.role()) => line?,
         () = signals.drain() => return Ok(Exit::Clean),
     };
-    let mut talk = Talk::new(args, Terminal::open(&args.name)?.colored(args.log.color).without_private());
+    let terminal = Terminal::open(&name)?.colored(args.log.color).typing(&args.typing).without_private();
+    let mut talk = Talk::new(name, args.role(), terminal);
     talk.show(&Line::Told(line.said()));
     let ending = loop {
         talk.turn(&mut line)?;
@@ -93,11 +102,12 @@ async fn talk(args: &Args) -> Result<Exit, Failure> {
         }
         talk.wait(&line, &mut signals).await;
     };
+    let has_unsaid = talk.terminal.has_unsaid();
     talk.terminal.close().await;
     line.close();
     match ending {
-        Ending::Left => Ok(Exit::Clean),
-        Ending::Unheard => Ok(Exit::GraceExpired),
+        Ending::Left if !has_unsaid => Ok(Exit::Clean),
+        Ending::Left | Ending::Unheard => Ok(Exit::GraceExpired),
         Ending::Taken => Err(line.taken()),
     }
 }
@@ -118,9 +128,9 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(args: &Args, terminal: Terminal) -> Self {
+    fn new(name: Name, role: Role, terminal: Terminal) -> Self {
         Self {
-            end: End::new(args.name.clone(), args.role(), fastrand::Rng::new()),
+            end: End::new(name, role, fastrand::Rng::new()),
             terminal,
             clock: Clock::start(),
             recent: Recent::default(),
@@ -133,9 +143,6 @@ impl Talk {
 
     /// Returns when there is something for a turn; what was typed and signalled is told to the machine already.
     async fn wait(&mut self, line: &Socket, signals: &mut Signals) {
-        if self.has_more {
-            return tokio::task::yield_now().await;
-        }
         let deadline = self.clock.deadline(self.end.next_deadline());
         let (takes_texts, is_behind) = (self.end.takes_texts(), self.terminal.is_behind());
         tokio::select! {
@@ -148,8 +155,10 @@ impl Talk {
                 self.is_over = true;
                 self.on_typed(typed);
             }
-            () = line.eventful(!is_behind) => {}
+            // Before the line, which may never be silent; each turn hears it.
             typed = self.terminal.next(), if takes_texts => self.on_typed(typed),
+            () = yield_now(), if self.has_more => {}
+            () = line.eventful(!is_behind) => {}
             () = sleep_until(deadline) => {}
         }
     }

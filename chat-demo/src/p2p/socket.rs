@@ -38,7 +38,7 @@ impl Socket {
     pub(super) async fn open(ip: &str, port: u16, role: Role) -> Result<Self, Failure> {
         let context = Context::new();
         let endpoint = match role {
-            Role::Listens => host::listening(ip, port).await,
+            Role::Listens => host::listening(ip, port).await?,
             Role::Calls => calling(ip, port).await?,
         };
         let mut socket = Self { context, role, endpoint, doorkeeper: None, pair: None, reopens_until: None };

@@ -250,7 +250,7 @@ fn raise_descriptors(members: u16) {
 async fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
     let limits =
         zeromq::Limits { message: zeromq::MAX_BATCH, to_one: QUEUE, from_one: QUEUE, linger: LINGER };
-    let endpoint = host::listening(&args.ip, args.port).await;
+    let endpoint = host::listening(&args.ip, args.port).await?;
     Hall::bind(context, &endpoint, &limits).map_err(|error| {
         let zeromq::Error::Bind { endpoint, source } = error else {
             return Failure::cannot("open a room", error, "more file descriptors (ulimit -n)");

@@ -29,6 +29,12 @@ pub(super) enum Parsed {
     Wrong(String),
 }
 
+/// What was typed as a text, whatever it begins with.
+pub(super) fn verbatim(typed: &str) -> Parsed {
+    let typed = typed.trim_end_matches(['\n', '\r']);
+    if typed.trim().is_empty() { Parsed::Nothing } else { say(typed) }
+}
+
 /// Understands what was typed; `names` are those that may have blanks in them.
 pub(super) fn parse<'a>(typed: &str, names: impl IntoIterator<Item = &'a Name>) -> Parsed {
     let typed = typed.trim_end_matches(['\n', '\r']);
@@ -61,7 +67,7 @@ fn of_text(text: &str, tone: impl FnOnce(Text) -> Typed) -> Parsed {
 fn command<'a>(typed: &str, names: impl IntoIterator<Item = &'a Name>) -> Parsed {
     let (word, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
     let trimmed = rest.trim();
-    match word {
+    match word.to_lowercase().as_str() {
         "/help" => Parsed::Help(help()),
         "/who" => Parsed::Typed(Typed::Who),
         "/nick" => nick(trimmed),
@@ -84,6 +90,9 @@ fn help() -> Vec<String> {
 }
 
 fn nick(name: &str) -> Parsed {
+    if name.is_empty() {
+        return Parsed::Wrong("What to be called? Try /nick ann.".to_owned());
+    }
     let unquoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     match Name::new(unquoted.unwrap_or(name)) {
         Ok(name) => Parsed::Typed(Typed::Rename(name)),
@@ -92,8 +101,14 @@ fn nick(name: &str) -> Parsed {
 }
 
 fn tell<'a>(rest: &str, names: impl IntoIterator<Item = &'a Name>) -> Parsed {
+    if rest.is_empty() {
+        return Parsed::Wrong("Whom to tell what? Try /msg ann hello.".to_owned());
+    }
     let (name, text) = addressee(rest, names);
     match Name::new(name) {
+        _ if name.starts_with('"') => Parsed::Wrong(
+            "Told nobody: the name's second quote is missing. Try /msg \"Ann Lee\" hello.".to_owned(),
+        ),
         Err(bad) => Parsed::Wrong(format!("Told nobody: {bad}. Try /msg ann hello.")),
         Ok(name) if text.is_empty() => {
             Parsed::Wrong(format!("What to say to {name}? Try /msg {name} hello."))
@@ -131,8 +146,8 @@ fn history(number: &str) -> Parsed {
 }
 
 fn unknown(word: &str) -> String {
-    let to_say = format!("To say it, begin with //: /{word}");
-    let nearest = all().map(|known| (distance(word, known), known)).min();
+    let to_say = "To say it, put another / before it.";
+    let nearest = all().map(|known| (distance(&word.to_lowercase(), known), known)).min();
     match nearest {
         Some((distance, known)) if distance <= (known.len() / 3).max(1) => {
             format!("There is no {word}. Did you mean {known}? {to_say}")
@@ -183,6 +198,14 @@ mod tests {
     }
 
     #[test]
+    fn no_line_is_a_command_where_they_are_said_as_they_are() {
+        for line in ["/quit", "//x", " a"] {
+            assert_eq!(verbatim(&format!("{line}\n")), Parsed::Typed(Typed::Say(text(line))));
+        }
+        assert_eq!(verbatim(" \n"), Parsed::Nothing);
+    }
+
+    #[test]
     fn nothing_is_nothing() {
         assert_eq!(["", "\n", " \t\r\n"].map(parsed), [const { Parsed::Nothing }; 3]);
     }
@@ -192,6 +215,7 @@ mod tests {
         let is = |typed, asked| assert_eq!(parsed(typed), Parsed::Typed(asked));
 
         is("/who\n", Typed::Who);
+        is("/WHO", Typed::Who);
         is("/quit", Typed::Quit);
         is("/nick  zoë ", Typed::Rename(name("zoë")));
         is("/nick \"John Doe\"", Typed::Rename(name("John Doe")));
@@ -217,19 +241,19 @@ mod tests {
 
     #[test]
     fn an_unknown_command_is_answered_with_the_nearest() {
-        assert_eq!(wrong("/qiut"), "There is no /qiut. Did you mean /quit? To say it, begin with //: //qiut");
-        assert_eq!(
-            wrong("/home/ann x"),
-            "There is no /home/ann. Try /help. To say it, begin with //: //home/ann"
-        );
+        let to_say = "To say it, put another / before it.";
+        assert_eq!(wrong("/Qiut"), format!("There is no /Qiut. Did you mean /quit? {to_say}"));
+        assert_eq!(wrong("/home/ann x"), format!("There is no /home/ann. Try /help. {to_say}"));
         assert!(wrong("/").starts_with("There is no /. Try /help."));
     }
 
     #[test]
     fn what_cannot_be_is_answered_with_the_reason() {
         assert_eq!(wrong("/nick *"), "Not renamed: a name does not begin with '*'. Try /nick ann.");
-        assert_eq!(wrong("/nick"), "Not renamed: a name has at least one character. Try /nick ann.");
-        assert_eq!(wrong("/msg"), "Told nobody: a name has at least one character. Try /msg ann hello.");
+        assert_eq!(wrong("/nick"), "What to be called? Try /nick ann.");
+        assert_eq!(wrong("/msg"), "Whom to tell what? Try /msg ann hello.");
+        let quote = "Told nobody: the name's second quote is missing. Try /msg \"Ann Lee\" hello.";
+        assert_eq!(wrong("/msg \"Ann Lee hello"), quote);
         assert_eq!(wrong("/msg eve"), "What to say to eve? Try /msg eve hello.");
         assert_eq!(wrong("/me"), "What do you do? Try /me waves.");
         assert_eq!(wrong("/history all"), "How many lines? Try /history 20.");

@@ -48,8 +48,20 @@ pub(crate) struct Terminal {
     format: Format,
     /// Whether something may be said to one only.
     has_private: bool,
+    /// Whether each line is a text, and none a command.
+    is_verbatim: bool,
+    /// Whether a script had something to say that could not be.
+    has_unsaid: bool,
     /// Where there is one; in a pipe there is none.
     editor: Option<Editor>,
+}
+
+/// How what is typed is taken.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TypingArgs {
+    /// Say each line as it is, whatever it begins with: for a script that says what others wrote
+    #[arg(long)]
+    verbatim: bool,
 }
 
 /// Who types, and who may be named.
@@ -68,7 +80,7 @@ enum Heard {
     /// This, with or without its line end.
     Line(String),
     /// Something that cannot be looked at, and why.
-    Unfit(&'static str),
+    Unfit(String),
 }
 
 impl Terminal {
@@ -84,8 +96,29 @@ impl Terminal {
         }
         let shown = plain::write(Arc::clone(&backlog), over.clone()).map_err(Failure::cannot_start)?;
         let heard = plain::read().map_err(Failure::cannot_start)?;
-        let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), None);
-        Ok(Self { heard, backlog, shown, over, who, format, has_private: true, editor: None })
+        Ok(Self::new(heard, shown, (who, backlog, over), None))
+    }
+
+    fn new(
+        heard: mpsc::Receiver<Heard>,
+        shown: oneshot::Receiver<()>,
+        (who, backlog, over): (Arc<Mutex<Who>>, Arc<Backlog>, Over),
+        editor: Option<Editor>,
+    ) -> Self {
+        let columns = editor.is_some().then(Editor::columns);
+        let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), columns);
+        Self {
+            heard,
+            backlog,
+            shown,
+            over,
+            who,
+            format,
+            has_private: true,
+            is_verbatim: false,
+            has_unsaid: false,
+            editor,
+        }
     }
 
     fn on_screen(who: Arc<Mutex<Who>>, backlog: Arc<Backlog>, over: Over) -> io::Result<Self> {
@@ -94,13 +127,18 @@ impl Terminal {
             let screen = Arc::clone(&backlog);
             telemetry::divert(Some(Box::new(move |line| screen.push(&harmless::log(line)))));
         }
-        let format = Format::new(Color::Auto.is_wanted_on(&io::stdout()), Some(Editor::columns()));
-        Ok(Self { heard, backlog, shown, over, who, format, has_private: true, editor: Some(editor) })
+        Ok(Self::new(heard, shown, (who, backlog, over), Some(editor)))
     }
 
     /// With colours as they were asked for.
     pub(crate) fn colored(mut self, color: Color) -> Self {
         self.format.is_colored = color.is_wanted_on(&io::stdout());
+        self
+    }
+
+    /// With what is typed taken as it was asked for.
+    pub(crate) fn typing(mut self, args: &TypingArgs) -> Self {
+        self.is_verbatim = args.verbatim;
         self
     }
 
@@ -125,7 +163,7 @@ impl Terminal {
                 None => return Typed::Quit,
                 Some(Heard::Line(line)) => self.understand(&line),
                 Some(Heard::Unfit(why)) => {
-                    self.show(&Line::Warned(why.to_owned()));
+                    self.refuse(why);
                     None
                 }
             };
@@ -147,7 +185,11 @@ impl Terminal {
     }
 
     fn understand(&mut self, line: &str) -> Option<Typed> {
-        let parsed = commands::parse(line, &lock(&self.who).names);
+        let parsed = if self.is_verbatim {
+            commands::verbatim(line)
+        } else {
+            commands::parse(line, &lock(&self.who).names)
+        };
         if self.editor.is_some() {
             self.leave_on_screen(line, &parsed);
         }
@@ -155,9 +197,14 @@ impl Terminal {
             Parsed::Typed(typed) => return Some(typed),
             Parsed::Nothing => {}
             Parsed::Help(lines) => lines.into_iter().for_each(|line| self.show(&Line::Told(line))),
-            Parsed::Wrong(why) => self.show(&Line::Warned(why)),
+            Parsed::Wrong(why) => self.refuse(why),
         }
         None
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.has_unsaid = true;
+        self.show(&Line::Warned(why));
     }
 
     /// What was typed stays on the screen: what was said as others see it, all else as it was typed.
@@ -236,6 +283,11 @@ impl Terminal {
         if self.editor.is_some() {
             self.backlog.wake();
         }
+    }
+
+    /// Whether a script had something to say that could not be; a person has seen it, and tried something else.
+    pub(crate) fn has_unsaid(&self) -> bool {
+        self.has_unsaid && self.editor.is_none()
     }
 
     /// Shows what is left, but waits for nobody who does not read, and gives the terminal back as it was.

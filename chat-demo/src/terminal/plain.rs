@@ -26,7 +26,8 @@ pub(super) fn read() -> io::Result<mpsc::Receiver<Heard>> {
     let (heard, typed) = mpsc::channel(1);
     thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut stdin = io::stdin().lock();
-        while let Some(line) = next(&mut stdin) {
+        for number in 1.. {
+            let Some(line) = next(&mut stdin, number) else { return };
             if heard.blocking_send(line).is_err() {
                 return;
             }
@@ -73,8 +74,8 @@ fn wait_for_its_end() -> bool {
     }
 }
 
-/// The next line, or why it is none; nothing at the end of the input.
-fn next(input: &mut impl BufRead) -> Option<Heard> {
+/// The next line, which is the one of that number, or why it is none; nothing at the end of the input.
+fn next(input: &mut impl BufRead, number: u64) -> Option<Heard> {
     let mut line = Vec::new();
     // A terminal or pipe that cannot be read from any more has ended.
     let count = input.take(MAX_LINE as u64).read_until(b'\n', &mut line).ok()?;
@@ -83,9 +84,11 @@ fn next(input: &mut impl BufRead) -> Option<Heard> {
     }
     if count == MAX_LINE && line.last() != Some(&b'\n') {
         input.skip_until(b'\n').ok()?;
-        return Some(Heard::Unfit("Not said: a line is too long."));
+        let most = Text::MAX_BYTES;
+        return Some(Heard::Unfit(format!("Line {number} is not said: a text has at most {most} bytes.")));
     }
-    Some(String::from_utf8(line).map_or(Heard::Unfit("Not said: a line is not in UTF-8."), Heard::Line))
+    let unfit = |_| Heard::Unfit(format!("Line {number} is not said: it is not in UTF-8."));
+    Some(String::from_utf8(line).map_or_else(unfit, Heard::Line))
 }
 
 #[cfg(test)]
@@ -96,7 +99,7 @@ mod tests {
     fn lines_come_as_they_are_until_the_end() {
         let mut input = "one\n\nthree".as_bytes();
 
-        let heard: Vec<_> = std::iter::from_fn(|| next(&mut input)).collect();
+        let heard: Vec<_> = (1..).map_while(|number| next(&mut input, number)).collect();
 
         assert_eq!(heard, ["one\n", "\n", "three"].map(|line| Heard::Line(line.to_owned())));
     }
@@ -107,12 +110,13 @@ mod tests {
         let input = [long.as_bytes(), b"\n\xff\nnext\n"].concat();
         let mut input = io::BufReader::with_capacity(100, input.as_slice());
 
-        let heard: Vec<_> = std::iter::from_fn(|| next(&mut input)).collect();
+        let heard: Vec<_> = (1..).map_while(|number| next(&mut input, number)).collect();
 
         let [Heard::Unfit(long), Heard::Unfit(bytes), Heard::Line(line)] = heard.as_slice() else {
             panic!("{heard:?}")
         };
-        assert_eq!([*long, *bytes], ["Not said: a line is too long.", "Not said: a line is not in UTF-8."]);
+        assert_eq!(long, "Line 1 is not said: a text has at most 8192 bytes.");
+        assert_eq!(bytes, "Line 2 is not said: it is not in UTF-8.");
         assert_eq!(line, "next\n");
     }
 }

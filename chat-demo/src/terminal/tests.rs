@@ -292,6 +292,8 @@ fn a_screen_that_takes_nothing_keeps_nobody() {
     person.types("/history 10000\r");
     // The kernel holds some pages for a screen, and this is more. Nobody looks while it lasts.
     person.eventually("much", |person| rustix::io::ioctl_fionread(&person.keyboard).unwrap() > 2000);
+    // Nor is a shell that had it stopped for a while a reason to wait for the screen.
+    person.signal(Signal::SIGCONT);
     person.eventually("ended", |person| {
         person.signal(Signal::SIGHUP);
         person.child.try_wait().unwrap().is_some()

@@ -38,6 +38,41 @@ fn what_a_script_says_is_heard_before_it_leaves() {
     assert_eq!(heard, ["* ann joined the room. 2 online.", "ann: hello", "ann * waves", &heard[3]]);
 }
 
+/// Fails if a script cannot know that something of it was not said.
+#[test]
+fn what_a_script_could_not_say_is_in_its_exit_code() {
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    let bob = online("bob", port, &home);
+    let mut ann = Process::client(home.path(), port, &["--name", "ann"]);
+    ann.types(&"x".repeat(9000));
+    ann.types("/var/log is full");
+    ann.types("heard");
+
+    let (code, lines) = ann.end();
+
+    assert_eq!(code, Some(2), "{lines:#?}");
+    let why = ["! Line 1 is not said: a text has at most 8192 bytes.", "! There is no /var/log. Try /help."];
+    assert!(why.iter().all(|why| lines.iter().any(|line| line.starts_with(why))), "{lines:#?}");
+    bob.hears("ann: heard");
+}
+
+/// Fails if a line that others wrote can have a script leave, or is left out.
+#[test]
+fn no_line_is_a_command_where_a_script_says_them_as_they_are() {
+    let home = home();
+    let (_room, port) = Process::room(home.path(), 0);
+    let bob = online("bob", port, &home);
+    let mut ann = Process::client(home.path(), port, &["--name", "ann", "--verbatim"]);
+    ann.types("/quit");
+    ann.types("//etc");
+    ann.types("last");
+
+    assert_eq!(ann.end().0, Some(0));
+    let heard = bob.hears("ann: last");
+    assert_eq!(heard[1..], ["ann: /quit", "ann: //etc", "ann: last"]);
+}
+
 /// Fails if what was seen is not remembered, or what was said has no number on the disk before it is spoken.
 #[test]
 fn a_killed_client_comes_back_without_loss_or_repetition() {

@@ -1,8 +1,9 @@
 //! The file of a room: made whole or not at all, looked at before SQLite opens it, and opened.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -79,6 +80,8 @@ pub(super) fn begin(directory: &Path, log: LogId) -> Result<(), Error> {
     for left in ["unfinished", "unfinished-journal", "unfinished-wal"] {
         remove(&directory.join(left)).map_err(Error::Disk)?;
     }
+    // Whatever the directory's mode: nobody else may read it, and SQLite gives its write-ahead log the same mode.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(Error::Disk)?;
     make(&unfinished, log).map_err(|error| Error::of(&unfinished, error))?;
     fs::rename(&unfinished, in_directory(directory)).map_err(Error::Disk)?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(Error::Disk)

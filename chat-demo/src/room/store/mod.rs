@@ -20,8 +20,9 @@ mod wal;
 
 use std::{
     error, fmt,
-    fs::{self, File, TryLockError},
+    fs::{DirBuilder, File, TryLockError},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -78,7 +79,8 @@ pub(crate) enum Error {
 impl Store {
     /// What is in this directory. Where there is nothing yet, a log called `new` begins.
     pub(crate) fn open(directory: &Path, new: LogId) -> Result<(Self, Stored), Error> {
-        fs::create_dir_all(directory).map_err(Error::Directory)?;
+        // What is said to one only is in it.
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(Error::Directory)?;
         // SQLite would take a name that begins with `file:` for an address.
         let directory = std::path::absolute(directory).map_err(Error::Directory)?;
         let lock = Lock::take(&directory)?;

@@ -1,8 +1,9 @@
 //! Files that are closed, cut off, damaged, taken or on a full disk.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
 };
 
@@ -178,6 +179,19 @@ fn check(files: &Files, least: u64, at: usize) -> bool {
         Err(Error::Damaged { .. } | Error::Foreign { .. } | Error::Later { .. }) => true,
         Err(other) => panic!("{at}: {other:?}"),
     }
+}
+
+/// Fails if others on the machine may read what was said to one only.
+#[test]
+fn what_is_kept_is_for_its_owner_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("chat/room");
+    let (mut store, _) = open(&directory);
+    store.write(&batch(1, &["a"])).unwrap();
+
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let file = file::in_directory(&directory);
+    assert_eq!([&*directory, &file, &file::wal(&file)].map(mode), [0o700, 0o600, 0o600]);
 }
 
 #[test]

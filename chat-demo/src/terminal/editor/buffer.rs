@@ -206,12 +206,16 @@ impl Buffer {
             Some(Found { candidates, next: 0 })
         });
         let Some(Found { candidates, next }) = found else { return false };
-        let word = candidates.words[next].clone();
+        let word = &candidates.words[next];
+        let typed = self.cursor - candidates.start;
+        if self.text.len() - typed + word.len() > MAX_LINE {
+            return false;
+        }
         self.erase(candidates.start, self.cursor);
-        let has_room = self.insert(&word);
+        self.insert(word);
         let next = (next + 1) % candidates.words.len();
-        self.found = has_room.then_some(Found { candidates, next });
-        has_room
+        self.found = Some(Found { candidates, next });
+        true
     }
 }
 
@@ -346,6 +350,8 @@ mod tests {
         let mut buffer = typed(&"x".repeat(MAX_LINE));
 
         assert!(!buffer.insert("x"));
+        let longer = Candidates { start: MAX_LINE - 1, words: vec!["xenia".to_owned()] };
+        assert!(!buffer.complete(|_| Some(longer)));
         assert_eq!(buffer.take().len(), MAX_LINE);
     }
 

@@ -17,7 +17,10 @@ mod raw;
 use std::{
     io::{self, Read as _, Write as _},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -93,13 +96,15 @@ impl Editor {
             is_closed: false,
         };
         let desk = Arc::new(Mutex::new(desk));
-        let signals = tokio::spawn(follow_signals(Arc::clone(backlog), over.clone())?);
+        let is_resumed = Arc::<AtomicBool>::default();
+        let signals = follow_signals(Arc::clone(backlog), over.clone(), Arc::clone(&is_resumed))?;
+        let signals = tokio::spawn(signals);
         raw::take()?;
         let editor = Self { desk: Arc::clone(&desk), signals };
         let (of_keys, screens) = (Arc::clone(&desk), Arc::clone(backlog));
         thread::Builder::new().name("keys".to_owned()).spawn(move || read(&of_keys))?;
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
-            write(&desk, &screens);
+            write(&desk, &screens, &is_resumed);
             // Nobody may be waiting for it.
             let _ = done.send(());
         })?;
@@ -125,8 +130,12 @@ impl Drop for Editor {
 }
 
 /// A terminal that has changed its size is drawn anew, and so is one that was another's for a while; one that the system
-/// says is gone is.
-fn follow_signals(backlog: Arc<Backlog>, over: Over) -> io::Result<impl Future<Output = ()>> {
+/// says is gone is. Nothing is written here: a screen that takes nothing would stop the chat.
+fn follow_signals(
+    backlog: Arc<Backlog>,
+    over: Over,
+    is_resumed: Arc<AtomicBool>,
+) -> io::Result<impl Future<Output = ()>> {
     let mut resized = unix::signal(SignalKind::window_change())?;
     let mut lost = unix::signal(SignalKind::hangup())?;
     let mut resumed = unix::signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
@@ -135,8 +144,7 @@ fn follow_signals(backlog: Arc<Backlog>, over: Over) -> io::Result<impl Future<O
             tokio::select! {
                 _ = resized.recv() => {}
                 _ = lost.recv() => drop(over.send_replace(Some(Typed::Quit))),
-                // Fails where the terminal is another's; then it is not ours to draw on either.
-                _ = resumed.recv() => drop(raw::take_again()),
+                _ = resumed.recv() => is_resumed.store(true, Relaxed),
             }
             backlog.wake();
         }
@@ -173,8 +181,13 @@ fn obey(desk: &Mutex<Desk>, keys: Vec<Key>) -> Step {
     }
 }
 
-fn write(desk: &Mutex<Desk>, backlog: &Backlog) {
+fn write(desk: &Mutex<Desk>, backlog: &Backlog, is_resumed: &AtomicBool) {
     while let Some(words) = backlog.wait() {
+        if is_resumed.swap(false, Relaxed) {
+            let _desk = lock(desk);
+            // Fails where the terminal is another's; then it is not ours to draw on either.
+            let _ = raw::take_again();
+        }
         if parts(&words).try_for_each(|part| lock(desk).redraw(part)).is_err() {
             backlog.close();
             lock(desk).over.send_replace(Some(Typed::Quit));
@@ -233,7 +246,7 @@ impl Desk {
 
     fn paste(&mut self, text: &str) -> Step {
         if !self.buffer.insert(text.trim_end_matches('\n')) {
-            let why = Heard::Unfit("Not pasted: it is longer than a text can be.");
+            let why = Heard::Unfit("Not pasted: it is longer than a text can be.".to_owned());
             // Where that finds no room either, the bell has to do.
             if self.typed.as_ref().is_none_or(|typed| typed.try_send(why).is_err()) {
                 ring();
