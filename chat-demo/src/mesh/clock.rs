@@ -1,10 +1,12 @@
-//! What somebody has: of each author, the number up to which it has all.
+//! What somebody has: of each author it knows, the number up to which it has all.
+//!
+//! It has no bound of its own: what is told has one on the wire, and what is kept is as large as the history allows.
 
 use std::collections::BTreeMap;
 
-use crate::wire::mesh::{AuthorId, MAX_AUTHORS};
+use crate::wire::mesh::AuthorId;
 
-/// A vector clock, with at most [`MAX_AUTHORS`] authors.
+/// A vector clock that also forgets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clock(BTreeMap<AuthorId, u64>);
 
@@ -14,26 +16,20 @@ impl Clock {
         self.0.get(&author).copied().unwrap_or_default()
     }
 
-    /// It has all up to this number, or more. False if that is one author too many.
-    pub(crate) fn raise(&mut self, author: AuthorId, number: u64) -> bool {
-        if !self.has_room_for(author) {
-            return false;
-        }
+    /// Whether it names this author.
+    pub(crate) fn knows(&self, author: AuthorId) -> bool {
+        self.0.contains_key(&author)
+    }
+
+    /// It has all up to this number, or more.
+    pub(crate) fn raise(&mut self, author: AuthorId, number: u64) {
         let known = self.0.entry(author).or_default();
         *known = number.max(*known);
-        true
     }
 
-    /// It has all that the other has, too.
-    pub(crate) fn join(&mut self, other: &Self) {
-        for (&author, &number) in &other.0 {
-            self.raise(author, number);
-        }
-    }
-
-    /// Whether this author is known, or may become so.
-    pub(crate) fn has_room_for(&self, author: AuthorId) -> bool {
-        self.0.len() < MAX_AUTHORS || self.0.contains_key(&author)
+    /// It does not name this author any more.
+    pub(crate) fn forget(&mut self, author: AuthorId) {
+        self.0.remove(&author);
     }
 
     /// As it is told.
@@ -56,24 +52,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_only_rises() {
+    fn a_clock_rises_until_it_forgets() {
         let author = AuthorId([1; 16]);
         let mut clock = Clock::of_wire(&[(author, 3), (author, 2)]);
 
-        clock.join(&Clock::of_wire(&[(author, 1), (AuthorId([2; 16]), 5)]));
+        clock.raise(author, 1);
+        clock.raise(AuthorId([2; 16]), 0);
+        assert_eq!(clock.to_wire(), [(author, 3), (AuthorId([2; 16]), 0)]);
 
-        assert_eq!(clock.to_wire(), [(author, 3), (AuthorId([2; 16]), 5)]);
-        assert_eq!(clock.of(AuthorId([3; 16])), 0);
-    }
-
-    #[test]
-    fn a_clock_has_room_for_so_many_authors() {
-        let mut clock = Clock::default();
-        let author = |number: usize| AuthorId((number as u128).to_be_bytes());
-
-        assert!((0..MAX_AUTHORS).all(|number| clock.raise(author(number), 1)));
-
-        assert!(!clock.raise(author(MAX_AUTHORS), 1));
-        assert!(clock.raise(author(0), 2));
+        clock.forget(author);
+        assert!(!clock.knows(author) && clock.of(author) == 0 && clock.knows(AuthorId([2; 16])));
     }
 }

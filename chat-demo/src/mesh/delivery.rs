@@ -6,7 +6,8 @@
 //!  its last beat          no more than a window beyond
 //! ```
 //!
-//! A beat is the truth. Where the beats of a peer tell for long of no progress with what was sent first, all that is in
+//! A beat is the truth, also where it no longer names an author: the peer has forgotten it, and takes of it only what does not
+//! stand before its floor. Where the beats of a peer tell for long of no progress with what was sent first, all that is in
 //! flight was lost on its way, and is sent again.
 //!
 //! A link that is slow is not one that loses: how much may be in flight (the window) is halved at a loss and where what
@@ -21,7 +22,7 @@ use super::{
     clock::Clock,
     history::{History, weight},
 };
-use crate::wire::mesh::{AuthorId, Run};
+use crate::wire::mesh::{AuthorId, Beat, Place, Run};
 
 /// The most bytes in flight to a peer, as [`weight`] counts them.
 pub(crate) const WINDOW: usize = 256 * 1024;
@@ -41,6 +42,8 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_s
 #[derive(Debug)]
 pub(crate) struct Delivery {
     known: Clock,
+    /// Before it, nothing is wanted of whom `known` does not name.
+    floor: Option<Place>,
     // Invariant: `known`, raised by what is in flight.
     sent: Clock,
     in_flight: VecDeque<Sent>,
@@ -56,17 +59,17 @@ pub(crate) struct Delivery {
 
 #[derive(Debug)]
 struct Sent {
-    author: AuthorId,
-    number: u64,
+    /// The last of a run.
+    place: Place,
     bytes: usize,
     at: Instant,
 }
 
 impl Default for Delivery {
     fn default() -> Self {
-        let (known, sent, in_flight) = Default::default();
+        let (known, floor, sent, in_flight) = Default::default();
         let (window, patience, moved_at) = (FIRST_WINDOW, PATIENCE.0, Instant::ZERO);
-        Self { known, sent, in_flight, bytes: 0, window, patience, moved_at, settled: None }
+        Self { known, floor, sent, in_flight, bytes: 0, window, patience, moved_at, settled: None }
     }
 }
 
@@ -77,32 +80,36 @@ impl Delivery {
     }
 
     /// A beat has told what it has. True if something that was in flight is to be sent again.
-    pub(crate) fn on_clock(&mut self, clock: &Clock, now: Instant) -> bool {
+    pub(crate) fn on_beat(&mut self, beat: &Beat, now: Instant) -> bool {
         self.settled = None;
-        let first = self.in_flight.front().map(|first| (first.author, self.known.of(first.author)));
-        self.known.join(clock);
-        self.sent.join(clock);
-        if first.is_some_and(|(author, before)| self.known.of(author) > before) {
+        let first =
+            self.in_flight.front().map(|first| (first.place.author, self.known.of(first.place.author)));
+        (self.known, self.floor) = (Clock::of_wire(&beat.clock), beat.floor);
+        let is_progress = first.is_some_and(|(author, before)| self.known.of(author) > before);
+        if self.land(now) || is_progress {
             (self.moved_at, self.patience) = (now, PATIENCE.0);
         }
-        self.land(now);
         let is_lost = !self.in_flight.is_empty() && now.since(self.moved_at) >= self.patience;
         if is_lost {
             self.in_flight.clear();
             self.bytes = 0;
-            self.sent = self.known.clone();
             self.patience = (self.patience * 2).min(PATIENCE.1);
             self.narrow();
+        }
+        self.sent = self.known.clone();
+        for Sent { place, .. } in &self.in_flight {
+            self.sent.raise(place.author, place.number);
         }
         is_lost
     }
 
-    /// Takes out of what is in flight what has arrived, and learns from when it was sent how wide the window may be.
-    fn land(&mut self, now: Instant) {
+    /// Takes out of what is in flight what has arrived, and learns from when it was sent how wide the window may be. True if
+    /// there was any.
+    fn land(&mut self, now: Instant) -> bool {
         let was_full = self.bytes >= self.window;
         let mut longest = None;
         while let Some(first) = self.in_flight.front()
-            && self.known.of(first.author) >= first.number
+            && has_landed(&self.known, self.floor, first.place)
         {
             longest = longest.max(Some(now.since(first.at)));
             self.bytes -= first.bytes;
@@ -113,6 +120,7 @@ impl Delivery {
             Some(took) if took <= SOON && was_full => self.window = (self.window * 2).min(WINDOW),
             _ => {}
         }
+        longest.is_some()
     }
 
     fn narrow(&mut self) {
@@ -129,16 +137,16 @@ impl Delivery {
         if self.bytes >= self.window || self.settled == Some(history.taken()) {
             return None;
         }
-        let is_wanted = |author| wanted(author) && self.known.has_room_for(author);
-        let runs = history.lacking(&self.sent, is_wanted, self.window / FRAMES);
+        let runs = history.lacking(&self.sent, self.floor, wanted, self.window / FRAMES);
         if self.in_flight.is_empty() {
             self.moved_at = now;
         }
         for run in &runs {
             let Some(last) = run.entries.last() else { continue };
             let bytes = run.entries.iter().map(weight).sum();
+            let place = Place { stamp: last.stamp, author: run.author, number: last.number };
             self.sent.raise(run.author, last.number);
-            self.in_flight.push_back(Sent { author: run.author, number: last.number, bytes, at: now });
+            self.in_flight.push_back(Sent { place, bytes, at: now });
             self.bytes += bytes;
         }
         if runs.is_empty() {
@@ -155,24 +163,34 @@ impl Delivery {
     }
 }
 
+/// Whether somebody with this clock and this floor has what stands there, or does not take it.
+fn has_landed(known: &Clock, floor: Option<Place>, place: Place) -> bool {
+    if known.knows(place.author) { known.of(place.author) >= place.number } else { Some(place) < floor }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         Name, Text,
+        mesh::history::Bounds,
         wire::mesh::{Entry, Stamp, Tone},
     };
 
     const ANN: AuthorId = AuthorId([1; 16]);
 
     fn history(texts: u64, bytes: usize) -> History {
-        let mut history = History::default();
+        let mut history = History::new(AuthorId([9; 16]), Bounds::default());
         for number in 1..=texts {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&"x".repeat(bytes)).unwrap());
             let stamp = Stamp { at: number, counter: 0 };
             history.take(ANN, Entry { number, stamp, name, tone: Tone::Plain, text });
         }
         history
+    }
+
+    fn beat(had: u64) -> Beat {
+        Beat { port: 1, hears: 0, clock: vec![(ANN, had)], meets: vec![], floor: None }
     }
 
     fn at(millis: u64) -> Instant {
@@ -193,7 +211,7 @@ mod tests {
 
         assert_eq!(given(&mut delivery, &history, at(0)), [1, 2, 3]);
         assert_eq!(given(&mut delivery, &history, at(0)), [0; 0]);
-        assert!(!delivery.on_clock(&Clock::of_wire(&[(ANN, 3)]), at(9_000)));
+        assert!(!delivery.on_beat(&beat(3), at(9_000)));
         assert_eq!(given(&mut delivery, &history, at(9_000)), [0; 0]);
     }
 
@@ -202,9 +220,9 @@ mod tests {
         let (mut delivery, history) = (Delivery::default(), history(3, 1));
         given(&mut delivery, &history, at(0));
 
-        assert!(!delivery.on_clock(&Clock::default(), at(2_999)), "it may be under way");
+        assert!(!delivery.on_beat(&beat(0), at(2_999)), "it may be under way");
         assert_eq!(given(&mut delivery, &history, at(2_999)), [0; 0]);
-        assert!(delivery.on_clock(&Clock::default(), at(3_000)));
+        assert!(delivery.on_beat(&beat(0), at(3_000)));
 
         assert_eq!(given(&mut delivery, &history, at(3_000)), [1, 2, 3]);
     }
@@ -215,14 +233,14 @@ mod tests {
         given(&mut delivery, &history, at(0));
 
         for number in 1..=4 {
-            assert!(!delivery.on_clock(&Clock::of_wire(&[(ANN, number)]), at(number * 2_900)), "{number}");
+            assert!(!delivery.on_beat(&beat(number), at(number * 2_900)), "{number}");
         }
         let after = |millis: u64| at(4 * 2_900 + millis);
-        let stuck = Clock::of_wire(&[(ANN, 4)]);
-        assert!(delivery.on_clock(&stuck, after(3_000)));
+        let stuck = beat(4);
+        assert!(delivery.on_beat(&stuck, after(3_000)));
         assert_eq!(given(&mut delivery, &history, after(3_000)), [5, 6, 7, 8, 9]);
-        assert!(!delivery.on_clock(&stuck, after(8_999)));
-        assert!(delivery.on_clock(&stuck, after(9_000)));
+        assert!(!delivery.on_beat(&stuck, after(8_999)));
+        assert!(delivery.on_beat(&stuck, after(9_000)));
     }
 
     #[test]
@@ -232,7 +250,7 @@ mod tests {
         let mut turn = |took| {
             let texts = given(&mut delivery, &history, now).len();
             (had, now) = (had + texts as u64, now + Duration::from_millis(took));
-            delivery.on_clock(&Clock::of_wire(&[(ANN, had)]), now);
+            delivery.on_beat(&beat(had), now);
             texts
         };
 
@@ -247,14 +265,14 @@ mod tests {
         let first = given(&mut delivery, &history, at(0)).len() as u64;
         assert!((7..16).contains(&first), "{first}");
 
-        delivery.on_clock(&Clock::of_wire(&[(ANN, first)]), at(1));
+        delivery.on_beat(&beat(first), at(1));
         assert_eq!(given(&mut delivery, &history, at(1)).first(), Some(&(first + 1)));
     }
 
     #[test]
     fn what_it_has_from_others_it_is_not_given() {
         let (mut delivery, history) = (Delivery::default(), history(3, 1));
-        delivery.on_clock(&Clock::of_wire(&[(ANN, 2)]), at(0));
+        delivery.on_beat(&beat(2), at(0));
 
         assert_eq!(given(&mut delivery, &history, at(0)), [3]);
     }

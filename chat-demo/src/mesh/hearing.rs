@@ -5,13 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::{
     Effect, Mesh, WayId,
     clock::Clock,
-    history::{Place, Taken, weight},
+    history::{Taken, weight},
     line,
+    peers::Peer,
     stamp::is_far_ahead,
 };
 use crate::{
     How, Line, Name, Said, Text, Tone, announcement,
-    wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, MAX_PEERS, Run, Speaker},
+    wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, MAX_PEERS, Place, Run, Speaker},
 };
 
 impl Mesh {
@@ -47,16 +48,26 @@ impl Mesh {
         for peer in peers.into_iter().filter(|peer| can_be_dialled(peer) && is_near(&address, peer)) {
             self.ways.hear_of(peer, self.now);
         }
-        if let Some(peer) = self.peers.meet(author, address, self.now) {
+        if let Some(peer) = self.meet(author, address, &beat) {
             let before = peer.name.replace(name.clone());
             let is_new = before.as_ref() != Some(&name);
             match before.filter(|_| is_new && peer.is_present) {
                 Some(before) => self.on_renamed(author, &before, &name),
-                None if is_new => self.missed.join(&Clock::of_wire(&beat.clock)),
+                None if is_new => peer.had = Clock::of_wire(&beat.clock),
                 None => {}
             }
         }
         self.on_beat(speaker, from, &beat);
+    }
+
+    /// The peer, if there is room for one more.
+    fn meet(&mut self, author: AuthorId, address: SocketAddr, beat: &Beat) -> Option<&mut Peer> {
+        let is_new = self.peers.get(author).is_none();
+        let peer = self.peers.meet(author, address, self.now)?;
+        if is_new {
+            self.history.hold(author, Clock::of_wire(&beat.clock).of(author));
+        }
+        Some(peer)
     }
 
     fn on_renamed(&mut self, author: AuthorId, before: &Name, now: &Name) {
@@ -72,15 +83,16 @@ impl Mesh {
             self.counts.strange += 1;
             return;
         }
-        let Some(peer) = self.peers.meet(author, address, self.now) else {
+        let (own, now) = (self.own, self.now);
+        let Some(peer) = self.meet(author, address, beat) else {
             self.counts.crowded_out += 1;
             return;
         };
         let is_heard_elsewhere = peer.hears != speaker.way;
-        (peer.hears, peer.heard_at, peer.address) = (speaker.way, self.now, address);
+        (peer.hears, peer.heard_at, peer.address) = (speaker.way, now, address);
         peer.meets.clone_from(&beat.meets);
-        let is_lost = peer.delivery.on_clock(&Clock::of_wire(&beat.clock), self.now);
-        let had = peer.delivery.known().of(self.own);
+        let is_lost = peer.delivery.on_beat(beat, now);
+        let had = peer.delivery.known().of(own);
         self.counts.resent += u64::from(is_lost);
         self.had = self.had.max(had.min(self.history.clock().of(self.own)));
         let is_found = self.learn_way(author, beat.hears);
@@ -149,6 +161,7 @@ impl Mesh {
     /// It is not heard any more.
     pub(super) fn lose(&mut self, author: AuthorId, has_left: bool) {
         let Some(peer) = self.peers.remove(author) else { return };
+        self.history.release(author);
         for step in self.ways.lose(author, has_left, self.now) {
             self.step(step);
         }
@@ -186,17 +199,16 @@ impl Mesh {
     }
 
     fn on_entry(&mut self, author: AuthorId, entry: &Entry) {
-        let had = self.history.clock().of(author);
         match self.history.take(author, entry.clone()) {
-            Taken::New(place) => {
+            Taken::New(place, missing) => {
                 self.counts.texts += 1;
                 self.stamps.observe(entry.stamp, self.wall);
-                self.tell_missing(author, &entry.name, entry.number - had - 1);
+                self.tell_missing(author, &entry.name, missing);
                 self.tell_ahead(author, entry);
                 self.show(place, entry);
             }
             Taken::Known => self.counts.repeated += 1,
-            Taken::NoRoom => self.counts.no_room += 1,
+            Taken::Below => self.counts.below += 1,
         }
     }
 
@@ -212,7 +224,7 @@ impl Mesh {
     fn show(&mut self, place: Place, entry: &Entry) {
         let how = if self.shown.is_some_and(|shown| place < shown) {
             How::Late
-        } else if place.number <= self.missed.of(place.author) {
+        } else if self.peers.had_when_met(place.author, place.number) {
             How::Missed
         } else {
             How::Live

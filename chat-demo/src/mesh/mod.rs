@@ -31,11 +31,10 @@ use serde::Serialize;
 
 use crate::{
     How, Line, Name, Said, Tone, Typed,
-    wire::mesh::{self, AuthorId, Entry, Frame, Speaker},
+    wire::mesh::{self, AuthorId, Entry, Frame, Place, Speaker},
 };
 use address::Address;
-use clock::Clock;
-use history::{History, Place};
+use history::{Bounds, History};
 use peers::Peers;
 use screen::Screen;
 use stamp::HybridClock;
@@ -117,8 +116,8 @@ pub(crate) struct Counts {
     pub(crate) repeated: u64,
     /// Runs of texts that came before what they follow, and were dropped.
     pub(crate) early: u64,
-    /// Texts of authors for whom there was no room.
-    pub(crate) no_room: u64,
+    /// Texts from before all that is kept, of authors that are not known, or not any more.
+    pub(crate) below: u64,
     /// Frames of texts that were dropped because too many waited for the screen: they are given again.
     pub(crate) unread: u64,
     /// Texts that nobody keeps any longer.
@@ -134,7 +133,7 @@ const HELLO_BEATS: u32 = 5;
 /// After so many bytes of texts a beat is due, so that more can follow.
 const BEAT_BYTES: usize = delivery::WINDOW / 4;
 /// With so many texts that not all have yet, nothing more is read from a script that types.
-const MAX_UNHEARD: u64 = 1_000;
+const MAX_UNHEARD: usize = 1_000;
 /// How long a member that leaves waits until others have what it said.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -154,8 +153,6 @@ pub(crate) struct Mesh {
     screen: Screen,
     /// Of whom was told that their clock is far ahead: at most as many as there may be peers.
     ahead: BTreeSet<AuthorId>,
-    /// What others had when they were met.
-    missed: Clock,
     beat_at: Instant,
     beats: u32,
     /// Of texts, since the last beat.
@@ -178,13 +175,12 @@ impl Mesh {
             now,
             wall,
             stamps: HybridClock::default(),
-            history: History::default(),
+            history: History::new(start.author, Bounds::default()),
             peers: Peers::new(start.author, start.name),
             ways: Ways::new(start.peers, fastrand::Rng::with_seed(start.seed), now),
             shown: None,
             screen: Screen::default(),
             ahead: BTreeSet::new(),
-            missed: Clock::default(),
             beat_at: now + BEAT,
             beats: 0,
             heard_bytes: 0,
@@ -293,11 +289,14 @@ impl Mesh {
         self.history.clock().of(self.own) - self.had
     }
 
-    /// How many of them somebody who is here lacks; none if nobody is here.
-    fn unheard_here(&self) -> Option<u64> {
-        let clocks = self.peers.present().map(|(_, peer)| peer.delivery.known());
-        let had = clocks.filter(|clock| clock.has_room_for(self.own)).map(|clock| clock.of(self.own)).min();
-        had.map(|had| self.history.clock().of(self.own).saturating_sub(had))
+    /// How many that can be given somebody who is here lacks, as far as it matters; none if nobody is here.
+    fn unheard_here(&self) -> Option<usize> {
+        self.heard_here().map(|heard| self.history.after(self.own, heard).take(MAX_UNHEARD).count())
+    }
+
+    /// Up to which number all who are here have one's own texts; none if nobody is here.
+    fn heard_here(&self) -> Option<u64> {
+        self.peers.present().map(|(_, peer)| peer.delivery.known().of(self.own)).min()
     }
 
     fn tell(&mut self, text: impl Into<String>) {
@@ -310,15 +309,18 @@ impl Mesh {
 
     #[cfg(test)]
     fn check(&self) {
+        use crate::wire::mesh::MAX_KNOWN;
+
         self.history.check();
         for (_, peer) in self.peers.iter() {
             peer.delivery.check();
             assert!(!peer.is_present || peer.name.is_some() && peer.way.is_some());
             assert!(peer.way.is_none_or(|way| self.ways.has(way)));
         }
-        if let Some(place) = self.shown {
-            assert!(place.number <= self.history.clock().of(place.author));
-        }
+        let mut peers: Vec<_> = self.peers.iter().map(|(author, _)| author).chain([self.own]).collect();
+        peers.sort();
+        assert_eq!(self.history.held(), peers);
+        assert!(self.history.clock().to_wire().len() <= MAX_KNOWN);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use proto::time::Instant;
 
-use super::{address::Address, delivery::Delivery, ways::WayId};
+use super::{address::Address, clock::Clock, delivery::Delivery, ways::WayId};
 use crate::{
     Name,
     wire::mesh::{AuthorId, MAX_PEERS},
@@ -32,6 +32,8 @@ pub(crate) struct Peer {
     pub(crate) is_present: bool,
     /// Whom it hears by itself.
     pub(crate) meets: Vec<AuthorId>,
+    /// What it had when it was met.
+    pub(crate) had: Clock,
     /// What it was given.
     pub(crate) delivery: Delivery,
 }
@@ -67,6 +69,7 @@ impl Peer {
             heard_us_at: None,
             is_present: false,
             meets: Vec::new(),
+            had: Clock::default(),
             delivery: Delivery::default(),
         }
     }
@@ -134,6 +137,11 @@ impl Peers {
     /// Those that are here, without oneself.
     pub(crate) fn present(&self) -> impl Iterator<Item = (AuthorId, &Peer)> {
         self.iter().filter(|(_, peer)| peer.is_present)
+    }
+
+    /// Whether somebody who is heard had this text already when it was met.
+    pub(crate) fn had_when_met(&self, author: AuthorId, number: u64) -> bool {
+        self.heard.values().any(|peer| number <= peer.had.of(author))
     }
 
     /// How many are here, with oneself.

@@ -41,7 +41,8 @@ Examples:
 Members find one another by hearsay and give one another what was missed, so any of them may
 leave, and a network may be cut and heal. Nothing is on a disk: a text is there as long as
 somebody who has it. Nobody is asked who he is: a mesh is for hosts you trust. Each start is
-another author, and a mesh has room for 1,024: what starts anew for each line belongs in a room.
+another author, and a mesh keeps what 1,024 have said: what starts anew for each line pushes
+out what others said, and belongs in a room.
 
 It ends by /quit, Ctrl-D or the end of its input when the others have what was said here, or
 after 5 s, with exit code 2 if nobody has it; by Ctrl-C or SIGTERM at once.";

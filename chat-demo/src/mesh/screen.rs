@@ -5,13 +5,11 @@
 
 use std::{collections::VecDeque, ops::Bound};
 
-use super::{
-    Effect, Mesh,
-    delivery::WINDOW,
-    history::{Place, weight},
-    line,
+use super::{Effect, Mesh, delivery::WINDOW, history::weight, line};
+use crate::{
+    How,
+    wire::mesh::{Place, Run},
 };
-use crate::{How, wire::mesh::Run};
 
 /// The most bytes of texts that wait, as they are weighed, and but for the last frame.
 const MAX_WAITING: usize = 4 * WINDOW;

@@ -1,14 +1,9 @@
 //! What a member says: what was typed, that it is there, and what others lack.
 
-use super::{
-    BEAT, Effect, GRACE, HELLO_BEATS, Mesh, WayId,
-    history::{Place, Taken},
-    line,
-    peers::Called,
-};
+use super::{BEAT, Effect, GRACE, HELLO_BEATS, Mesh, WayId, history::Taken, line, peers::Called};
 use crate::{
     How, Line, Name, Said, Text, Tone, Typed,
-    wire::mesh::{self, AuthorId, Beat, Entry, Frame, Hello, MAX_AUTHORS},
+    wire::mesh::{self, AuthorId, Beat, Entry, Frame, Hello, Place},
 };
 
 impl Mesh {
@@ -29,11 +24,9 @@ impl Mesh {
         let number = self.history.clock().of(self.own) + 1;
         let (stamp, name) = (self.stamps.stamp(self.wall), self.peers.own_name().clone());
         let entry = Entry { number, stamp, name, tone, text };
-        match self.history.take(self.own, entry.clone()) {
-            Taken::New(place) => self.show_own(place, &entry),
-            Taken::Known | Taken::NoRoom => {
-                self.warn(format!("This mesh has had {MAX_AUTHORS} authors, and takes no further ones."));
-            }
+        // One knows oneself, and the number is new.
+        if let Taken::New(place, _) = self.history.take(self.own, entry.clone()) {
+            self.show_own(place, &entry);
         }
     }
 
@@ -117,11 +110,14 @@ impl Mesh {
             hears: author.and_then(|author| self.peers.get(author)).map_or(0, |peer| peer.hears),
             clock: self.history.clock().to_wire(),
             meets: self.peers.present().map(|(author, _)| author).collect(),
+            floor: self.history.floor(),
         }
     }
 
     /// Gives everybody who is here what it lacks: of oneself, and of those that it does not hear by itself.
     pub(super) fn give(&mut self) {
+        let heard = self.heard_here().unwrap_or(self.had);
+        self.history.on_heard(heard);
         let Self { own, now, history, peers, effects, .. } = self;
         for (_, peer) in peers.iter_mut() {
             let Some(way) = peer.way_if_present() else { continue };

@@ -21,11 +21,14 @@ use serde::{Deserialize, Serialize};
 pub use super::room::{MAX_FRAME, Unreadable, VERSION, encode};
 use crate::{Name, Text};
 
-/// The most authors a clock names.
+/// The most authors whose texts are kept.
 pub const MAX_AUTHORS: usize = 1024;
 
 /// The most addresses a [`Hello`] has, and the most peers a member has.
 pub const MAX_PEERS: usize = 64;
+
+/// The most authors a clock names: those whose texts are kept, the peers, and oneself.
+pub const MAX_KNOWN: usize = MAX_AUTHORS + MAX_PEERS + 1;
 
 /// Who says something: a member from its start to its end. A restarted one is another author.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +41,17 @@ pub struct Stamp {
     pub at: u64,
     /// Tells apart what has the same `at`.
     pub counter: u32,
+}
+
+/// Where a text stands in the order that all agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// When it was said.
+    pub stamp: Stamp,
+    /// By whom.
+    pub author: AuthorId,
+    /// The author's own number for it.
+    pub number: u64,
 }
 
 /// What a member says to a peer.
@@ -82,10 +96,12 @@ pub struct Beat {
     pub port: u16,
     /// The way on which it heard this peer of late; 0 if it does not hear it.
     pub hears: u64,
-    /// Of each author, the number up to which it has all: at most [`MAX_AUTHORS`].
+    /// Of each author it knows, the number up to which it has all: at most [`MAX_KNOWN`].
     pub clock: Vec<(AuthorId, u64)>,
     /// From whom it hears by itself, so that nobody else has to tell it what these say.
     pub meets: Vec<AuthorId>,
+    /// The first place of a history that is full. Before it, texts of authors that `clock` does not name are not taken.
+    pub floor: Option<Place>,
 }
 
 /// Texts of one author.
@@ -181,7 +197,7 @@ impl Frame {
 
 impl Beat {
     fn is_bounded(&self) -> bool {
-        self.clock.len() <= MAX_AUTHORS && self.meets.len() <= MAX_PEERS
+        self.clock.len() <= MAX_KNOWN && self.meets.len() <= MAX_PEERS
     }
 }
 
@@ -202,7 +218,7 @@ impl fmt::Display for Refused {
         match self {
             Self::Unreadable(unreadable) => unreadable.fmt(f),
             Self::TooMuch => {
-                write!(f, "a clock has at most {MAX_AUTHORS} authors, a hello {MAX_PEERS} peers")
+                write!(f, "a clock has at most {MAX_KNOWN} authors, a hello {MAX_PEERS} peers")
             }
         }
     }
@@ -216,7 +232,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn beat() -> Beat {
-        Beat { port: 7001, hears: 2, clock: vec![(AuthorId([1; 16]), 3)], meets: vec![] }
+        let floor = Place { stamp: Stamp { at: 9, counter: 1 }, author: AuthorId([1; 16]), number: 2 };
+        Beat { port: 7001, hears: 2, clock: vec![(AuthorId([1; 16]), 3)], meets: vec![], floor: Some(floor) }
     }
 
     #[test]
@@ -244,9 +261,14 @@ mod tests {
     #[test]
     fn the_bytes_are_those_that_others_know() {
         assert_eq!(encode(&Frame::Bye), b"\x92\x01\xa3bye");
-        let beat = Beat { port: 1, hears: 2, clock: vec![(AuthorId([b'x'; 16]), 3)], meets: vec![] };
-        let bytes = b"\x92\x01\x81\xa4beat\x94\x01\x02\x91\x92\xc4\x10xxxxxxxxxxxxxxxx\x03\x90";
-        assert_eq!(encode(&Frame::Beat(beat)), bytes);
+        let author = AuthorId([b'x'; 16]);
+        let beat = Beat { port: 1, hears: 2, clock: vec![(author, 3)], meets: vec![], floor: None };
+        let bytes = b"\x92\x01\x81\xa4beat\x95\x01\x02\x91\x92\xc4\x10xxxxxxxxxxxxxxxx\x03\x90";
+        assert_eq!(encode(&Frame::Beat(beat.clone())), [&bytes[..], b"\xc0"].concat());
+        let floor = Place { stamp: Stamp { at: 4, counter: 5 }, author, number: 6 };
+        let place = b"\x93\x92\x04\x05\xc4\x10xxxxxxxxxxxxxxxx\x06";
+        let beat = Frame::Beat(Beat { floor: Some(floor), ..beat });
+        assert_eq!(encode(&beat), [&bytes[..], place].concat());
     }
 
     #[test]
@@ -260,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_frame_has_bounds() {
-        let clock = vec![(AuthorId([1; 16]), 1); MAX_AUTHORS + 1];
+        let clock = vec![(AuthorId([1; 16]), 1); MAX_KNOWN + 1];
         let frame = Frame::Beat(Beat { clock, ..beat() });
 
         assert!(matches!(decode(&encode(&frame)), Err(Refused::TooMuch)));
