@@ -191,6 +191,8 @@ pub struct Welcome {
     pub log: LogId,
     /// The last number of this member's own texts that is kept.
     pub heard: u64,
+    /// The [`print`] of the text that has this number, if the room has heard it from a member of this key.
+    pub print: Option<u64>,
     /// The last number of the log: what comes up to it was missed.
     pub head: u64,
     /// The number after which entries will follow. More than was seen where the log keeps no more, or is another.
@@ -321,6 +323,15 @@ fn own_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Erro
     if number > MAX_NUMBER { Err(D::Error::custom("a number is too large")) } else { Ok(number) }
 }
 
+/// What tells a text from another one that was given the same number by another client with the same key: the first 8 octets
+/// of a SHA-256.
+pub fn print(number: u64, text: &Text) -> u64 {
+    let digest = Sha256::new().chain_update(number.to_be_bytes()).chain_update(text.as_str()).finalize();
+    let mut print = [0; 8];
+    print.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(print)
+}
+
 impl Key {
     /// Who has it: the first half of its SHA-256.
     pub fn member(&self) -> MemberId {
@@ -446,6 +457,14 @@ mod tests {
     #[test]
     fn who_has_a_key_is_told_by_its_digest() {
         assert_eq!(Key([0; 32]).member().to_string(), "66687aad");
+    }
+
+    #[test]
+    fn a_text_is_told_from_another_by_its_print() {
+        let text = |text| Text::new(text).unwrap();
+        assert_eq!(print(1, &text("hi")), 0xc6e8_d3f1_6f8d_7d77);
+        assert_ne!(print(2, &text("hi")), print(1, &text("hi")));
+        assert_ne!(print(1, &text("ho")), print(1, &text("hi")));
     }
 
     #[test]

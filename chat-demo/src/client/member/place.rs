@@ -99,6 +99,7 @@ impl Member {
         let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head)).max(welcome.from);
         let bytes = self.shown.map_or(0, |shown| shown.bytes);
         let log = welcome.log;
+        self.tell_doubtful(welcome);
         let heard = self.memory.hear(log, welcome.heard);
         let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
         self.effects.extend(heard.into_iter().chain(settled).map(Effect::Keep));
@@ -147,6 +148,15 @@ impl Member {
             self.tell("The room has a new log: what was said since you left and before it began is lost.");
         }
         seen
+    }
+
+    /// What may have been lost to another client with this key is told, and not said again: it may have been heard.
+    fn tell_doubtful(&mut self, welcome: &Welcome) {
+        let doubtful = self.memory.doubtful(welcome.log, welcome.heard, welcome.print);
+        let words: Vec<_> = doubtful.into_iter().map(words::doubtful).collect();
+        for words in words {
+            self.warn(words);
+        }
     }
 
     /// Up to which number of this log this process has shown what there was.
