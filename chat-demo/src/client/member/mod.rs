@@ -82,6 +82,8 @@ pub(crate) enum Effect {
     Await(Shown),
     /// These are there, for completing.
     Know(Vec<Name>),
+    /// Whether something can be said to one only in this room.
+    Private(bool),
     /// One is called so from now on.
     Rename(Name),
     /// Write the record to the journal.
@@ -140,6 +142,8 @@ pub(crate) struct Member {
     phase: Phase,
     /// Whether the other end of this connection was heard to speak our dialect.
     speaks_ours: bool,
+    /// Whether the room spoke the classic dialect when it was there last.
+    is_classic: bool,
     /// Whether it ever had a place: who comes back is more patient than who comes.
     had_place: bool,
     told: Told,
@@ -208,6 +212,7 @@ impl Member {
             shown: None,
             phase: Phase::Unconnected { tell_at: Some(now + ANSWER_WITHIN) },
             speaks_ours: false,
+            is_classic: false,
             had_place: false,
             told: Told::Nothing,
             told_unkept: false,
@@ -430,6 +435,7 @@ impl Member {
 
     fn hello(&mut self, now: Instant) {
         self.speaks_ours = true;
+        self.know_dialect(false);
         self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
         let (log, seen) = self.memory.last_seen();
         let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
