@@ -150,15 +150,6 @@ impl Member {
         seen
     }
 
-    /// What may have been lost to another client with this key is told, and not said again: it may have been heard.
-    fn tell_doubtful(&mut self, welcome: &Welcome) {
-        let doubtful = self.memory.doubtful(welcome.log, welcome.heard, welcome.print);
-        let words: Vec<_> = doubtful.into_iter().map(words::doubtful).collect();
-        for words in words {
-            self.warn(words);
-        }
-    }
-
     /// Up to which number of this log this process has shown what there was.
     fn shown_of(&self, log: LogId) -> u64 {
         self.shown.filter(|shown| shown.log == log).map_or(0, |shown| shown.number)

@@ -10,7 +10,10 @@ use serde_bytes::ByteBuf;
 use super::*;
 use crate::{
     BadText, How, Text,
-    wire::room::{Entries, Entry, LogId, Say, Utterance, Welcome, What, decode, encode, print},
+    wire::{
+        classic::Frame,
+        room::{Entries, Entry, Hello, LogId, Say, Utterance, Welcome, What, decode, encode, print},
+    },
 };
 
 const LOG: LogId = LogId([1; 16]);
