@@ -1,7 +1,7 @@
 //! Who is in the room: by seat, which is the order of coming, by routing id, by key, and by name.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
     time::Duration,
 };
@@ -54,11 +54,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whether the log has no longer all that is still to be sent. Who is just coming lacks nothing yet.
+    /// Whether the log has no longer, not even in memory, all that is still to be sent. Who is just coming lacks nothing yet.
     pub(super) fn is_behind(&self, log: &Log) -> bool {
         match self.since {
             Since::Coming => false,
-            Since::After(number) => self.cursor.sent().max(number) + 1 < log.first(),
+            Since::After(number) => self.cursor.sent().max(number) + 1 < log.oldest(),
         }
     }
 
@@ -242,9 +242,14 @@ impl Members {
         }
     }
 
-    /// No coming is on its way to a number: so nobody waits for one.
-    pub(super) fn begin_all(&mut self) {
-        for member in self.seats.values_mut().filter(|member| member.since == Since::Coming) {
+    pub(super) fn is_any_coming(&self) -> bool {
+        self.seats.values().any(|member| member.since == Since::Coming)
+    }
+
+    /// Only these comings are on their way to a number. What was to tell of others was let go of, so nobody waits for it.
+    pub(super) fn begin_all_but(&mut self, coming: &HashSet<MemberId>) {
+        let is_coming = |member: &&mut Member| member.since == Since::Coming && !coming.contains(&member.id);
+        for member in self.seats.values_mut().filter(is_coming) {
             member.since = Since::After(member.cursor.sent());
         }
     }

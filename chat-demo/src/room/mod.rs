@@ -108,6 +108,15 @@ pub(crate) struct Limits {
     pub(crate) entries: usize,
     /// Their bytes together.
     pub(crate) bytes: u64,
+    /// Entries that stay in memory for who has yet to be sent them, however few are kept.
+    pub(crate) leeway: usize,
+}
+
+impl Limits {
+    /// As many as a batch has at most: who was sent all before it is not left behind by it.
+    pub(crate) const LEEWAY: usize = gathering::MAX_TEXTS + gathering::MAX_EVENTS;
+    /// The bytes of those, twice those of such a batch.
+    const LEEWAY_BYTES: u64 = 2 * gathering::MAX_BYTES as u64;
 }
 
 /// How often each side says something.
@@ -138,6 +147,7 @@ impl Room {
     pub(crate) fn open(name: Name, limits: Limits, stored: Stored, now: Instant) -> Self {
         let mut log = Log::new(stored.log, stored.first, stored.entries);
         log.trim(limits.entries, limits.bytes);
+        log.let_go(limits.leeway, Limits::LEEWAY_BYTES);
         Self {
             members: Members::new(&name),
             name,
@@ -201,12 +211,16 @@ impl Room {
         for (id, number) in news.joined {
             self.members.begin_after(id, number);
         }
+        if self.members.is_any_coming() {
+            self.members.begin_all_but(&self.gathering.coming());
+        }
         for (author, number) in news.kept {
             self.acknowledge(author, number, time, shell);
         }
         self.counters.stored += 1;
         self.deliver(time, shell);
         self.log.trim(self.limits.entries, self.limits.bytes);
+        self.log.let_go(self.limits.leeway, Limits::LEEWAY_BYTES);
         self.on_turn(time, shell);
     }
 
@@ -241,9 +255,6 @@ impl Room {
         self.looked_at = time.now;
         self.members.unblock();
         self.members.forget_begun(BEAT, time.now);
-        if self.gathering.len() == 0 {
-            self.members.begin_all();
-        }
         let dead = BEAT * SILENT_BEATS;
         for seat in self.members.silent(self.listening_since, time.now, dead) {
             self.drop_member(seat, Dropped::Silent, time, shell);

@@ -121,3 +121,28 @@ fn who_waits_for_the_past_while_the_log_goes_on_begins_where_it_begins_by_then()
     assert!(matches!(&heard[1], FromRoom::Entries(entries) if (entries.after, entries.to) == (62, 162)));
     assert_eq!(scene.room.counters().dropped.does_not_read, 0);
 }
+
+/// Fails if one batch can drive out of the log what a member that reads all it is sent has not been sent yet.
+#[test]
+fn who_reads_gets_all_of_a_burst_though_less_is_kept() {
+    let mut scene = Scene::with(Limits { entries: 100, leeway: Limits::LEEWAY, ..LIMITS });
+    scene.all_joined(&["ann", "bob"]);
+    scene.frame("carl", br#"{"auth": 1, "name": "carl"}"#);
+    scene.settle();
+    scene.frame("ann", &encode(&texts([(1, "on its way")])));
+    scene.on(Input::Turn);
+    for frame in 0..16 {
+        scene.frame("ann", &encode(&texts((2..=251).map(|number| (frame * 250 + number, "x")))));
+    }
+    scene.hands.deaf = ["bob", "carl"].map(|who| (who.into(), Sent::Full)).into();
+    scene.hands.sent.clear();
+    scene.settle();
+    scene.hands.deaf.clear();
+
+    scene.wait(10);
+
+    assert_eq!(scene.lines("bob").len(), 4_001);
+    assert_eq!(scene.classic_lines("carl").len(), 4_001);
+    assert_eq!(scene.room.counters().entries, 100, "no more is kept for who comes back");
+    assert_eq!(scene.room.counters().dropped.does_not_read, 0);
+}
