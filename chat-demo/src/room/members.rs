@@ -11,6 +11,9 @@ use proto::time::Instant;
 use super::{Log, cursor::Cursor};
 use crate::{Name, wire::room::MemberId};
 
+/// How often one peer may come in a beat, whatever its key and its name.
+pub(super) const MAX_COMINGS: u32 = 4;
+
 /// A place in the room. Later ones are larger, and none is given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seat(u64);
@@ -95,6 +98,8 @@ pub(crate) struct Members {
     by_name: HashMap<String, Seat>,
     /// Peers that began to be sent the past just now, and when: whoever comes and goes, one is not sent it without end.
     begun: HashMap<Rc<[u8]>, Instant>,
+    /// Peers that came just now, when that began, and how often since: one does not fill the log with comings and goings.
+    came: HashMap<Rc<[u8]>, (Instant, u32)>,
     room: String,
     next: u64,
     blocked: usize,
@@ -109,6 +114,7 @@ impl Members {
             by_id: HashMap::new(),
             by_name: HashMap::new(),
             begun: HashMap::new(),
+            came: HashMap::new(),
             room: room.likeness(),
             next: 1,
             blocked: 0,
@@ -224,9 +230,25 @@ impl Members {
         at
     }
 
-    /// Forgets who began so long ago that it may again.
+    /// A peer comes.
+    pub(super) fn on_coming(&mut self, address: Rc<[u8]>, every: Duration, now: Instant) {
+        let (since, times) = self.came.entry(address).or_insert((now, 0));
+        if now.since(*since) >= every {
+            (*since, *times) = (now, 0);
+        }
+        *times += 1;
+    }
+
+    /// Whether a peer has come as often as it may in so long.
+    pub(super) fn has_come_enough(&self, address: &[u8], every: Duration, now: Instant) -> bool {
+        let came = self.came.get(address);
+        came.is_some_and(|(since, times)| now.since(*since) < every && *times >= MAX_COMINGS)
+    }
+
+    /// Forgets who began, or came, so long ago that it may again.
     pub(super) fn forget_begun(&mut self, every: Duration, now: Instant) {
         self.begun.retain(|_, last| *last + every > now);
+        self.came.retain(|_, (since, _)| *since + every > now);
     }
 
     /// The coming of somebody has a number.

@@ -45,7 +45,7 @@ pub(crate) use process::{Args, run};
 
 use counters::Dropped;
 use gathering::Gathering;
-use held::Held;
+use held::{Held, Soon};
 use members::Members;
 
 /// What a room is told.
@@ -138,6 +138,7 @@ pub(crate) struct Room {
     log: Log,
     gathering: Gathering,
     held: Held,
+    soon: Soon,
     counters: Counters,
     /// Silence before this is the room's own: it was not listening.
     listening_since: Instant,
@@ -158,6 +159,7 @@ impl Room {
             log,
             gathering: Gathering::new(stored.authors),
             held: Held::default(),
+            soon: Soon::default(),
             counters: Counters::default(),
             listening_since: now,
             looked_at: now,
@@ -191,7 +193,7 @@ impl Room {
 
     /// When [`Input::Turn`] is due, even if nothing is heard.
     pub(crate) fn next_deadline(&self) -> Instant {
-        let look = match (self.members.is_empty(), self.members.is_any_blocked()) {
+        let look = match (self.members.is_empty() && self.soon.is_empty(), self.members.is_any_blocked()) {
             (true, _) => Instant::NEVER,
             (false, true) => self.looked_at + LOOK_AGAIN,
             (false, false) => self.looked_at + LOOK,
@@ -261,6 +263,7 @@ impl Room {
         self.looked_at = time.now;
         self.members.unblock();
         self.members.forget_begun(BEAT, time.now);
+        self.hear_those_put_off(time, shell);
         let dead = BEAT * SILENT_BEATS;
         for seat in self.members.silent(self.listening_since, time.now, dead) {
             self.drop_member(seat, Dropped::Silent, time, shell);

@@ -130,8 +130,9 @@ fn a_batch_says_from_where_on_entries_are_kept() {
 fn comings_and_goings_that_cannot_be_stored_are_bounded() {
     let mut scene = Scene::new();
     for round in 0..6_000 {
-        scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
-        scene.frame("ann", &encode(&ToRoom::Bye));
+        let from = format!("ann {round}");
+        scene.frame(&from, &encode(&hello("ann", "ann", None, 0)));
+        scene.frame(&from, &encode(&ToRoom::Bye));
         if round == 0 {
             scene.on(Input::Turn);
         }
@@ -143,10 +144,11 @@ fn comings_and_goings_that_cannot_be_stored_are_bounded() {
 #[test]
 fn comings_and_goings_that_come_back_from_a_store_that_fails_are_bounded_too() {
     let mut scene = Scene::new();
-    for _ in 0..2 {
-        for _ in 0..2_040 {
-            scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
-            scene.frame("ann", &encode(&ToRoom::Bye));
+    for round in 0..2 {
+        for client in 0..2_040 {
+            let from = format!("ann {round} {client}");
+            scene.frame(&from, &encode(&hello("ann", "ann", None, 0)));
+            scene.frame(&from, &encode(&ToRoom::Bye));
         }
         scene.on(Input::Turn);
     }
