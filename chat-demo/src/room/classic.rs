@@ -61,6 +61,11 @@ impl Room {
             self.announce_to(from, "The room is full. Try again later.", shell);
             return None;
         }
+        if self.members.has_come_enough(from, BEAT, time.now) {
+            self.counters.refused.add(Refused::Often);
+            self.announce_to(from, "You have come and gone too often. Try again in a second.", shell);
+            return None;
+        }
         let cursor = Cursor::after(self.log.head());
         let place = Place { dialect: Dialect::Classic, cursor, since: Since::Coming };
         let seat = self.admit(self.members.unkeyed(), from, name, place, time);

@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     pub(crate) repeated: u64,
     /// Texts that came before one that was missing, or while another client of their author's waited for its place.
     pub(crate) early: u64,
-    /// Hellos that waited until what was said with their key was on the disk, or was not.
+    /// Hellos that waited: because their sender had come too often, or until what was said with their key was on the disk, or was not.
     pub(crate) held: u64,
     /// Authors whose texts could not be stored, each time that happened.
     pub(crate) unheard: u64,
@@ -70,6 +70,8 @@ reasons! {
         Twice => twice,
         /// It is not in the room.
         Absent => absent,
+        /// It is classic, and came as often as it may in a beat.
+        Often => often,
     }
 }
 

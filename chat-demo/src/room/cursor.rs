@@ -77,6 +77,7 @@ mod tests {
         let kept = |len: &usize| Kept { author: MemberId([1; 16]), to: None, bytes: vec![0; *len].into() };
         let mut log = Log::new(LogId([0; 16]), 1, lengths.iter().map(kept).collect());
         log.trim(lengths.len() - gone, u64::MAX);
+        log.let_go(0, 0);
         log
     }
 
@@ -109,9 +110,11 @@ mod tests {
             lengths in prop::collection::vec(1..100_usize, 1..60),
             added in prop::collection::vec(1..100_usize, 0..60),
             (entries, bytes) in (1..80_usize, 1..3_000_u64),
+            leeway in 0..80_usize,
         ) {
             let mut log = log(&lengths, 0);
             log.trim(entries, bytes);
+            log.let_go(leeway, bytes);
             let kept = |len: &usize| Kept { author: MemberId([1; 16]), to: None, bytes: vec![0; *len].into() };
             let added: Vec<_> = added.iter().map(kept).collect();
             let first = log.first_after(&added, entries, bytes);

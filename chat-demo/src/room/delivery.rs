@@ -21,6 +21,9 @@ use crate::{
 /// The most bytes of entries in a frame. Any entry fits, and what may wait for a peer that does not read is as many frames of these
 /// as the socket keeps for one, whatever that peer says that it has read.
 const MAX_STRETCH: u64 = 32 * 1024 - ENTRIES_HEAD as u64;
+/// The most bytes of a text as classic members get it, in JSON: where there is nothing in it but line ends, each is six with what is set
+/// in, and who says it comes before it.
+const MAX_CLASSIC: usize = 6 * Text::MAX_BYTES + 1024;
 /// Stretches of one turn that are remembered. Members that keep up are all at one place.
 const MAX_STRETCHES: usize = 8;
 
@@ -302,6 +305,6 @@ fn classic_frame(bytes: &[u8], room: &Name) -> Option<Vec<u8>> {
         What::Private(text) => classic::text_of(name, &format!("(to you) {}", plain(text))),
         what => classic::text_of(room, &announcement::of(name, what)?),
     };
-    debug_assert!(frame.len() <= classic::MAX_FRAME + Text::MAX_BYTES);
+    debug_assert!(frame.len() <= MAX_CLASSIC);
     Some(frame)
 }

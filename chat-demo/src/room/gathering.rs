@@ -1,6 +1,6 @@
 //! What waits to be on the disk: one batch is on its way there, and all that is heard meanwhile becomes the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proto::time::Instant;
 
@@ -13,9 +13,12 @@ use crate::{
 /// The most texts that wait. Beyond that frames are left where they are.
 pub(super) const MAX_TEXTS: usize = 4_096;
 /// The most bytes they have together, but for one frame's.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The most comings and goings that wait while nothing can be stored; the oldest are never told.
-const MAX_EVENTS: usize = 4_096;
+pub(super) const MAX_EVENTS: usize = 4_096;
+/// So many of them wait while the disk is busy. Beyond that frames are left where they are, and the rest is for those that
+/// leave without a frame: each member once.
+const MANY_EVENTS: usize = MAX_EVENTS / 2;
 /// The most authors whose numbers are known; of those who are away, who was silent for longest is forgotten.
 pub(super) const MAX_AUTHORS: usize = 65_536;
 
@@ -75,6 +78,8 @@ pub(super) struct Gathering {
     storing: Option<(Batch, Vec<Waiting>)>,
     authors: HashMap<MemberId, Author>,
     again_at: Instant,
+    /// The disk has refused, and taken nothing since.
+    is_failing: bool,
 }
 
 impl Gathering {
@@ -87,6 +92,7 @@ impl Gathering {
             storing: None,
             authors: authors.into_iter().map(known).collect(),
             again_at: Instant::ZERO,
+            is_failing: false,
         }
     }
 
@@ -101,7 +107,9 @@ impl Gathering {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.texts < MAX_TEXTS && self.bytes < MAX_BYTES
+        // A disk that refuses may do so for days, and members are to be heard meanwhile.
+        let may_come_and_go = self.is_failing || self.events() < MANY_EVENTS;
+        self.texts < MAX_TEXTS && self.bytes < MAX_BYTES && may_come_and_go
     }
 
     /// When a store that has failed may be tried again.
@@ -190,6 +198,7 @@ impl Gathering {
     /// The batch is on the disk, and becomes part of the log.
     pub(super) fn on_stored(&mut self, log: &mut Log) -> News {
         let Some((batch, stored)) = self.storing.take() else { return News::default() };
+        self.is_failing = false;
         debug_assert_eq!(batch.first, log.head() + 1);
         let numbered = stored.iter().filter(|waiting| waiting.said.is_some()).zip(batch.first..);
         let joined = numbered.filter(|(waiting, _)| matches!(waiting.said, Some((_, What::Joined(_)))));
@@ -209,7 +218,7 @@ impl Gathering {
     /// The batch is not on the disk: texts are given up, the batch's and all behind it, and the rest is tried again later.
     /// Returns whose texts those were, and the first own number of them.
     pub(super) fn on_not_stored(&mut self, again_at: Instant) -> Vec<(MemberId, u64)> {
-        self.again_at = again_at;
+        (self.again_at, self.is_failing) = (again_at, true);
         let failed = self.storing.take().map(|(_, failed)| failed).unwrap_or_default();
         let all = failed.into_iter().chain(std::mem::take(&mut self.waiting));
         let (texts, events): (Vec<_>, Vec<_>) = all.partition(|waiting| waiting.is_text);
@@ -231,9 +240,19 @@ impl Gathering {
         })
     }
 
-    /// Texts have their own bound, and wait for room; comings and goings cannot wait.
+    /// Whose comings wait.
+    pub(super) fn coming(&self) -> HashSet<MemberId> {
+        let is_coming = |waiting: &&Waiting| matches!(waiting.said, Some((_, What::Joined(_))));
+        self.waiting.iter().filter(is_coming).map(|waiting| waiting.author).collect()
+    }
+
+    fn events(&self) -> usize {
+        self.waiting.len() - self.texts
+    }
+
+    /// Texts have their own bound, and wait for room; comings and goings cannot wait while the disk refuses.
     fn bound_events(&mut self) {
-        let mut over = (self.waiting.len() - self.texts).saturating_sub(MAX_EVENTS);
+        let mut over = self.events().saturating_sub(MAX_EVENTS);
         if over == 0 {
             return;
         }

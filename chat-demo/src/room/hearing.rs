@@ -1,6 +1,6 @@
 //! What members of our dialect say, and what becomes of it.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, rc::Rc};
 
 use super::{
     BEAT, Own, Room, Sent, Shell, Time,
@@ -48,7 +48,10 @@ impl Room {
         if let ToRoom::Hello(hello) = frame {
             return self.on_hello(from, hello, time, shell);
         }
-        if matches!(frame, ToRoom::Bye) && self.held.remove_at(from) {
+        if matches!(frame, ToRoom::Bye)
+            && (self.held.remove_at(from) | self.soon.remove_at(from))
+            && self.members.at(from).is_none()
+        {
             return;
         }
         let is_ours =
@@ -76,7 +79,11 @@ impl Room {
             return self.hold(from, hello, shell);
         }
         self.held.remove_at(from);
+        self.soon.remove_at(from);
         let own = self.members.with(id);
+        if own.is_none() && self.members.has_come_enough(from, BEAT, time.now) {
+            return self.put_off(from, hello);
+        }
         if self.members.is_of_room(&hello.name) {
             return self.refuse(from, Refused::NameTaken, Refusal::NameOfRoom, shell);
         }
@@ -173,10 +180,12 @@ impl Room {
             Since::Coming => time.now,
             Since::After(_) => self.members.begin_again(from, BEAT, time.now),
         };
+        let address: Rc<[u8]> = from.into();
+        self.members.on_coming(Rc::clone(&address), BEAT, time.now);
         let seat = self.members.add(Member {
             id,
             name: name.clone(),
-            address: from.into(),
+            address,
             dialect: place.dialect,
             cursor: place.cursor,
             since: place.since,

@@ -17,6 +17,22 @@ use crate::wire::room::{FromRoom, Hello, MemberId, Refusal};
 /// The most that wait. Each has a key that was in the room a moment ago, so there are hardly ever any.
 const MAX_HELD: usize = 1_024;
 
+/// The last hellos of those that have come as often as they may in a beat, which wait for the rest of it. Invariant: each
+/// address in it came within a beat, or the next look, so they are no more than connections.
+#[derive(Debug, Default)]
+pub(super) struct Soon(BTreeMap<Rc<[u8]>, Hello>);
+
+impl Soon {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same as [`Held::remove_at`].
+    pub(super) fn remove_at(&mut self, address: &[u8]) -> bool {
+        self.0.remove(address).is_some()
+    }
+}
+
 /// The last hello of each key. Invariant: at most [`MAX_HELD`], and at most one from each address.
 #[derive(Debug, Default)]
 pub(super) struct Held(BTreeMap<MemberId, (Rc<[u8]>, Hello)>);
@@ -62,6 +78,24 @@ impl Room {
         if let Some((older, _)) = self.held.0.insert(id, (from.into(), hello)) {
             self.counters.dropped.add(Dropped::Superseded);
             tell(&older, &FromRoom::Refused { why: Refusal::Superseded }, shell);
+        }
+    }
+
+    /// Somebody comes too often: the newest of its hellos waits until it may come again.
+    pub(super) fn put_off(&mut self, from: &[u8], hello: Hello) {
+        self.counters.held += 1;
+        self.soon.0.insert(from.into(), hello);
+    }
+
+    /// Who may come again by now is heard.
+    pub(super) fn hear_those_put_off(&mut self, time: Time, shell: &mut impl Shell) {
+        for (from, hello) in mem::take(&mut self.soon.0) {
+            // That it waits on is no news.
+            let held = self.counters.held;
+            self.on_hello(&from, hello, time, shell);
+            if self.soon.0.contains_key(&from) {
+                self.counters.held = held;
+            }
         }
     }
 

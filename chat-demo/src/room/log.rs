@@ -1,4 +1,7 @@
 //! What was said and has happened, numbered: in memory whole, bounded by entries and bytes, the oldest going first.
+//!
+//! What is kept no longer stays in memory for a while where little is kept: else one batch could drive out what members, though they
+//! read, have not been sent yet.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -58,10 +61,14 @@ impl Stored {
 #[derive(Debug)]
 pub(crate) struct Log {
     id: LogId,
-    /// The number of the first of the kept, or of the next where none is.
+    /// The number of the first that is kept, or of the next where none is.
+    // Invariant: oldest <= first <= head + 1.
     first: u64,
-    kept: VecDeque<Numbered>,
-    /// Bytes of all entries before the first of the kept.
+    /// The number of the first that is in memory, or of the next where none is.
+    oldest: u64,
+    /// Those in memory: what is kept, behind what is not and yet on its way to somebody.
+    entries: VecDeque<Numbered>,
+    /// Bytes of all entries before the oldest.
     gone: u64,
 }
 
@@ -82,7 +89,8 @@ impl Kept {
 impl Log {
     /// A log that begins with these.
     pub(super) fn new(id: LogId, first: u64, entries: Vec<Kept>) -> Self {
-        let mut log = Self { id, first, kept: VecDeque::with_capacity(entries.len()), gone: 0 };
+        let in_memory = VecDeque::with_capacity(entries.len());
+        let mut log = Self { id, first, oldest: first, entries: in_memory, gone: 0 };
         for entry in entries {
             log.push(entry);
         }
@@ -98,36 +106,49 @@ impl Log {
         self.first
     }
 
-    /// The number of the last entry; 0 before there was one.
-    pub(crate) fn head(&self) -> u64 {
-        self.first + self.kept.len() as u64 - 1
+    /// The number of the first entry that can still be sent to who was about to get it.
+    pub(super) fn oldest(&self) -> u64 {
+        self.oldest
     }
 
+    /// The number of the last entry; 0 before there was one.
+    pub(crate) fn head(&self) -> u64 {
+        self.oldest + self.entries.len() as u64 - 1
+    }
+
+    /// How many are kept.
     pub(super) fn len(&self) -> usize {
-        self.kept.len()
+        self.entries.len() - self.index(self.first)
     }
 
     /// Adds an entry, with the next number.
     pub(super) fn push(&mut self, entry: Kept) {
         let end = self.end() + entry.bytes.len() as u64;
-        self.kept.push_back(Numbered { entry, end });
+        self.entries.push_back(Numbered { entry, end });
     }
 
-    /// Lets the oldest go until the rest is within these bounds.
+    /// Keeps the first no longer, until the rest is within these bounds. They are in memory still.
     pub(super) fn trim(&mut self, entries: usize, bytes: u64) {
-        while self.kept.len() > entries || self.end() - self.gone > bytes {
-            let Some(oldest) = self.kept.pop_front() else { return };
-            self.gone = oldest.end;
+        while self.len() > entries || self.bytes() > bytes {
             self.first += 1;
+        }
+    }
+
+    /// Lets go of what is not kept, as far as it is more than so many entries and bytes with what is.
+    pub(super) fn let_go(&mut self, entries: usize, bytes: u64) {
+        while self.oldest < self.first && (self.entries.len() > entries || self.end() - self.gone > bytes) {
+            let Some(oldest) = self.entries.pop_front() else { return };
+            self.gone = oldest.end;
+            self.oldest += 1;
         }
     }
 
     /// The number that `trim` would make the first, after entries of so many bytes each were added.
     pub(super) fn first_after(&self, added: &[Kept], entries: usize, bytes: u64) -> u64 {
-        let mut len = self.kept.len() + added.len();
-        let mut left = self.end() - self.gone + added.iter().map(|kept| kept.bytes.len() as u64).sum::<u64>();
+        let mut len = self.len() + added.len();
+        let mut left = self.bytes() + added.iter().map(|kept| kept.bytes.len() as u64).sum::<u64>();
         let mut first = self.first;
-        let all = self.kept.iter().map(|numbered| &numbered.entry).chain(added);
+        let all = self.stretch(first - 1, self.head()).chain(added);
         for kept in all {
             if len <= entries && left <= bytes {
                 break;
@@ -139,11 +160,11 @@ impl Log {
         first
     }
 
-    /// The entries after one number and up to another, both within the log.
+    /// The entries after one number and up to another, both in memory.
     pub(super) fn stretch(&self, after: u64, to: u64) -> impl Iterator<Item = &Kept> {
         let from = self.index(after + 1);
         let until = self.index(to + 1).max(from);
-        self.kept.range(from..until).map(|numbered| &numbered.entry)
+        self.entries.range(from..until).map(|numbered| &numbered.entry)
     }
 
     /// The last number up to which there are at most so many bytes after this one.
@@ -152,24 +173,29 @@ impl Log {
         if self.end() <= limit {
             return self.head();
         }
-        let behind = self.kept.partition_point(|numbered| numbered.end <= limit);
-        self.first + behind as u64 - 1
+        let behind = self.entries.partition_point(|numbered| numbered.end <= limit);
+        self.oldest + behind as u64 - 1
     }
 
     /// Bytes of all entries up to this number.
     fn position(&self, number: u64) -> u64 {
         match self.index(number + 1) {
             0 => self.gone,
-            index => self.kept[index - 1].end,
+            index => self.entries[index - 1].end,
         }
     }
 
     /// Where the entry of this number is, or would be: in 0..=len.
     fn index(&self, number: u64) -> usize {
-        (number.saturating_sub(self.first) as usize).min(self.kept.len())
+        (number.saturating_sub(self.oldest) as usize).min(self.entries.len())
+    }
+
+    /// Bytes of those that are kept.
+    fn bytes(&self) -> u64 {
+        self.end() - self.position(self.first - 1)
     }
 
     fn end(&self) -> u64 {
-        self.kept.back().map_or(self.gone, |last| last.end)
+        self.entries.back().map_or(self.gone, |last| last.end)
     }
 }

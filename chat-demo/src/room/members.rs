@@ -1,7 +1,7 @@
 //! Who is in the room: by seat, which is the order of coming, by routing id, by key, and by name.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
     time::Duration,
 };
@@ -10,6 +10,9 @@ use proto::time::Instant;
 
 use super::{Log, cursor::Cursor};
 use crate::{Name, wire::room::MemberId};
+
+/// How often one peer may come in a beat, whatever its key and its name.
+pub(super) const MAX_COMINGS: u32 = 4;
 
 /// A place in the room. Later ones are larger, and none is given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,11 +57,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whether the log has no longer all that is still to be sent. Who is just coming lacks nothing yet.
+    /// Whether the log has no longer, not even in memory, all that is still to be sent. Who is just coming lacks nothing yet.
     pub(super) fn is_behind(&self, log: &Log) -> bool {
         match self.since {
             Since::Coming => false,
-            Since::After(number) => self.cursor.sent().max(number) + 1 < log.first(),
+            Since::After(number) => self.cursor.sent().max(number) + 1 < log.oldest(),
         }
     }
 
@@ -95,6 +98,8 @@ pub(crate) struct Members {
     by_name: HashMap<String, Seat>,
     /// Peers that began to be sent the past just now, and when: whoever comes and goes, one is not sent it without end.
     begun: HashMap<Rc<[u8]>, Instant>,
+    /// Peers that came just now, when that began, and how often since: one does not fill the log with comings and goings.
+    came: HashMap<Rc<[u8]>, (Instant, u32)>,
     room: String,
     next: u64,
     blocked: usize,
@@ -109,6 +114,7 @@ impl Members {
             by_id: HashMap::new(),
             by_name: HashMap::new(),
             begun: HashMap::new(),
+            came: HashMap::new(),
             room: room.likeness(),
             next: 1,
             blocked: 0,
@@ -224,9 +230,25 @@ impl Members {
         at
     }
 
-    /// Forgets who began so long ago that it may again.
+    /// A peer comes.
+    pub(super) fn on_coming(&mut self, address: Rc<[u8]>, every: Duration, now: Instant) {
+        let (since, times) = self.came.entry(address).or_insert((now, 0));
+        if now.since(*since) >= every {
+            (*since, *times) = (now, 0);
+        }
+        *times += 1;
+    }
+
+    /// Whether a peer has come as often as it may in so long.
+    pub(super) fn has_come_enough(&self, address: &[u8], every: Duration, now: Instant) -> bool {
+        let came = self.came.get(address);
+        came.is_some_and(|(since, times)| now.since(*since) < every && *times >= MAX_COMINGS)
+    }
+
+    /// Forgets who began, or came, so long ago that it may again.
     pub(super) fn forget_begun(&mut self, every: Duration, now: Instant) {
         self.begun.retain(|_, last| *last + every > now);
+        self.came.retain(|_, (since, _)| *since + every > now);
     }
 
     /// The coming of somebody has a number.
@@ -242,9 +264,14 @@ impl Members {
         }
     }
 
-    /// No coming is on its way to a number: so nobody waits for one.
-    pub(super) fn begin_all(&mut self) {
-        for member in self.seats.values_mut().filter(|member| member.since == Since::Coming) {
+    pub(super) fn is_any_coming(&self) -> bool {
+        self.seats.values().any(|member| member.since == Since::Coming)
+    }
+
+    /// Only these comings are on their way to a number. What was to tell of others was let go of, so nobody waits for it.
+    pub(super) fn begin_all_but(&mut self, coming: &HashSet<MemberId>) {
+        let is_coming = |member: &&mut Member| member.since == Since::Coming && !coming.contains(&member.id);
+        for member in self.seats.values_mut().filter(is_coming) {
             member.since = Since::After(member.cursor.sent());
         }
     }

@@ -45,7 +45,7 @@ pub(crate) use process::{Args, run};
 
 use counters::Dropped;
 use gathering::Gathering;
-use held::Held;
+use held::{Held, Soon};
 use members::Members;
 
 /// What a room is told.
@@ -110,6 +110,15 @@ pub(crate) struct Limits {
     pub(crate) entries: usize,
     /// Their bytes together.
     pub(crate) bytes: u64,
+    /// Entries that stay in memory for who has yet to be sent them, however few are kept.
+    pub(crate) leeway: usize,
+}
+
+impl Limits {
+    /// As many as a batch has at most: who was sent all before it is not left behind by it.
+    pub(crate) const LEEWAY: usize = gathering::MAX_TEXTS + gathering::MAX_EVENTS;
+    /// The bytes of those, twice those of such a batch.
+    const LEEWAY_BYTES: u64 = 2 * gathering::MAX_BYTES as u64;
 }
 
 /// How often each side says something.
@@ -129,6 +138,7 @@ pub(crate) struct Room {
     log: Log,
     gathering: Gathering,
     held: Held,
+    soon: Soon,
     counters: Counters,
     /// Silence before this is the room's own: it was not listening.
     listening_since: Instant,
@@ -141,6 +151,7 @@ impl Room {
     pub(crate) fn open(name: Name, limits: Limits, stored: Stored, now: Instant) -> Self {
         let mut log = Log::new(stored.log, stored.first, stored.entries);
         log.trim(limits.entries, limits.bytes);
+        log.let_go(limits.leeway, Limits::LEEWAY_BYTES);
         Self {
             members: Members::new(&name),
             name,
@@ -148,6 +159,7 @@ impl Room {
             log,
             gathering: Gathering::new(stored.authors),
             held: Held::default(),
+            soon: Soon::default(),
             counters: Counters::default(),
             listening_since: now,
             looked_at: now,
@@ -181,7 +193,7 @@ impl Room {
 
     /// When [`Input::Turn`] is due, even if nothing is heard.
     pub(crate) fn next_deadline(&self) -> Instant {
-        let look = match (self.members.is_empty(), self.members.is_any_blocked()) {
+        let look = match (self.members.is_empty() && self.soon.is_empty(), self.members.is_any_blocked()) {
             (true, _) => Instant::NEVER,
             (false, true) => self.looked_at + LOOK_AGAIN,
             (false, false) => self.looked_at + LOOK,
@@ -205,6 +217,9 @@ impl Room {
         for (id, number) in news.joined {
             self.members.begin_after(id, number);
         }
+        if self.members.is_any_coming() {
+            self.members.begin_all_but(&self.gathering.coming());
+        }
         for (author, number) in news.kept {
             self.acknowledge(author, number, time, shell);
         }
@@ -212,6 +227,7 @@ impl Room {
         self.on_settled(time, shell);
         self.deliver(time, shell);
         self.log.trim(self.limits.entries, self.limits.bytes);
+        self.log.let_go(self.limits.leeway, Limits::LEEWAY_BYTES);
         self.on_turn(time, shell);
     }
 
@@ -247,9 +263,7 @@ impl Room {
         self.looked_at = time.now;
         self.members.unblock();
         self.members.forget_begun(BEAT, time.now);
-        if self.gathering.len() == 0 {
-            self.members.begin_all();
-        }
+        self.hear_those_put_off(time, shell);
         let dead = BEAT * SILENT_BEATS;
         for seat in self.members.silent(self.listening_since, time.now, dead) {
             self.drop_member(seat, Dropped::Silent, time, shell);

@@ -75,16 +75,19 @@ pub(crate) struct Args {
 
 /// What the log may have, whatever it is made of.
 const LOG_BYTES: u64 = 64 * 1024 * 1024;
-/// Frames that are received before anything else is done.
-const TURN: usize = 1_024;
+/// Frames that are received before anything else is done. Less than may wait for one peer, so that who reads each text as
+/// a frame of its own is served before there are more of them than that.
+const TURN: usize = 256;
 /// Members have so long to receive the room's last words before their connections end: libzmq drops what is not received of
 /// a connection that ended, at a peer that queues nothing while there is none (`ZMQ_IMMEDIATE`, as our clients).
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the last batch may take to be on the disk once the room closes.
 const LAST_BATCH: Duration = Duration::from_secs(1);
-/// Frames of one peer that wait to be received, and frames that wait to be sent to one. Who reads is bounded by its window; this
-/// bounds who does not, whatever it says: frames of the log have at most 32 KiB.
+/// Frames that wait to be sent to one peer. Who reads is bounded by its window; this bounds who does not, whatever it says:
+/// frames of the log have at most 32 KiB.
 const QUEUE: i32 = 500;
+/// Frames of one peer that wait to be received, while the disk is slow: each may have 1 MiB. Further ones wait in its kernel and ours.
+const UNHEARD: i32 = 32;
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Runs `pegloom chat room`.
@@ -103,7 +106,8 @@ async fn serve(args: &Args) -> Result<Exit, Failure> {
     };
     let (store, stored) = open(args, hall.endpoint())?;
     let clock = Clock::start();
-    let limits = Limits { members: args.members.into(), entries: args.keep as usize, bytes: LOG_BYTES };
+    let (members, entries) = (args.members.into(), args.keep as usize);
+    let limits = Limits { members, entries, bytes: LOG_BYTES, leeway: Limits::LEEWAY };
     let room = Room::open(args.name.clone(), limits, stored, clock.now());
     info!(endpoint = hall.endpoint(), name = %args.name, entries = room.counters().entries, "the room is open");
     let mut process = Process {
@@ -249,7 +253,7 @@ fn raise_descriptors(members: u16) {
 
 async fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
     let limits =
-        zeromq::Limits { message: zeromq::MAX_BATCH, to_one: QUEUE, from_one: QUEUE, linger: LINGER };
+        zeromq::Limits { message: zeromq::MAX_BATCH, to_one: QUEUE, from_one: UNHEARD, linger: LINGER };
     let endpoint = host::listening(&args.ip, args.port).await?;
     Hall::bind(context, &endpoint, &limits).map_err(|error| {
         let zeromq::Error::Bind { endpoint, source } = error else {

@@ -360,4 +360,4 @@ fn member(name: &Name, key: &Key, paper: &Paper, seed: u64, now: Instant) -> Mem
 }
 
 /// So much a room of the simulation takes.
-pub(super) const LIMITS: Limits = Limits { members: 10, entries: 120, bytes: 1 << 20 };
+pub(super) const LIMITS: Limits = Limits { members: 10, entries: 120, bytes: 1 << 20, leeway: 0 };

@@ -68,6 +68,21 @@ fn what_could_pass_for_a_line_of_anothers_is_set_in_for_simple_clients_only() {
     assert_eq!(scene.lines("cid"), [format!("ann: {forged}"), format!("ann: {harmless}")]);
 }
 
+/// Fails if a text can be made to grow, on its way to classic members, beyond what is said of it.
+#[test]
+fn a_text_of_line_ends_only_is_five_times_as_long_for_classic_members_and_no_text_longer() {
+    let mut scene = Scene::new();
+    scene.joined("ann");
+    scene.classic_joined("bob");
+    let parts = ["\n", "\r", "\u{2028}", "\t\r", "\u{1b}", "\u{85}", "\u{1b}\n", "a\n", "\"\n"];
+    for (number, part) in (1..).zip(parts) {
+        let text = part.repeat((Text::MAX_BYTES - 1) / part.len()) + "x";
+        scene.text("ann", number, &text);
+    }
+    let sent = scene.hands.sent["bob"].iter().map(Vec::len).max().unwrap();
+    assert!((48_000..50_000).contains(&sent), "{sent}");
+}
+
 #[test]
 fn who_speaks_without_joining_joins_by_it() {
     let mut scene = Scene::new();

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const LOG: LogId = LogId([7; 16]);
-const LIMITS: Limits = Limits { members: 10, entries: 10_000, bytes: 1 << 20 };
+const LIMITS: Limits = Limits { members: 10, entries: 10_000, bytes: 1 << 20, leeway: 0 };
 
 /// What a room did.
 #[derive(Default)]

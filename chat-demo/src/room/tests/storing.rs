@@ -130,8 +130,9 @@ fn a_batch_says_from_where_on_entries_are_kept() {
 fn comings_and_goings_that_cannot_be_stored_are_bounded() {
     let mut scene = Scene::new();
     for round in 0..6_000 {
-        scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
-        scene.frame("ann", &encode(&ToRoom::Bye));
+        let from = format!("ann {round}");
+        scene.frame(&from, &encode(&hello("ann", "ann", None, 0)));
+        scene.frame(&from, &encode(&ToRoom::Bye));
         if round == 0 {
             scene.on(Input::Turn);
         }
@@ -143,14 +144,65 @@ fn comings_and_goings_that_cannot_be_stored_are_bounded() {
 #[test]
 fn comings_and_goings_that_come_back_from_a_store_that_fails_are_bounded_too() {
     let mut scene = Scene::new();
-    for _ in 0..2 {
-        for _ in 0..2_040 {
-            scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
-            scene.frame("ann", &encode(&ToRoom::Bye));
+    for round in 0..2 {
+        for client in 0..2_040 {
+            let from = format!("ann {round} {client}");
+            scene.frame(&from, &encode(&hello("ann", "ann", None, 0)));
+            scene.frame(&from, &encode(&ToRoom::Bye));
         }
         scene.on(Input::Turn);
     }
     assert!(scene.room.counters().waiting > 8_000, "a batch, and as much behind it");
     scene.on(Input::NotStored("the disk is full"));
     assert!(scene.room.counters().waiting <= 4_096, "{}", scene.room.counters().waiting);
+}
+
+/// Fails if comings are forgotten because the disk takes its time, as if it had refused them.
+#[test]
+fn while_the_disk_is_slow_comings_and_goings_wait_where_they_are() {
+    let mut scene = Scene::new();
+    scene.joined("ann");
+    scene.frame("ann", &encode(&texts([(1, "on its way")])));
+    scene.on(Input::Turn);
+    let mut came = 0;
+    while scene.room.has_room() && came < 3_000 {
+        let who = format!("eve {came}");
+        scene.frame(&who, &encode(&hello(&who, &who, None, 0)));
+        scene.frame(&who, &encode(&ToRoom::Bye));
+        came += 1;
+    }
+    scene.hands.sent.clear();
+    scene.settle();
+    assert_eq!(scene.lines("ann").len(), 2 * came, "all of them are told");
+    assert!(scene.room.has_room());
+}
+
+/// Fails if whose coming is never told waits for its number for as long as the disk has something to do.
+#[test]
+fn who_came_while_the_disk_refused_hears_what_is_said_later_though_its_coming_is_not_told() {
+    let mut scene = Scene::new();
+    scene.joined("ann");
+    scene.frame("ann", &encode(&texts([(1, "lost")])));
+    scene.on(Input::Turn);
+    scene.hands.batch.take();
+    scene.on(Input::NotStored("the disk is full"));
+    scene.frame("bob", &encode(&hello("bob", "bob", None, 0)));
+    for round in 0..2_100 {
+        assert!(scene.room.has_room(), "a room whose disk refuses still hears who comes");
+        let who = format!("eve {round}");
+        scene.frame(&who, &encode(&hello(&who, &who, None, 0)));
+        scene.frame(&who, &encode(&ToRoom::Bye));
+    }
+    scene.now += Duration::from_secs(1);
+    scene.hands.sent.clear();
+    scene.on(Input::Turn);
+    for number in 1..=5 {
+        scene.now += Duration::from_millis(300);
+        scene.frame("ann", &encode(&texts([(number, "x")])));
+        scene.frame("bob", &encode(&ToRoom::Beat { seen: u64::MAX }));
+        scene.hands.batch.take();
+        scene.on(Input::Stored);
+    }
+    assert!(!scene.lines("ann").contains(&"+bob 2".to_owned()), "its coming was let go of");
+    assert_eq!(scene.lines("bob").last().unwrap(), "ann: x");
 }
