@@ -10,7 +10,7 @@ use super::{
     members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name, announcement,
+    Name, Text, announcement,
     wire::room::{
         FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
         What, decode, encode, print,
@@ -182,6 +182,7 @@ impl Room {
         };
         let address: Rc<[u8]> = from.into();
         self.members.on_coming(Rc::clone(&address), BEAT, time.now);
+        self.called.take(&name, id);
         let seat = self.members.add(Member {
             id,
             name: name.clone(),
@@ -277,10 +278,13 @@ impl Room {
             Manner::Plain => (None, Some(What::Text(utterance.text))),
             Manner::Action => (None, Some(What::Action(utterance.text))),
             Manner::Private(to) => {
-                let recipient = self.other_called(&to, seat);
-                if recipient.is_none() {
-                    let text = format!("Nobody else here is called {to}. /who tells who is here.");
-                    note(&member.address, text, shell);
+                let recipient = self.recipient(&to, seat);
+                match recipient {
+                    None => note(&member.address, told_nobody(&to, &utterance.text), shell),
+                    Some(id) if self.members.with(id).is_none() => {
+                        note(&member.address, format!("{to} is away, and gets it on coming back."), shell);
+                    }
+                    Some(_) => {}
                 }
                 // Its number counts all the same, or the member would say it again.
                 (recipient, recipient.map(|_| What::Private(utterance.text)))
@@ -290,9 +294,13 @@ impl Room {
         self.gathering.add(Waiting { author, own, to, said, wall: time.wall, is_text: true });
     }
 
-    fn other_called(&self, name: &Name, seat: Seat) -> Option<MemberId> {
-        let other = self.members.called(name).filter(|other| *other != seat)?;
-        self.members.get(other).map(|member| member.id)
+    /// Who has the name, or had it last; nobody says something to itself.
+    fn recipient(&self, name: &Name, seat: Seat) -> Option<MemberId> {
+        let id = match self.members.called(name) {
+            Some(other) => self.members.get(other).map(|member| member.id),
+            None => self.called.get(name),
+        };
+        id.filter(|id| self.members.with(*id) != Some(seat))
     }
 
     fn on_rename(&mut self, seat: Seat, name: Name, time: Time, shell: &mut impl Shell) {
@@ -314,6 +322,7 @@ impl Room {
     fn call(&mut self, seat: Seat, name: Name, time: Time) {
         let Some(member) = self.members.get(seat).filter(|member| member.name != name) else { return };
         let id = member.id;
+        self.called.take(&name, id);
         if let Some(old) = self.members.rename(seat, name.clone()) {
             self.gathering.add(Waiting::event(id, old, What::Renamed(name), time.wall));
         }
@@ -371,6 +380,14 @@ impl Room {
             self.announce_to(to, what, shell);
         }
     }
+}
+
+/// With so much of the text that its author knows which it was.
+fn told_nobody(to: &Name, text: &Text) -> String {
+    const SHOWN: usize = 40;
+    let begin: String = text.as_str().chars().take(SHOWN).collect();
+    let more = if begin.len() < text.as_str().len() { "…" } else { "" };
+    format!("Nobody else here is called {to}, or was. Told nobody: {begin}{more}")
 }
 
 fn note(to: &[u8], text: String, shell: &mut impl Shell) {

@@ -177,9 +177,7 @@ impl Members {
 
     /// A number for a classic member, which has no key.
     pub(super) fn unkeyed(&self) -> MemberId {
-        let mut id = [0; 16];
-        id[8..].copy_from_slice(&self.next.to_be_bytes());
-        MemberId(id)
+        MemberId::unkeyed(self.next)
     }
 
     /// Gives somebody a seat. Its name, id and address are not taken.

@@ -13,6 +13,7 @@
 //! - A text is taken once: members number their own, and the room knows the last one of each.
 //! - Everything that is refused, dropped or not understood has a reason and a counter.
 
+mod called;
 mod classic;
 mod counters;
 mod cursor;
@@ -43,6 +44,7 @@ pub(crate) use gathering::Batch;
 pub(crate) use log::{Kept, LastWord, Log, Own, Stored};
 pub(crate) use process::{Args, run};
 
+use called::LastCalled;
 use counters::Dropped;
 use gathering::Gathering;
 use held::{Held, Soon};
@@ -135,6 +137,7 @@ pub(crate) struct Room {
     name: Name,
     limits: Limits,
     members: Members,
+    called: LastCalled,
     log: Log,
     gathering: Gathering,
     held: Held,
@@ -149,11 +152,13 @@ pub(crate) struct Room {
 impl Room {
     /// A room of this name that goes on with what is stored.
     pub(crate) fn open(name: Name, limits: Limits, stored: Stored, now: Instant) -> Self {
+        let called = LastCalled::of(&stored.entries);
         let mut log = Log::new(stored.log, stored.first, stored.entries);
         log.trim(limits.entries, limits.bytes);
         log.let_go(limits.leeway, Limits::LEEWAY_BYTES);
         Self {
             members: Members::new(&name),
+            called,
             name,
             limits,
             log,

@@ -202,16 +202,35 @@ fn a_new_name_is_told_to_all_and_a_taken_one_to_its_asker_only() {
     assert_eq!(scene.heard("ann"), [FromRoom::Who { names: vec![name("anna"), name("ann")] }]);
 }
 
+fn private(number: u64, to: &str) -> ToRoom {
+    let said = Utterance { number, text: Text::new("psst").unwrap(), tone: Manner::Private(name(to)) };
+    ToRoom::Say(Say { seen: 0, said: vec![said] })
+}
+
+/// Fails if what is said to one who is away is lost, or is for whoever has the name next.
+#[test]
+fn a_private_text_waits_for_one_who_is_away() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "bob"]);
+    scene.say("bob", &ToRoom::Bye);
+    scene.hands.sent.clear();
+    scene.say("ann", &private(1, "BOB"));
+    let heard = scene.heard("ann");
+    assert!(matches!(&heard[0], FromRoom::Note { text } if text.contains("BOB is away")), "{heard:?}");
+    scene.say("cid", &hello("cid", "bob", None, 0));
+    assert_eq!(scene.lines("cid"), [""; 0]);
+
+    scene.say("bob", &hello("bob", "rob", Some(LOG), 2));
+    assert!(scene.lines("bob").contains(&"ann (to you): psst".to_owned()));
+    scene.say("ann", &private(2, "bob"));
+    assert_eq!(scene.lines("cid"), ["+rob 3", "ann (to you): psst"], "who has a name is there");
+}
+
 /// Fails if a private text is seen by another, or shows in another's numbers as missing.
 #[test]
 fn a_private_text_is_for_one_alone() {
     let mut scene = Scene::new();
     scene.all_joined(&["ann", "bob", "cid"]);
-    let private = |number, to: &str| {
-        let tone = Manner::Private(name(to));
-        let said = vec![Utterance { number, text: Text::new("psst").unwrap(), tone }];
-        ToRoom::Say(Say { seen: 0, said })
-    };
     scene.say("ann", &private(1, "BOB"));
     assert_eq!(scene.lines("bob"), ["ann (to you): psst"]);
     let heard = scene.heard("cid");

@@ -111,6 +111,24 @@ fn a_room_goes_on_with_what_is_stored() {
     assert_eq!(scene.lines("bob"), ["ann: new"]);
 }
 
+/// Fails if what is said to one alone, by who was back first when a room was started again, is for nobody.
+#[test]
+fn a_room_knows_who_was_called_how_before_it_was_started_again() {
+    let mut scene = Scene::new();
+    scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
+    scene.on(Input::Turn);
+    let entries = scene.hands.batch.take().unwrap().entries;
+    let stored = Stored { log: LOG, first: 1, entries, authors: Vec::new() };
+    scene.room = Room::open(name("room"), LIMITS, stored, scene.now);
+    scene.joined("bob");
+
+    let said = Utterance { number: 1, text: Text::new("psst").unwrap(), tone: Manner::Private(name("ANN")) };
+    scene.say("bob", &ToRoom::Say(Say { seen: 0, said: vec![said] }));
+    scene.say("ann", &hello("ann", "ann", Some(LOG), 1));
+
+    assert!(scene.lines("ann").contains(&"bob (to you): psst".to_owned()));
+}
+
 #[test]
 fn a_batch_says_from_where_on_entries_are_kept() {
     let mut scene = Scene::with(Limits { entries: 100, ..LIMITS });

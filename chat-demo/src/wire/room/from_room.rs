@@ -161,6 +161,11 @@ impl Entries {
 }
 
 impl Entry {
+    /// What [`Self::to_bytes`] has made.
+    pub fn of_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
+        rmp_serde::from_slice(bytes).map_err(Unreadable::Malformed)
+    }
+
     /// As it is kept and sent.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Writing to memory cannot fail.

@@ -38,6 +38,20 @@ impl Key {
     }
 }
 
+impl MemberId {
+    /// Somebody without a key, by number. No key is known whose member is called so.
+    pub fn unkeyed(number: u64) -> Self {
+        let mut id = [0; 16];
+        id[8..].copy_from_slice(&number.to_be_bytes());
+        Self(id)
+    }
+
+    /// Whether there is no key to it.
+    pub fn is_unkeyed(self) -> bool {
+        self.0[..8] == [0; 8]
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key")
