@@ -10,7 +10,8 @@ use zmq_sys::zmq_setsockopt;
 
 use super::Limits;
 
-/// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch.
+/// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch. It holds
+/// for all parts together: one that others follow counts in whole blocks of 8 KiB, one more than it fills.
 pub const MAX_BATCH: i64 = 1024 * 1024;
 
 /// How long a closed publisher may still send what it has taken.
