@@ -136,7 +136,7 @@ fn a_message_of_many_parts_is_refused_whole() {
     stranger.send_parts(&[join, join]);
     let told = stranger.expect_text("an answer", |name, text| (name == ROOM).then(|| text.to_owned()));
     assert!(!told.contains("online"), "{told}");
-    stranger.send_parts(&vec![&b"x"[..]; 10_000]);
+    stranger.send_parts(&vec![&b"x"[..]; 100]);
     chat.goes_on();
     // The old way of talking to a ROUTER: an empty part first. It is told too, and can then do better.
     stranger.send_parts(&[b"", join]);
@@ -144,6 +144,16 @@ fn a_message_of_many_parts_is_refused_whole() {
 
     stranger.expect_text("that it is in", |_, text| text.starts_with("You are now online. 3").then_some(()));
     chat.ann.expect(ROOM, "eve joined the room. 3 online.");
+}
+
+/// Fails if the parts of a message are not bounded together.
+#[test]
+fn a_message_of_too_many_parts_costs_its_sender_the_connection() {
+    let mut chat = Chat::begun();
+    let mut stranger = Bytes::dealer(chat.room.address(), b"");
+    stranger.send_parts(&vec![&b"x"[..]; 10_000]);
+    stranger.expect_end();
+    chat.goes_on();
 }
 
 /// Fails if a huge frame is kept, or costs anyone but its sender.

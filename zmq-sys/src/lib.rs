@@ -1,8 +1,9 @@
 //! The declarations of libzmq that the crate `zmq` uses, and the build of libzmq itself.
 //!
 //! The crates.io package of this name builds libzmq 4.3.4 without CURVE; this one, put in its place by
-//! `[patch.crates-io]`, builds 4.3.5 with CURVE and needs no more than a C++ compiler and make. Nobody but `zmq` is
-//! to use it, and `runtime::zeromq` for an option that `zmq` has no name for. Unix only.
+//! `[patch.crates-io]`, builds 4.3.5 with CURVE and needs no more than a C++ compiler and make; it also makes the
+//! limit of a message hold for all its parts (`build/whole_message.rs`). Nobody but `zmq` is to use it, and `runtime::zeromq`
+//! for an option that `zmq` has no name for. Unix only.
 //!
 //! `unsafe_code` is allowed here because foreign declarations are nothing else.
 

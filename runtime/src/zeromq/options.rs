@@ -10,7 +10,8 @@ use zmq_sys::zmq_setsockopt;
 
 use super::Limits;
 
-/// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch.
+/// The longest message a peer may send, in bytes; a longer one costs it the connection. Four times the longest batch. It holds
+/// for all parts together: one that others follow counts in whole blocks of 8 KiB, one more than it fills.
 pub const MAX_BATCH: i64 = 1024 * 1024;
 
 /// How long a closed publisher may still send what it has taken.
@@ -31,7 +32,13 @@ const KEEPALIVE: (Duration, Duration, i32) = (Duration::from_secs(15), Duration:
 /// A TCP connection on which something goes unacknowledged for so long is given up for a fresh one. Else the kernel tries
 /// again ever more rarely, and a network that is whole again is noticed as late as it was broken long, or two minutes.
 /// Longer than the silence that links take for death.
+///
+/// The kernel counts likewise while a peer has no room, so who reads nothing for so long is cut off too. Links and lines have
+/// beats, and have given such a peer up before; a subscriber comes back by itself, and the next report says all.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// The same in a hall. Strangers have no beats, may pause, and would not learn that they were cut off and are to join again;
+/// what waits for one is bounded, and who lets it wait too long is dropped with a reason. So only who is gone is given up.
+const UNACKNOWLEDGED_BY_STRANGERS: Duration = Duration::from_secs(120);
 
 /// A high-water mark of none: it counts messages and is inexact; credit counts bytes and is exact.
 const UNLIMITED: i32 = 0;
@@ -61,6 +68,7 @@ pub(super) fn hall(socket: &mut Socket, limits: &Limits) -> Result<()> {
     socket.set_sndhwm(limits.to_one)?;
     socket.set_rcvhwm(limits.from_one)?;
     socket.set_linger(millis(limits.linger))?;
+    give_up(socket, UNACKNOWLEDGED_BY_STRANGERS)?;
     socket.set_router_mandatory(true)?;
     socket.set_router_handover(true)
 }
@@ -118,7 +126,7 @@ fn everywhere(socket: &mut Socket) -> Result<()> {
     socket.set_connect_timeout(millis(CONNECT_TIMEOUT))?;
     socket.set_reconnect_ivl(millis(RECONNECT))?;
     socket.set_reconnect_ivl_max(millis(RECONNECT_MAX))?;
-    give_up(socket)?;
+    give_up(socket, UNACKNOWLEDGED)?;
     keepalive(socket)
 }
 
@@ -130,11 +138,12 @@ fn keepalive(socket: &Socket) -> Result<()> {
     socket.set_tcp_keepalive_cnt(probes)
 }
 
-/// `ZMQ_TCP_MAXRT`, which the crate `zmq` has no name for.
+/// Names an option that the crate `zmq` has no name for: when a TCP connection is given up.
+const ZMQ_TCP_MAXRT: c_int = 80;
+
 #[expect(unsafe_code, reason = "the crate `zmq` leaves this option out")]
-fn give_up(socket: &mut Socket) -> Result<()> {
-    const ZMQ_TCP_MAXRT: c_int = 80;
-    let value: c_int = millis(UNACKNOWLEDGED);
+fn give_up(socket: &mut Socket, time: Duration) -> Result<()> {
+    let value: c_int = millis(time);
     // SAFETY: the socket is open, and libzmq copies an int of this length.
     let result = unsafe {
         zmq_setsockopt(socket.as_mut_ptr(), ZMQ_TCP_MAXRT, (&raw const value).cast(), size_of::<c_int>())
@@ -148,4 +157,45 @@ fn millis(duration: Duration) -> i32 {
 
 fn seconds(duration: Duration) -> i32 {
     duration.as_secs() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use zmq::{Context, SocketType};
+
+    use super::*;
+
+    #[expect(unsafe_code, reason = "the crate `zmq` leaves this option out")]
+    fn given_up_after(socket: &mut Socket) -> Duration {
+        let (mut value, mut len): (c_int, usize) = (0, size_of::<c_int>());
+        // SAFETY: the socket is open, and libzmq writes an int of this length.
+        let result = unsafe {
+            zmq_sys::zmq_getsockopt(socket.as_mut_ptr(), ZMQ_TCP_MAXRT, (&raw mut value).cast(), &raw mut len)
+        };
+        assert_eq!(result, 0);
+        Duration::from_millis(value.try_into().unwrap())
+    }
+
+    fn socket(kind: SocketType) -> Socket {
+        Context::new().socket(kind).unwrap()
+    }
+
+    // Leave out `give_up` in `hall`: who pauses for 12 s is cut off, and never knows.
+    #[test]
+    fn only_a_hall_waits_for_who_does_not_read() {
+        let limits = Limits { message: MAX_BATCH, to_one: 1, from_one: 1, linger: Duration::ZERO };
+        let mut open = socket(zmq::ROUTER);
+        hall(&mut open, &limits).unwrap();
+        assert_eq!(given_up_after(&mut open), UNACKNOWLEDGED_BY_STRANGERS);
+        for (kind, options) in [
+            (zmq::ROUTER, router as fn(&mut Socket) -> Result<()>),
+            (zmq::PAIR, pair),
+            (zmq::PUB, publisher),
+            (zmq::SUB, subscriber),
+        ] {
+            let mut other = socket(kind);
+            options(&mut other).unwrap();
+            assert_eq!(given_up_after(&mut other), UNACKNOWLEDGED, "{kind:?}");
+        }
+    }
 }

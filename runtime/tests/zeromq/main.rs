@@ -10,4 +10,5 @@ mod hall;
 mod pair;
 mod parts;
 mod readiness;
+mod strangers;
 mod support;

@@ -1,13 +1,17 @@
-//! Compiles libzmq against the libsodium that `libsodium-sys-stable` has compiled before.
+//! Compiles libzmq against the libsodium that `libsodium-sys-stable` has compiled before, and one file of it again, changed
+//! ([`whole_message`]).
+
+mod whole_message;
 
 use std::{env, path::Path};
 
 use zeromq_src::{Build, LibLocation};
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
     configure();
     Build::new().with_libsodium(Some(libsodium())).build();
+    whole_message::bound();
 }
 
 /// Where libsodium is. Its build script says so, through `links = "sodium"`; it says no include directory where it was
@@ -27,8 +31,11 @@ const LINUX: &str = "-DZMQ_HAVE_EVENTFD -DZMQ_HAVE_EVENTFD_CLOEXEC -DZMQ_HAVE_SO
 
 /// Adds to the compiler's flags. Warnings about libzmq are not ours to mend, and cargo would show them in every build.
 fn configure() {
-    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     let flags = env::var("CXXFLAGS").unwrap_or_default();
     // SAFETY: nothing else runs in this process yet.
-    unsafe { env::set_var("CXXFLAGS", format!("{flags} -w {}", if linux { LINUX } else { "" })) };
+    unsafe { env::set_var("CXXFLAGS", format!("{flags} -w {}", if is_linux() { LINUX } else { "" })) };
+}
+
+fn is_linux() -> bool {
+    env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
 }
