@@ -40,7 +40,7 @@ use crate::{
 
 pub(crate) use counters::Counters;
 pub(crate) use gathering::Batch;
-pub(crate) use log::{Kept, LastWord, Log, Own, Stored};
+pub(crate) use log::{Kept, LastWord, Life, Log, Own, Stored};
 pub(crate) use process::{Args, run};
 
 use counters::Dropped;
@@ -136,6 +136,7 @@ pub(crate) struct Room {
     limits: Limits,
     members: Members,
     log: Log,
+    lives: Vec<Life>,
     gathering: Gathering,
     held: Held,
     soon: Soon,
@@ -157,6 +158,7 @@ impl Room {
             name,
             limits,
             log,
+            lives: stored.lives,
             gathering: Gathering::new(stored.authors),
             held: Held::default(),
             soon: Soon::default(),

@@ -13,6 +13,7 @@ use crate::{
 };
 
 const LOG: LogId = LogId([3; 16]);
+const LIFE: u64 = 5;
 const ANN: MemberId = MemberId([1; 16]);
 
 fn kept(text: &str) -> Kept {
@@ -33,7 +34,7 @@ fn last_word(number: u64) -> LastWord {
 }
 
 fn open(directory: &Path) -> (Store, Stored) {
-    Store::open(directory, LogId([9; 16])).unwrap()
+    Store::open(directory, LogId([9; 16]), LIFE).unwrap()
 }
 
 fn texts(stored: &Stored) -> Vec<String> {
@@ -76,7 +77,7 @@ impl Files {
         if let Some(wal) = &self.wal {
             fs::write(file::wal(&file), wal).unwrap();
         }
-        let opened = Store::open(directory.path(), LogId([7; 16]));
+        let opened = Store::open(directory.path(), LogId([7; 16]), LIFE);
         (directory, opened)
     }
 }
@@ -95,7 +96,7 @@ fn places(len: usize) -> Vec<usize> {
 #[test]
 fn what_was_written_is_there_when_it_is_opened_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut store, stored) = Store::open(directory.path(), LOG).unwrap();
+    let (mut store, stored) = Store::open(directory.path(), LOG, LIFE).unwrap();
     assert_eq!((stored.log, stored.first, stored.entries.len()), (LOG, 1, 0));
     store.write(&batch(1, &["a", "b"])).unwrap();
     let mut second = batch(3, &["c"]);
@@ -111,6 +112,7 @@ fn what_was_written_is_there_when_it_is_opened_again() {
     );
     assert_eq!(stored.entries[2], second.entries[0]);
     assert_eq!(stored.authors, [last_word(3)]);
+    assert_eq!(stored.lives, [Life { id: LIFE, first: 1 }, Life { id: LIFE, first: 4 }]);
 }
 
 /// Fails if a process that is killed within a write loses an earlier batch, cannot be started again, or cannot go on.
@@ -218,7 +220,7 @@ fn a_write_ahead_log_without_its_file_is_not_put_into_a_new_one() {
     let (killed, _) = written(3);
     let directory = tempfile::tempdir().unwrap();
     fs::write(file::wal(&file::in_directory(directory.path())), killed.wal.unwrap()).unwrap();
-    let error = Store::open(directory.path(), LOG).err().unwrap();
+    let error = Store::open(directory.path(), LOG, LIFE).err().unwrap();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }
 
@@ -280,7 +282,7 @@ fn who_is_forgotten_is_not_there_again() {
 fn a_second_room_is_told_that_the_directory_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let _open = open(directory.path());
-    let error = Store::open(directory.path(), LOG).err().unwrap();
+    let error = Store::open(directory.path(), LOG, LIFE).err().unwrap();
     assert!(matches!(error, Error::InUse), "{error}");
 }
 
@@ -289,7 +291,7 @@ fn a_directory_that_cannot_be_made_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let in_the_way = directory.path().join("file");
     fs::write(&in_the_way, b"").unwrap();
-    let error = Store::open(&in_the_way.join("room"), LOG).err().unwrap();
+    let error = Store::open(&in_the_way.join("room"), LOG, LIFE).err().unwrap();
     assert!(matches!(error, Error::Directory(_)), "{error}");
 }
 
