@@ -362,3 +362,17 @@ fn write_until_killed(directory: &Path) -> ! {
     }
     unreachable!("there are numbers enough")
 }
+
+#[test]
+fn the_last_lives_are_known_and_no_more_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(directory.path());
+    let log = store.log;
+    for id in 10..10 + MAX_LIVES.cast_unsigned() {
+        begin_life(&mut store.connection, log, Life { id, first: 1 }).unwrap();
+    }
+    drop(store);
+    let (_, stored) = open(directory.path());
+    let ids: Vec<_> = stored.lives.iter().map(|life| life.id).collect();
+    assert_eq!(ids, (10..10 + MAX_LIVES.cast_unsigned()).chain([LIFE]).collect::<Vec<_>>());
+}
