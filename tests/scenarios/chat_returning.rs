@@ -260,3 +260,38 @@ fn a_classic_room_that_is_started_again_has_our_client_back_when_it_speaks() {
     });
     ann.expect(ROOM, "bob joined the room. 2 online.");
 }
+
+/// Fails if what a room says after it was put back to an earlier day is taken for what was seen there before.
+#[test]
+fn a_room_that_is_put_back_to_an_earlier_day_leaves_nobody_without_what_it_says_then() {
+    let mut room = Room::open();
+    let (ann, bob) = (Chatter::join(room.address(), "ann"), Chatter::join(room.address(), "bob"));
+    ann.say("before");
+    bob.expect("ann: before");
+    room.close();
+    let (kept, backup) = (room.kept().join("room.sqlite3"), room.kept().join("backup"));
+    fs::copy(&kept, &backup).unwrap();
+    room.open_again();
+    ann.expect_line("that it is back", |line| line == "* You are now online. 2 online.");
+    for text in numbered("lost", 20) {
+        ann.say(&text);
+    }
+    bob.expect("ann: lost 19");
+    assert_eq!(bob.hang_up(), Some(0));
+    room.close();
+    fs::copy(&backup, &kept).unwrap();
+    room.open_again();
+    for text in numbered("new", 30) {
+        ann.say(&text);
+    }
+    let eve = Chatter::join(room.address(), "eve");
+    ann.say("the last");
+    eve.expect("ann: the last");
+
+    let bob = bob.again();
+    bob.expect("ann (missed): the last");
+
+    bob.expect_line("that something is lost", |line| line.contains("has an earlier log"));
+    let new: Vec<_> = bob.texts_of("ann").into_iter().filter(|text| text.starts_with("new")).collect();
+    assert_eq!(new, numbered("new", 30));
+}

@@ -311,7 +311,14 @@ impl Client {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.number.to_be_bytes());
         let name = Name::new(&self.name())?;
-        self.send(room::encode(&ToRoom::Hello(Hello { key: Key(key), name, log: None, seen: 0, next: 1 })))
+        self.send(room::encode(&ToRoom::Hello(Hello {
+            key: Key(key),
+            name,
+            log: None,
+            seen: 0,
+            next: 1,
+            life: 0,
+        })))
     }
 
     /// Texts with their numbers, from 0.

@@ -182,7 +182,7 @@ impl Room {
         let Some(member) = self.members.get_mut(seat) else { return };
         member.cursor = Cursor::after(from);
         let (address, id) = (member.address.clone(), member.id);
-        self.welcome(&address, id, from, shell);
+        self.welcome(&address, id, from, self.log.head(), shell);
     }
 
     /// Somebody loses its place, is told why if there is a way, and the others are told that it left.

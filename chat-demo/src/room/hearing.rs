@@ -102,6 +102,7 @@ impl Room {
         let since = hello.log.map_or(Since::Coming, |_| Since::After(0));
         let place = Place { dialect: Dialect::Ours, cursor, since };
         let next = hello.next;
+        let common = self.common(&hello);
         match own {
             Some(seat) => self.resume(seat, from, hello.name, place, time, shell),
             None if self.members.len() >= self.limits.members => {
@@ -112,7 +113,22 @@ impl Room {
             }
         }
         self.gathering.expect(id, next);
-        self.welcome(from, id, cursor.sent(), shell);
+        self.welcome(from, id, cursor.sent(), common, shell);
+    }
+
+    /// Up to which number this log is the one that the member has seen. Where it met the log in a life that is not known here, any of it
+    /// may be different.
+    fn common(&self, hello: &Hello) -> u64 {
+        let head = self.log.head();
+        if hello.log != Some(self.log.id()) || hello.life == 0 {
+            return head;
+        }
+        let mut lives = self.lives.iter().skip_while(|life| life.id != hello.life);
+        match (lives.next(), lives.next()) {
+            (None, _) => 0,
+            (Some(_), None) => head,
+            (Some(_), Some(next)) => head.min(next.first - 1),
+        }
     }
 
     /// What was seen of this log, as far as the log is kept. Who has seen another gets all of this one; who has seen none
@@ -122,12 +138,14 @@ impl Room {
         match (hello.log, own.and_then(|seat| self.members.get(seat)).map(|member| member.since)) {
             (None, Some(Since::After(number))) => number.clamp(first - 1, head),
             (None, _) => head,
-            (Some(log), _) if log == self.log.id() => hello.seen.clamp(first - 1, head),
+            (Some(log), _) if log == self.log.id() => {
+                hello.seen.min(self.common(hello)).clamp(first - 1, head)
+            }
             (Some(_), _) => first - 1,
         }
     }
 
-    pub(super) fn welcome(&self, to: &[u8], id: MemberId, from: u64, shell: &mut impl Shell) {
+    pub(super) fn welcome(&self, to: &[u8], id: MemberId, from: u64, common: u64, shell: &mut impl Shell) {
         let Own { number: heard, print } = self.gathering.kept(id);
         let welcome = Welcome {
             room: self.name.clone(),
@@ -136,6 +154,8 @@ impl Room {
             print,
             head: self.log.head(),
             from,
+            life: self.lives.last().map_or(0, |life| life.id),
+            common,
             online: self.members.len() as u32,
             beat: BEAT.as_millis() as u32,
         };

@@ -29,6 +29,18 @@ pub(crate) struct Stored {
     pub(crate) entries: Vec<Kept>,
     /// Of each author, the last that is kept.
     pub(crate) authors: Vec<LastWord>,
+    /// All lives that are known, in their order; the last is the one that begins now.
+    pub(crate) lives: Vec<Life>,
+}
+
+/// A room's life: from a start to the end. What has been in a log in one life is the same for all who met it then; a log that was put back
+/// to an earlier day, or a copy of it, goes on in a life of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// Which; never 0.
+    pub(crate) id: u64,
+    /// The first number that was given in it, or would have been.
+    pub(crate) first: u64,
 }
 
 /// The last that an author has said.
@@ -51,9 +63,18 @@ pub(crate) struct Own {
 }
 
 impl Stored {
-    /// Nothing yet.
+    /// Nothing yet, and no life.
     pub(crate) fn empty(log: LogId) -> Self {
-        Self { log, first: 1, entries: Vec::new(), authors: Vec::new() }
+        Self { log, first: 1, entries: Vec::new(), authors: Vec::new(), lives: Vec::new() }
+    }
+}
+
+impl Stored {
+    /// A life begins, behind what is stored.
+    pub(crate) fn begin_life(&mut self, id: u64) -> Life {
+        let life = Life { id, first: self.first + self.entries.len() as u64 };
+        self.lives.push(life);
+        life
     }
 }
 

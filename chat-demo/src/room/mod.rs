@@ -41,7 +41,7 @@ use crate::{
 
 pub(crate) use counters::Counters;
 pub(crate) use gathering::Batch;
-pub(crate) use log::{Kept, LastWord, Log, Own, Stored};
+pub(crate) use log::{Kept, LastWord, Life, Log, Own, Stored};
 pub(crate) use process::{Args, run};
 
 use called::LastCalled;
@@ -139,6 +139,7 @@ pub(crate) struct Room {
     members: Members,
     called: LastCalled,
     log: Log,
+    lives: Vec<Life>,
     gathering: Gathering,
     held: Held,
     soon: Soon,
@@ -162,6 +163,7 @@ impl Room {
             name,
             limits,
             log,
+            lives: stored.lives,
             gathering: Gathering::new(stored.authors),
             held: Held::default(),
             soon: Soon::default(),

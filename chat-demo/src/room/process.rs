@@ -266,13 +266,17 @@ async fn bind(context: &Context, args: &Args) -> Result<Hall, Failure> {
 }
 
 fn open(args: &Args, endpoint: &str) -> Result<(Option<Store>, Stored), Failure> {
-    let new = LogId(fastrand::u128(..).to_be_bytes());
+    let (new, life) = (LogId(fastrand::u128(..).to_be_bytes()), fastrand::u64(1..));
     let directory = match &args.data_dir {
-        Some(none) if none.as_os_str() == "none" => return Ok((None, Stored::empty(new))),
+        Some(none) if none.as_os_str() == "none" => {
+            let mut stored = Stored::empty(new);
+            stored.begin_life(life);
+            return Ok((None, stored));
+        }
         Some(directory) => directory.clone(),
         None => default_directory(endpoint)?,
     };
-    let (store, stored) = Store::open(&directory, new).map_err(|error| {
+    let (store, stored) = Store::open(&directory, new, life).map_err(|error| {
         let shown = directory.display();
         let advice = match &error {
             store::Error::InUse => "end the other room, or --data-dir with another directory".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     Name,
-    room::{Batch, Kept, LastWord, Stored},
+    room::{Batch, Kept, LastWord, Life, Stored},
     wire::room::{Entry, LogId, MemberId, What},
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Disk {
     /// When somebody came last.
     joined: BTreeMap<MemberId, u64>,
     keep_from: u64,
+    lives: Vec<Life>,
 }
 
 impl Disk {
@@ -66,12 +67,15 @@ impl Disk {
         assert!(self.numbers.insert(text.to_owned(), number).is_none(), "{text} is stored twice");
     }
 
-    /// What a room goes on with, which may be some more than it must keep.
-    pub(super) fn stored(&self, more: u64) -> Stored {
+    /// What a room goes on with in a further life, which may be some more than it must keep.
+    pub(super) fn stored(&mut self, more: u64) -> Stored {
         let first = self.keep_from.saturating_sub(more).max(1);
         let authors = self.authors.values().copied().collect();
         let entries = self.after(first - 1).map(|line| line.kept.clone()).collect();
-        Stored { first, entries, authors, ..Stored::empty(LOG) }
+        let lives = self.lives.clone();
+        let mut stored = Stored { log: LOG, first, entries, authors, lives };
+        self.lives.push(stored.begin_life(1 + self.lives.len() as u64));
+        stored
     }
 
     /// The number of the last entry.

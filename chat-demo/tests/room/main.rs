@@ -63,7 +63,14 @@ fn what_is_no_frame_is_answered_and_the_room_lives() {
 fn hello(word: &str, log: Option<LogId>, seen: u64) -> Vec<u8> {
     let mut key = [0; 32];
     key[..word.len()].copy_from_slice(word.as_bytes());
-    encode(&ToRoom::Hello(Hello { key: Key(key), name: Name::new(word).unwrap(), log, seen, next: 1 }))
+    encode(&ToRoom::Hello(Hello {
+        key: Key(key),
+        name: Name::new(word).unwrap(),
+        log,
+        seen,
+        next: 1,
+        life: 0,
+    }))
 }
 
 fn say(number: u64, text: &str) -> Vec<u8> {

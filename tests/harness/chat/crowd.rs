@@ -199,7 +199,14 @@ impl Member {
     fn hello(&self) -> Hello {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&(self.at as u64 + 1).to_le_bytes());
-        Hello { key: Key(key), name: name(self.at), log: self.log, seen: self.seen, next: self.kept + 1 }
+        Hello {
+            key: Key(key),
+            name: name(self.at),
+            log: self.log,
+            seen: self.seen,
+            next: self.kept + 1,
+            life: 0,
+        }
     }
 
     fn on_welcome(&mut self, welcome: &Welcome) {

@@ -28,7 +28,7 @@ impl OurMember {
         self.speaker.say(json!({"auth": 1, "name": self.name, "pegloom": 1}).to_string().into_bytes());
         self.expect("to be asked to speak", |frame| matches!(frame, FromRoom::Speak).then_some(()));
         let name = Name::new(&self.name).expect("a name");
-        self.send(&ToRoom::Hello(Hello { key: Key([7; 32]), name, log: None, seen: 0, next }));
+        self.send(&ToRoom::Hello(Hello { key: Key([7; 32]), name, log: None, seen: 0, next, life: 0 }));
         self.expect("to be welcome", |frame| match frame {
             FromRoom::Welcome(welcome) => Some(welcome),
             _ => None,

@@ -39,8 +39,9 @@ impl Member {
         self.know_dialect(false);
         self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
         let (log, seen) = self.memory.last_seen();
+        let life = log.map_or(0, |log| self.memory.life_of(log));
         let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
-        let hello = Hello { key: self.key.clone(), name, log, seen, next: self.memory.next() };
+        let hello = Hello { key: self.key.clone(), name, log, seen, next: self.memory.next(), life };
         self.send(now, &ToRoom::Hello(hello));
     }
 

@@ -70,6 +70,8 @@ pub(crate) enum Record {
         log: LogId,
         /// The number.
         number: u64,
+        /// The life of its room that it was met in.
+        life: u64,
     },
 }
 
@@ -100,6 +102,8 @@ struct Seen {
     number: u64,
     /// The last own number that this log was known to keep.
     heard: u64,
+    /// The life of the room that it was met in last; 0 if that is not known.
+    life: u64,
 }
 
 /// The memory of one key, as the client of one room has it.
@@ -130,8 +134,8 @@ impl Memory {
 
     /// The fewest records that say the same: what a journal begins with anew.
     pub(crate) fn records(&self) -> Vec<Record> {
-        let seen = self.seen.iter().cloned().flat_map(|Seen { room, log, number, heard }| {
-            [Record::Seen { room, log, number }, Record::Heard { log, number: heard }]
+        let seen = self.seen.iter().cloned().flat_map(|Seen { room, log, number, heard, life }| {
+            [Record::Seen { room, log, number, life }, Record::Heard { log, number: heard }]
         });
         let typed = self.kept.iter().map(|Kept { id, room, text, tone, .. }| Record::Typed {
             id: *id,
@@ -168,6 +172,11 @@ impl Memory {
         self.seen.iter().find(|seen| seen.log == log).map_or(0, |seen| seen.number)
     }
 
+    /// In which life of its room this log was met last; 0 if that is not known.
+    pub(crate) fn life_of(&self, log: LogId) -> u64 {
+        self.seen.iter().find(|seen| seen.log == log).map_or(0, |seen| seen.life)
+    }
+
     /// How many texts wait for this room.
     pub(crate) fn waiting(&self) -> usize {
         self.kept.iter().filter(|kept| self.is_here(kept)).count()
@@ -190,7 +199,12 @@ impl Memory {
 
     /// Says how much was seen of this log.
     pub(crate) fn see(&mut self, log: LogId, number: u64) -> Written {
-        self.write(Record::Seen { room: self.room.clone(), log, number })
+        self.meet(log, number, self.life_of(log))
+    }
+
+    /// The same, of a room in this life. What was seen in one is never taken for what was seen in another: both are one record.
+    pub(crate) fn meet(&mut self, log: LogId, number: u64, life: u64) -> Written {
+        self.write(Record::Seen { room: self.room.clone(), log, number, life })
     }
 
     /// The room of this log keeps all up to this number; `None` if that is no news.
@@ -297,7 +311,7 @@ impl Memory {
             Record::Numbered { log, number, ids } => self.on_numbered(log, number, &ids),
             Record::Heard { log, number } => self.on_heard(log, number),
             Record::Gone { ids } => self.kept.retain(|kept| !ids.contains(&kept.id)),
-            Record::Seen { room, log, number } => self.on_seen(room, log, number),
+            Record::Seen { room, log, number, life } => self.on_seen(room, log, number, life),
         }
     }
 
@@ -322,12 +336,13 @@ impl Memory {
         }
     }
 
-    fn on_seen(&mut self, room: String, log: LogId, number: u64) {
+    fn on_seen(&mut self, room: String, log: LogId, number: u64, life: u64) {
         let before = self.seen.iter().position(|seen| seen.log == log).map(|at| self.seen.remove(at));
         if self.seen.len() == MAX_LOGS {
             self.seen.remove(0);
         }
-        self.seen.push(Seen { room, log, number, heard: before.map_or(0, |seen| seen.heard) });
+        let heard = before.map_or(0, |seen| seen.heard);
+        self.seen.push(Seen { room, log, number, heard, life });
     }
 }
 

@@ -131,15 +131,23 @@ impl Member {
 
     /// Up to where this log counts as seen. What the room keeps no longer is told, and seen when that is on the screen.
     fn agree_on_seen(&mut self, welcome: &Welcome) -> u64 {
-        let Welcome { log, head, from, .. } = *welcome;
+        let Welcome { log, from, life, .. } = *welcome;
         let (last_log, _) = self.memory.last_seen();
         let had_seen = self.memory.seen_of(log);
-        let shown = had_seen.max(self.shown_of(log));
+        let had_shown = had_seen.max(self.shown_of(log));
         let is_known = last_log == Some(log);
         // A room that was put back to an earlier day counts from there.
-        let seen = if is_known { had_seen.min(head) } else { had_seen.min(head).max(from) };
-        let written = self.memory.see(log, seen);
+        let common = welcome.common.min(welcome.head);
+        let seen = if is_known { had_seen.min(common) } else { had_seen.min(common).max(from) };
+        let written = self.memory.meet(log, seen, life);
         self.effects.push(Effect::Keep(written));
+        let shown = had_shown.min(common);
+        if let Some(last) = self.shown.as_mut().filter(|last| last.log == log) {
+            last.number = shown;
+        }
+        if shown < had_shown {
+            self.tell(words::PUT_BACK);
+        }
         if is_known && from > shown {
             self.tell(words::not_kept(from - shown));
             self.await_screen(log, from, 0);

@@ -6,6 +6,8 @@ use crate::{Name, Text};
 
 pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
 
+pub(super) const PUT_BACK: &str = "The room has an earlier log, or another one than before: some of what was said here is lost. What it has instead follows.";
+
 pub(super) fn called(name: &Name) -> String {
     format!("You are now called {name}.")
 }

@@ -18,11 +18,12 @@ const NAME: &str = "room.sqlite3";
 const APPLICATION: i32 = 0x7065_676c;
 /// What the tables are like.
 const FORMAT: i32 = 1;
-pub(super) const TABLES: [&str; 3] = [
+pub(super) const TABLES: [&str; 4] = [
     "CREATE TABLE log (id BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
     "CREATE TABLE batches (first INTEGER PRIMARY KEY, entries BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
     "CREATE TABLE authors (id BLOB PRIMARY KEY, own INTEGER NOT NULL, print INTEGER, last INTEGER NOT NULL, sum INTEGER NOT NULL) \
      STRICT, WITHOUT ROWID",
+    "CREATE TABLE lives (id INTEGER NOT NULL, first INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT",
 ];
 /// A write-ahead log of so many pages goes into the file, and begins anew.
 const WAL_PAGES: u32 = 1_000;

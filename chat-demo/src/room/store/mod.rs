@@ -5,6 +5,7 @@
 //!           room.sqlite3        log       which log it is
 //!                               batches   number of the first entry → the entries of one batch
 //!                               authors   member → the last of its own numbers, the print of that text, the room's number then
+//!                               lives     each start of the room → the first number of the room's that it could give
 //!           room.sqlite3-wal    batches that are not in the file yet; there while a room is open, or after it was killed
 //! ```
 //!
@@ -31,7 +32,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use rustix::io::Errno;
 
 use crate::{
-    room::{Batch, LastWord, Stored},
+    room::{Batch, LastWord, Life, Stored},
     wire::room::LogId,
 };
 
@@ -77,8 +78,8 @@ pub(crate) enum Error {
 }
 
 impl Store {
-    /// What is in this directory. Where there is nothing yet, a log called `new` begins.
-    pub(crate) fn open(directory: &Path, new: LogId) -> Result<(Self, Stored), Error> {
+    /// What is in this directory. Where there is nothing yet, a log called `new` begins; a life called `life` does anyway.
+    pub(crate) fn open(directory: &Path, new: LogId, life: u64) -> Result<(Self, Stored), Error> {
         // What is said to one only is in it.
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(Error::Directory)?;
         // SQLite would take a name that begins with `file:` for an address.
@@ -89,12 +90,14 @@ impl Store {
             file::begin(&directory, new)?;
         }
         wal::check(&file::wal(&file))?;
-        let connection = file::connect(&file).map_err(|error| Error::of(&file, error))?;
-        let stored = reading::read(&connection).map_err(|fault| match fault {
+        let mut connection = file::connect(&file).map_err(|error| Error::of(&file, error))?;
+        let mut stored = reading::read(&connection).map_err(|fault| match fault {
             Fault::Told(error) => Error::of(&file, error),
             Fault::Found(what) => Error::Damaged { file: file.clone(), what },
         })?;
         let log = stored.log;
+        let life = stored.begin_life(life);
+        begin_life(&mut connection, log, life).map_err(|error| Error::of(&file, error))?;
         Ok((Self { connection, file, log, is_torn: false, _lock: lock }, stored))
     }
 
@@ -136,6 +139,19 @@ impl Store {
         Ok(())
     }
 }
+
+/// Before anything is said in it, a life is on the disk: nobody has met one that is not known afterwards.
+fn begin_life(connection: &mut Connection, log: LogId, life: Life) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let row = (life.id.cast_signed(), life.first.cast_signed(), row::sum_of_life(log, life));
+    transaction.execute("INSERT INTO lives VALUES (?1, ?2, ?3)", row)?;
+    transaction
+        .execute("DELETE FROM lives WHERE rowid <= (SELECT max(rowid) FROM lives) - ?1", [MAX_LIVES])?;
+    transaction.commit()
+}
+
+/// The most lives that are known: who met the log in an earlier one gets all of it.
+const MAX_LIVES: i64 = 1_024;
 
 /// Removes the batches before the one that has, or could have, this number: the last one always stays.
 const LET_GO: &str = "DELETE FROM batches WHERE first < (SELECT max(first) FROM batches WHERE first <= ?1)";

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::{file::TABLES, row};
 use crate::{
-    room::{LastWord, Own, Stored},
+    room::{LastWord, Life, Own, Stored},
     wire::room::{LogId, MemberId},
 };
 
@@ -29,6 +29,7 @@ pub(super) fn read(connection: &Connection) -> Result<Stored, Fault> {
     let mut stored = Stored::empty(log(connection)?);
     read_batches(connection, &mut stored)?;
     read_authors(connection, &mut stored)?;
+    read_lives(connection, &mut stored)?;
     Ok(stored)
 }
 
@@ -71,6 +72,20 @@ fn read_batches(connection: &Connection, stored: &mut Stored) -> Result<(), Faul
             Ok(kept) => stored.entries.extend(kept),
             Err(error) => return found(format!("number {first} is not understood ({error})")),
         }
+    }
+    Ok(())
+}
+
+fn read_lives(connection: &Connection, stored: &mut Stored) -> Result<(), Fault> {
+    let mut all = connection.prepare("SELECT id, first, sum FROM lives ORDER BY rowid")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, first) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+        let life = Life { id, first };
+        if row::sum_of_life(stored.log, life) != row.get::<_, i64>(2)? {
+            return found("a life of the room has other bytes than were written");
+        }
+        stored.lives.push(life);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    room::{Kept, LastWord},
+    room::{Kept, LastWord, Life},
     wire::room::{LogId, MemberId},
 };
 
@@ -36,6 +36,10 @@ pub(super) fn sum_of_author(log: LogId, last: &LastWord) -> i64 {
     let print = own.print.map(u64::to_le_bytes);
     let print: &[u8] = print.as_ref().map_or(&[], |print| print);
     sum(log, "authors", &[&author.0, &own.number.to_le_bytes(), &at.to_le_bytes(), print])
+}
+
+pub(super) fn sum_of_life(log: LogId, life: Life) -> i64 {
+    sum(log, "lives", &[&life.id.to_le_bytes(), &life.first.to_le_bytes()])
 }
 
 fn sum(log: LogId, table: &str, fields: &[&[u8]]) -> i64 {

@@ -14,6 +14,7 @@ use crate::{
 };
 
 const LOG: LogId = LogId([3; 16]);
+const LIFE: u64 = 5;
 const ANN: MemberId = MemberId([1; 16]);
 
 fn kept(text: &str) -> Kept {
@@ -34,7 +35,7 @@ fn last_word(number: u64) -> LastWord {
 }
 
 fn open(directory: &Path) -> (Store, Stored) {
-    Store::open(directory, LogId([9; 16])).unwrap()
+    Store::open(directory, LogId([9; 16]), LIFE).unwrap()
 }
 
 fn texts(stored: &Stored) -> Vec<String> {
@@ -77,7 +78,7 @@ impl Files {
         if let Some(wal) = &self.wal {
             fs::write(file::wal(&file), wal).unwrap();
         }
-        let opened = Store::open(directory.path(), LogId([7; 16]));
+        let opened = Store::open(directory.path(), LogId([7; 16]), LIFE);
         (directory, opened)
     }
 }
@@ -96,7 +97,7 @@ fn places(len: usize) -> Vec<usize> {
 #[test]
 fn what_was_written_is_there_when_it_is_opened_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut store, stored) = Store::open(directory.path(), LOG).unwrap();
+    let (mut store, stored) = Store::open(directory.path(), LOG, LIFE).unwrap();
     assert_eq!((stored.log, stored.first, stored.entries.len()), (LOG, 1, 0));
     store.write(&batch(1, &["a", "b"])).unwrap();
     let mut second = batch(3, &["c"]);
@@ -112,6 +113,7 @@ fn what_was_written_is_there_when_it_is_opened_again() {
     );
     assert_eq!(stored.entries[2], second.entries[0]);
     assert_eq!(stored.authors, [last_word(3)]);
+    assert_eq!(stored.lives, [Life { id: LIFE, first: 1 }, Life { id: LIFE, first: 4 }]);
 }
 
 /// Fails if a process that is killed within a write loses an earlier batch, cannot be started again, or cannot go on.
@@ -232,7 +234,7 @@ fn a_write_ahead_log_without_its_file_is_not_put_into_a_new_one() {
     let (killed, _) = written(3);
     let directory = tempfile::tempdir().unwrap();
     fs::write(file::wal(&file::in_directory(directory.path())), killed.wal.unwrap()).unwrap();
-    let error = Store::open(directory.path(), LOG).err().unwrap();
+    let error = Store::open(directory.path(), LOG, LIFE).err().unwrap();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }
 
@@ -294,7 +296,7 @@ fn who_is_forgotten_is_not_there_again() {
 fn a_second_room_is_told_that_the_directory_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let _open = open(directory.path());
-    let error = Store::open(directory.path(), LOG).err().unwrap();
+    let error = Store::open(directory.path(), LOG, LIFE).err().unwrap();
     assert!(matches!(error, Error::InUse), "{error}");
 }
 
@@ -303,7 +305,7 @@ fn a_directory_that_cannot_be_made_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let in_the_way = directory.path().join("file");
     fs::write(&in_the_way, b"").unwrap();
-    let error = Store::open(&in_the_way.join("room"), LOG).err().unwrap();
+    let error = Store::open(&in_the_way.join("room"), LOG, LIFE).err().unwrap();
     assert!(matches!(error, Error::Directory(_)), "{error}");
 }
 
@@ -373,4 +375,18 @@ fn write_until_killed(directory: &Path) -> ! {
         println!("{number}");
     }
     unreachable!("there are numbers enough")
+}
+
+#[test]
+fn the_last_lives_are_known_and_no_more_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(directory.path());
+    let log = store.log;
+    for id in 10..10 + MAX_LIVES.cast_unsigned() {
+        begin_life(&mut store.connection, log, Life { id, first: 1 }).unwrap();
+    }
+    drop(store);
+    let (_, stored) = open(directory.path());
+    let ids: Vec<_> = stored.lives.iter().map(|life| life.id).collect();
+    assert_eq!(ids, (10..10 + MAX_LIVES.cast_unsigned()).chain([LIFE]).collect::<Vec<_>>());
 }

@@ -70,7 +70,7 @@ fn keys_of_those_who_say_nothing_are_not_remembered() {
     let next = |key: u64| {
         let name = name(&format!("eve {key}"));
         let key = Key(std::array::from_fn(|index| key.to_le_bytes()[index % 8]));
-        encode(&ToRoom::Hello(Hello { key, name, log: None, seen: 0, next: 58 }))
+        encode(&ToRoom::Hello(Hello { key, name, log: None, seen: 0, next: 58, life: 0 }))
     };
     for key in 0..100 {
         scene.frame("eve", &next(key));

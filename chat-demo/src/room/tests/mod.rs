@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proto::time::Instant;
 
-use super::{Batch, Input, Limits, Room, Sent, Shell, Stored, Time};
+use super::{Batch, Input, Life, Limits, Room, Sent, Shell, Stored, Time};
 use crate::{
     Name, Text,
     wire::room::{
@@ -171,7 +171,7 @@ fn key(word: &str) -> Key {
 }
 
 fn hello(whose: &str, as_name: &str, log: Option<LogId>, seen: u64) -> ToRoom {
-    ToRoom::Hello(Hello { key: key(whose), name: name(as_name), log, seen, next: 0 })
+    ToRoom::Hello(Hello { key: key(whose), name: name(as_name), log, seen, next: 0, life: 0 })
 }
 
 fn texts<'a>(said: impl IntoIterator<Item = (u64, &'a str)>) -> ToRoom {

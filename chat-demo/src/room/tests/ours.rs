@@ -96,7 +96,7 @@ fn a_text_after_a_gap_waits_until_the_missing_one_is_said() {
 fn whose_numbers_began_elsewhere_says_where_they_begin_here() {
     let mut scene = Scene::new();
     scene.joined("bob");
-    let hello = Hello { key: key("ann"), name: name("ann"), log: None, seen: 0, next: 58 };
+    let hello = Hello { key: key("ann"), name: name("ann"), log: None, seen: 0, next: 58, life: 0 };
     scene.say("ann", &ToRoom::Hello(hello.clone()));
     assert!(matches!(&scene.heard("ann")[0], FromRoom::Welcome(welcome) if welcome.heard == 57));
     scene.say("ann", &texts([(58, "58"), (59, "59")]));
@@ -367,4 +367,29 @@ fn a_room_that_closes_tells_all_and_hears_nobody() {
     assert_eq!(scene.classic_lines("bob"), ["room: Server is off."]);
     scene.text("ann", 1, "late");
     assert!(scene.hands.sent.is_empty() && scene.hands.batch.is_none());
+}
+
+/// Fails if who has seen what a room that was put back to an earlier day has not is left without what was said there since.
+#[test]
+fn who_has_seen_more_than_the_log_has_in_common_with_it_gets_what_follows_that() {
+    let mut scene = Scene::new();
+    let life = |id, first| Life { id, first };
+    let stored = Stored { lives: vec![life(1, 1), life(2, 4), life(5, 6)], ..Stored::empty(LOG) };
+    scene.room = Room::open(name("room"), LIMITS, stored, scene.now);
+    scene.joined("ann");
+    (1..=9).for_each(|number| scene.text("ann", number, "x"));
+    let mut welcome = |who: &str, life, seen| {
+        let hello = Hello { key: key(who), name: name(who), log: Some(LOG), seen, next: 0, life };
+        scene.say(who, &ToRoom::Hello(hello));
+        let FromRoom::Welcome(welcome) = scene.heard(who).remove(0) else { panic!("it is not welcome") };
+        assert_eq!(welcome.life, 5);
+        (welcome.from, welcome.common)
+    };
+
+    assert_eq!(welcome("a", 5, 8), (8, 10));
+    assert_eq!(welcome("b", 2, 5), (5, 5));
+    assert_eq!(welcome("c", 2, 8), (5, 5));
+    assert_eq!(welcome("d", 1, 20), (3, 3));
+    assert_eq!(welcome("e", 7, 2), (0, 0));
+    assert_eq!(welcome("f", 0, 12), (12, 15));
 }

@@ -96,7 +96,7 @@ fn a_room_goes_on_with_what_is_stored() {
     }
     let entries = batches.iter().flat_map(|batch| batch.entries.clone()).collect();
     let authors = batches[2].authors.clone();
-    let stored = Stored { log: LOG, first: 2, entries, authors };
+    let stored = Stored { first: 2, entries, authors, ..Stored::empty(LOG) };
     scene.room = Room::open(name("room"), LIMITS, stored, scene.now);
     scene.hands.sent.clear();
 
@@ -118,7 +118,7 @@ fn a_room_knows_who_was_called_how_before_it_was_started_again() {
     scene.frame("ann", &encode(&hello("ann", "ann", None, 0)));
     scene.on(Input::Turn);
     let entries = scene.hands.batch.take().unwrap().entries;
-    let stored = Stored { log: LOG, first: 1, entries, authors: Vec::new() };
+    let stored = Stored { first: 1, entries, ..Stored::empty(LOG) };
     scene.room = Room::open(name("room"), LIMITS, stored, scene.now);
     scene.joined("bob");
 

@@ -75,6 +75,11 @@ pub struct Welcome {
     pub head: u64,
     /// The number after which entries will follow. More than was seen where the log keeps no more, or is another.
     pub from: u64,
+    /// The room's life: from a start of it to its end. Never 0.
+    pub life: u64,
+    /// Up to this number the log is the one that the member met in the life it named. Less than it has seen where the log was put back
+    /// to an earlier day, or is a copy that went another way: what is different since follows.
+    pub common: u64,
     /// How many are online, with this one.
     pub online: u32,
     /// How often each side says something, in milliseconds; silent for [`SILENT_BEATS`](super::SILENT_BEATS) times that long is dead.

@@ -19,7 +19,7 @@ fn what_is_said_is_read_as_it_was() {
     }];
     let log = Some(LogId([9; 16]));
     let frames = [
-        ToRoom::Hello(Hello { key: Key([1; 32]), name: name("ann"), log, seen: u64::MAX, next: 7 }),
+        ToRoom::Hello(Hello { key: Key([1; 32]), name: name("ann"), log, seen: u64::MAX, next: 7, life: 0 }),
         ToRoom::Say(Say { seen: 3, said }),
         ToRoom::Beat { seen: 0 },
         ToRoom::Bye,
@@ -77,7 +77,7 @@ fn the_bytes_are_those_that_others_know() {
 #[test]
 fn a_hello_without_its_last_field_is_a_hello() {
     let log = None;
-    let hello = Hello { key: Key([1; 32]), name: name("ann"), log, seen: 2, next: 0 };
+    let hello = Hello { key: Key([1; 32]), name: name("ann"), log, seen: 2, next: 0, life: 0 };
     let short = (&hello.key, &hello.name, hello.log, hello.seen);
     let bytes = rmp_serde::to_vec(&(VERSION, std::collections::BTreeMap::from([("hello", short)]))).unwrap();
     assert_eq!(decode::<ToRoom>(&bytes).unwrap(), ToRoom::Hello(hello));
@@ -86,7 +86,7 @@ fn a_hello_without_its_last_field_is_a_hello() {
 /// Fails if a member can say a number after which there is none.
 #[test]
 fn a_number_that_cannot_be_counted_on_from_is_no_number() {
-    let hello = |next| Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next };
+    let hello = |next| Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next, life: 0 };
     assert!(decode::<ToRoom>(&encode(&ToRoom::Hello(hello(MAX_NUMBER)))).is_ok());
     let malformed =
         |frame: &ToRoom| matches!(decode::<ToRoom>(&encode(frame)), Err(Unreadable::Malformed(_)));

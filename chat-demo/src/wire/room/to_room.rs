@@ -44,6 +44,9 @@ pub struct Hello {
     /// another room. The room waits for none of them.
     #[serde(default, deserialize_with = "own_number")]
     pub next: u64,
+    /// In which life of the room it met that log last, as its welcome said; 0 if it does not say.
+    #[serde(default)]
+    pub life: u64,
 }
 
 /// Some texts of one member.

@@ -9,7 +9,7 @@ fn who_comes_joins_says_hello_and_is_told_how_many_there_are() {
     let joins = chat.on(Input::Connected);
     assert_eq!(sent_classic(&joins), [Frame::Join { name: name("ann"), is_ours: true }]);
     let greets = chat.hears(&FromRoom::Speak);
-    let hello = Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next: 0 };
+    let hello = Hello { key: Key([1; 32]), name: name("ann"), log: None, seen: 0, next: 0, life: 0 };
     assert_eq!(sent(&greets), [ToRoom::Hello(hello)]);
     let is_in = chat.hears(&FromRoom::Welcome(Welcome { online: 3, ..welcome() }));
 

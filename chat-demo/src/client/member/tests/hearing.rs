@@ -26,7 +26,10 @@ fn entries_are_shown_once_in_order_and_acknowledged() {
     assert_eq!(shown(&again), [""; 0]);
     assert_eq!(sent(&chat.passes(secs(1.0))), [ToRoom::Beat { seen: 6 }]);
     let log = LOG;
-    assert_eq!(chat.records.last(), Some(&Record::Seen { room: "there:1".to_owned(), log, number: 6 }));
+    assert_eq!(
+        chat.records.last(),
+        Some(&Record::Seen { room: "there:1".to_owned(), log, number: 6, life: 1 })
+    );
 }
 
 #[test]
@@ -92,7 +95,7 @@ fn a_gap_sends_it_back_to_say_hello_with_what_it_has() {
 
 #[test]
 fn what_was_missed_is_shown_as_such_without_who_came_and_went() {
-    let seen = Record::Seen { room: "there:1".to_owned(), log: LOG, number: 3 };
+    let seen = Record::Seen { room: "there:1".to_owned(), log: LOG, number: 3, life: 0 };
     let mut chat = Chat::recalling(vec![seen]);
     chat.on(Input::Connected);
     let hello = sent(&chat.hears(&FromRoom::Speak));
@@ -108,7 +111,7 @@ fn what_was_missed_is_shown_as_such_without_who_came_and_went() {
 
 #[test]
 fn what_is_no_longer_kept_is_counted() {
-    let seen = Record::Seen { room: "there:1".to_owned(), log: LOG, number: 3 };
+    let seen = Record::Seen { room: "there:1".to_owned(), log: LOG, number: 3, life: 0 };
     let back = |welcome| {
         let mut chat = Chat::recalling(vec![seen.clone()]);
         chat.on(Input::Connected);
@@ -227,5 +230,31 @@ fn a_lying_room_cannot_make_it_panic() {
             chat.hears(&frame);
             chat.passes(secs(10.0));
         }
+    }
+}
+
+/// Fails if what a room that was put back to an earlier day has, in the place of what was seen there, is taken for seen.
+#[test]
+fn a_log_that_is_put_back_is_told_and_what_it_has_instead_is_shown() {
+    let mut chat = Chat::welcomed(Welcome { life: 2, ..welcome() });
+    let all = [3, 5, 8].map(|number| entry(number, What::Text(text("lost"))));
+    chat.hears(&entries(0, 8, &all));
+    assert!(matches!(chat.records.last(), Some(Record::Seen { number: 8, life: 2, .. })));
+
+    let mut again = Chat::recalling(chat.records.clone());
+    again.on(Input::Connected);
+    let hello = sent(&again.hears(&FromRoom::Speak));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if (hello.seen, hello.life) == (8, 2)), "{hello:?}");
+    let put_back = Welcome { head: 10, from: 4, common: 4, life: 3, ..welcome() };
+    for mut chat in [chat, again] {
+        chat.hears(&FromRoom::Closing);
+        chat.on(Input::Connected);
+        chat.hears(&FromRoom::Speak);
+        let told = shown(&chat.hears(&FromRoom::Welcome(put_back.clone())));
+        assert!(told.iter().any(|line| line.contains("has an earlier log")), "{told:?}");
+        let instead = chat.hears(&entries(4, 10, &[entry(6, What::Text(text("new")))]));
+        assert_eq!(shown(&instead), ["bob Missed: new"]);
+        let is_met = |record: &Record| matches!(record, Record::Seen { number: 4, life: 3, .. });
+        assert!(chat.records.iter().any(is_met), "{:?}", chat.records);
     }
 }

@@ -42,7 +42,19 @@ fn secs(seconds: f64) -> Duration {
 }
 
 fn welcome() -> Welcome {
-    Welcome { room: name("room"), log: LOG, heard: 0, print: None, head: 0, from: 0, online: 1, beat: 1000 }
+    let (room, common) = (name("room"), u64::MAX);
+    Welcome {
+        room,
+        log: LOG,
+        heard: 0,
+        print: None,
+        head: 0,
+        from: 0,
+        life: 1,
+        common,
+        online: 1,
+        beat: 1000,
+    }
 }
 
 fn entry(number: u64, what: What) -> Entry {
