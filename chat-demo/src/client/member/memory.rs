@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   typed ──▶ Typed ──▶ Numbered ──(on the disk)──▶ spoken ──▶ Heard
-//!               │                                              (classic: Gone, as soon as it is spoken)
+//!               │                                              (classic: Gone, when the connection has taken it)
 //!               └── stays, also over a restart, until a room is there
 //! ```
 
@@ -233,10 +233,10 @@ impl Memory {
             .collect()
     }
 
-    /// Texts for this room that are on the disk, for a room that counts nothing.
-    pub(crate) fn uncounted(&self) -> Vec<(u64, Text, Manner)> {
+    /// Texts for this room that are on the disk, at most so many, for a room that counts nothing.
+    pub(crate) fn uncounted(&self, most: usize) -> Vec<(u64, Text, Manner)> {
         let ready = self.kept.iter().filter(|kept| self.is_here(kept) && kept.last_change() <= self.durable);
-        ready.map(|kept| (kept.id, kept.text.clone(), kept.tone.clone())).collect()
+        ready.take(most).map(|kept| (kept.id, kept.text.clone(), kept.tone.clone())).collect()
     }
 
     /// Lets go of these texts.

@@ -23,7 +23,7 @@ impl Member {
 
     /// A text is written down, and shown.
     fn keep(&mut self, text: Text, manner: Manner, at: u64) {
-        if matches!((&self.phase, &manner), (Phase::Classic, Manner::Private(_))) {
+        if matches!((&self.phase, &manner), (Phase::Classic(_), Manner::Private(_))) {
             return self.warn(words::NOT_IN_CLASSIC);
         }
         let written = self.memory.keep(text.clone(), manner.clone());
@@ -41,7 +41,7 @@ impl Member {
         match &self.phase {
             // When what was said before has been spoken, so that it is said under the name of that time.
             Phase::Live(_) => self.wanted = Some(name),
-            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
+            Phase::Classic(_) => self.warn(words::NOT_IN_CLASSIC),
             _ => {
                 self.tell(words::later_called(&name));
                 (self.told_taken, self.wanted) = (false, None);
@@ -56,7 +56,7 @@ impl Member {
                 self.wants_who = true;
                 self.send(now, &ToRoom::Who);
             }
-            Phase::Classic => self.warn(words::NOT_IN_CLASSIC),
+            Phase::Classic(_) => self.warn(words::NOT_IN_CLASSIC),
             _ if self.told == Told::Away => self.warn("The room is away, so nobody knows who is there."),
             // Every place begins with this question.
             _ => self.wants_who = true,
@@ -72,12 +72,19 @@ impl Member {
         let Some(leaving) = &mut self.leaving else { return };
         let waiting = self.memory.waiting();
         if leaving.until <= now {
-            return self.leave(if waiting == 0 { End::Left } else { End::GraceExpired(waiting) });
+            self.doubt(words::NOT_ARRIVED);
+            return self.leave(match waiting {
+                0 if self.has_doubts => End::InDoubt,
+                0 => End::Left,
+                _ => End::GraceExpired(waiting),
+            });
         }
         if leaving.tell_at.is_some_and(|at| at <= now) {
             leaving.tell_at = None;
             if waiting > 0 {
                 self.tell(words::leaving(waiting, self.grace));
+            } else if self.is_unsure() {
+                self.tell(words::on_its_way(self.grace));
             }
         }
     }

@@ -6,6 +6,12 @@ use crate::Name;
 
 pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
 
+pub(super) const LOST_WITH_CONNECTION: &str =
+    "What was said last may be lost with the connection: a classic room does not say what it has.";
+
+pub(super) const NOT_ARRIVED: &str =
+    "What was said last may not arrive: the room's host has not taken all of it in time.";
+
 pub(super) fn called(name: &Name) -> String {
     format!("You are now called {name}.")
 }
@@ -54,6 +60,11 @@ pub(super) fn leaving(waiting: usize, grace: Duration) -> String {
         texts_are(waiting),
         grace.as_secs_f32()
     )
+}
+
+/// In a classic room.
+pub(super) fn on_its_way(grace: Duration) -> String {
+    format!("What was said is on its way: waiting for it to arrive, {} s at most.", grace.as_secs_f32())
 }
 
 /// What the last word is when that was in vain.
