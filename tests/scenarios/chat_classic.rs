@@ -246,3 +246,21 @@ fn a_classic_room_is_joined_once_and_left_once() {
     assert_eq!(said[1], json!({"name": "bob", "text": "one\n"}));
     assert_eq!(said[2], json!({"name": "bob", "text": "two\n"}));
 }
+
+/// Fails if our client is back in a classic room that was away only once it has something to say, or never.
+#[test]
+fn our_client_joins_a_classic_room_that_was_away_again_without_a_word() {
+    let room = ClassicRoom::start();
+    let address = room.address();
+    let bob = Chatter::start(address, "bob");
+    bob.expect_line("that it is online", |line| line.ends_with("You are now online. 1 online."));
+
+    drop(room);
+    let room = ClassicRoom::start_again(address);
+    room.expect_frame("bob joining", |frame| frame["auth"] == 1 && frame["name"] == "bob");
+
+    let ann = ClassicMember::join(address, "ann");
+    ann.say("welcome back");
+    bob.expect("ann: welcome back");
+    assert_eq!(bob.hang_up(), Some(0));
+}

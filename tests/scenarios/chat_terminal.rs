@@ -1,10 +1,12 @@
 //! A client at a terminal of the kernel's, as a person sees it; and what others say that could harm one.
 
+use std::net::SocketAddr;
+
 use nix::sys::signal::Signal;
 use nix::sys::termios::Termios;
 use tempfile::TempDir;
 
-use crate::harness::chat::{Chatter, ClassicMember, ROOM, Room};
+use crate::harness::chat::{Chatter, ClassicMember, ClassicRoom, ROOM, Room};
 use crate::harness::{Terminal, eventually};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -24,8 +26,13 @@ impl Seat {
 
     #[track_caller]
     fn taken_with(room: &Room, name: &str, env: &[(&str, &str)]) -> Self {
+        Self::taken_at(room.address(), name, env)
+    }
+
+    #[track_caller]
+    fn taken_at(address: SocketAddr, name: &str, env: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let port = room.address().port().to_string();
+        let port = address.port().to_string();
         let args = ["chat", "client", "--ip", "127.0.0.1", "--port", &port, "--name", name];
         let env = [&[("XDG_DATA_HOME", home.path().to_str().unwrap())], env].concat();
         let terminal = Terminal::start(&args, &env, SIZE);
@@ -52,6 +59,20 @@ impl Seat {
         assert_eq!(self.terminal.exit_code(), Some(0));
         self.terminal.is_given_back(&self.before);
     }
+}
+
+/// Fails if a private text looks as if it had been said where nothing can be said to one only.
+#[test]
+fn what_a_classic_room_would_show_to_all_is_not_shown_as_said_to_one() {
+    let room = ClassicRoom::start();
+    let mut ann = Seat::taken_at(room.address(), "ann", &[]);
+
+    ann.terminal.type_in("/msg bob psst\r");
+    ann.terminal.shows_text("no /msg");
+
+    assert!(!ann.terminal.text().contains("(to bob)"), "{}", ann.terminal.text());
+    ann.terminal.type_in("/quit\r");
+    ann.ends();
 }
 
 /// Fails if a line of others goes into what is being typed, or takes some of it away.

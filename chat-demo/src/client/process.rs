@@ -263,6 +263,7 @@ impl Client {
                 }
                 Effect::Await(shown) => self.expect(shown),
                 Effect::Know(names) => self.terminal.know(names),
+                Effect::Private(has_private) => self.terminal.expect_private(has_private),
                 Effect::Rename(name) => self.terminal.rename(&name),
                 Effect::Keep(written) if !is_unkept => is_unkept = !self.keep(&written),
                 // It follows a record that could not be kept, and goes with it.

@@ -111,7 +111,7 @@ impl Room {
         self.counters.texts += 1;
         let said = Some((member.name.clone(), What::Text(text)));
         let author = member.id;
-        self.gathering.add(Waiting { author, number: None, to: None, said, wall: time.wall, is_text: true });
+        self.gathering.add(Waiting { author, own: None, to: None, said, wall: time.wall, is_text: true });
     }
 
     /// Who is in the room under one name does not speak under another.

@@ -17,8 +17,10 @@ pub(crate) struct Counters {
     pub(crate) texts: u64,
     /// Texts that came again, and were not taken again.
     pub(crate) repeated: u64,
-    /// Texts that came before one that was missing.
+    /// Texts that came before one that was missing, or while another client of their author's waited for its place.
     pub(crate) early: u64,
+    /// Hellos that waited until what was said with their key was on the disk, or was not.
+    pub(crate) held: u64,
     /// Authors whose texts could not be stored, each time that happened.
     pub(crate) unheard: u64,
     /// Batches that are on the disk.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proto::time::Instant;
 
-use super::{Kept, Limits, Log, NOBODY, members::Members};
+use super::{Kept, LastWord, Limits, Log, NOBODY, Own, members::Members};
 use crate::{
     Name,
     wire::room::{Entry, MemberId, What},
@@ -26,8 +26,8 @@ pub(crate) struct Batch {
     pub(crate) first: u64,
     /// The entries, their numbers rising by one.
     pub(crate) entries: Vec<Kept>,
-    /// Authors, the last of their own numbers with this batch, and the room's.
-    pub(crate) authors: Vec<(MemberId, u64, u64)>,
+    /// Of each author of this batch, the last.
+    pub(crate) authors: Vec<LastWord>,
     /// Authors that are known no more.
     pub(crate) forgotten: Vec<MemberId>,
     /// Entries before this number are no longer kept.
@@ -39,7 +39,7 @@ pub(crate) struct Batch {
 pub(super) struct Waiting {
     pub(super) author: MemberId,
     /// The author's own number, if it numbers.
-    pub(super) number: Option<u64>,
+    pub(super) own: Option<Own>,
     pub(super) to: Option<MemberId>,
     /// Nothing is said where only the number counts: a text to nobody.
     pub(super) said: Option<(Name, What)>,
@@ -59,9 +59,9 @@ pub(super) struct News {
 #[derive(Clone, Copy, Debug)]
 struct Author {
     /// Its last number that was taken. Invariant: not less than what is kept.
-    taken: u64,
+    taken: Own,
     /// Its last number that is on the disk.
-    kept: u64,
+    kept: Own,
     /// The room's number then.
     last: u64,
 }
@@ -78,8 +78,8 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    pub(super) fn new(authors: Vec<(MemberId, u64, u64)>) -> Self {
-        let known = |(id, kept, last)| (id, Author { taken: kept, kept, last });
+    pub(super) fn new(authors: Vec<LastWord>) -> Self {
+        let known = |LastWord { author, own, at }| (author, Author { taken: own, kept: own, last: at });
         Self {
             waiting: Vec::new(),
             texts: 0,
@@ -109,20 +109,25 @@ impl Gathering {
         if self.storing.is_none() && !self.waiting.is_empty() { self.again_at } else { Instant::NEVER }
     }
 
-    /// The last number of this author that is on the disk.
-    pub(super) fn kept(&self, author: MemberId) -> u64 {
-        self.authors.get(&author).map_or(0, |author| author.kept)
+    /// The last of this author that is on the disk.
+    pub(super) fn kept(&self, author: MemberId) -> Own {
+        self.authors.get(&author).map_or(Own::default(), |author| author.kept)
     }
 
     /// The last number of this author that was taken.
     pub(super) fn taken(&self, author: MemberId) -> u64 {
-        self.authors.get(&author).map_or(0, |author| author.taken)
+        self.authors.get(&author).map_or(0, |author| author.taken.number)
+    }
+
+    /// Whether something of this author's is taken, and not known to be on the disk or not.
+    pub(super) fn is_on_its_way(&self, author: MemberId) -> bool {
+        self.taken(author) > self.kept(author).number
     }
 
     /// Nothing before this number of an author's will come (again): it was heard elsewhere, or in a log that is lost.
     pub(super) fn expect(&mut self, author: MemberId, number: u64) {
-        let before = number.saturating_sub(1);
-        if before > self.taken(author) && self.taken(author) == self.kept(author) {
+        let before = Own { number: number.saturating_sub(1), print: None };
+        if before.number > self.taken(author) && !self.is_on_its_way(author) {
             self.authors.insert(author, Author { taken: before, kept: before, last: 0 });
         }
     }
@@ -137,10 +142,11 @@ impl Gathering {
 
     /// Takes what is said.
     pub(super) fn add(&mut self, waiting: Waiting) {
-        if let Some(number) = waiting.number {
-            let author = self.authors.entry(waiting.author).or_insert(Author { taken: 0, kept: 0, last: 0 });
-            debug_assert!(number > author.taken);
-            author.taken = number;
+        if let Some(own) = waiting.own {
+            let unknown = Author { taken: Own::default(), kept: Own::default(), last: 0 };
+            let author = self.authors.entry(waiting.author).or_insert(unknown);
+            debug_assert!(own.number > author.taken.number);
+            author.taken = own;
         }
         self.texts += usize::from(waiting.is_text);
         self.bytes += waiting.bytes();
@@ -164,15 +170,16 @@ impl Gathering {
         (self.texts, self.bytes) = (0, 0);
         let first = log.head() + 1;
         let mut entries = Vec::with_capacity(waiting.len());
-        let mut authors: HashMap<MemberId, (u64, u64)> = HashMap::new();
+        let mut authors = HashMap::new();
         for waiting in &waiting {
             let number = first + entries.len() as u64;
             entries.extend(waiting.kept(number));
-            if let Some(own) = waiting.number {
+            if let Some(own) = waiting.own {
                 authors.insert(waiting.author, (own, number));
             }
         }
-        let mut authors: Vec<_> = authors.into_iter().map(|(id, (own, last))| (id, own, last)).collect();
+        let mut authors: Vec<_> =
+            authors.into_iter().map(|(author, (own, at))| LastWord { author, own, at }).collect();
         authors.sort_unstable();
         let keep_from = log.first_after(&entries, limits.entries, limits.bytes);
         let batch = Batch { first, entries, authors, forgotten, keep_from };
@@ -190,12 +197,12 @@ impl Gathering {
         for entry in batch.entries {
             log.push(entry);
         }
-        for (id, number, last) in &batch.authors {
-            if let Some(author) = self.authors.get_mut(id) {
-                (author.kept, author.last) = (*number, *last);
+        for last in &batch.authors {
+            if let Some(author) = self.authors.get_mut(&last.author) {
+                (author.kept, author.last) = (last.own, last.at);
             }
         }
-        let kept = batch.authors.into_iter().map(|(id, number, _)| (id, number)).collect();
+        let kept = batch.authors.into_iter().map(|last| (last.author, last.own.number)).collect();
         News { kept, joined }
     }
 
@@ -220,7 +227,7 @@ impl Gathering {
     fn take_back(&mut self, id: MemberId) -> u64 {
         self.authors.get_mut(&id).map_or(0, |author| {
             author.taken = author.kept;
-            author.kept
+            author.kept.number
         })
     }
 
@@ -265,7 +272,7 @@ impl Waiting {
     pub(super) fn event(author: MemberId, name: Name, what: What, wall: u64) -> Self {
         // Who is renamed hears of it as all do; who comes or goes does not.
         let author = if matches!(what, What::Renamed(_)) { NOBODY } else { author };
-        Self { author, number: None, to: None, said: Some((name, what)), wall, is_text: false }
+        Self { author, own: None, to: None, said: Some((name, what)), wall, is_text: false }
     }
 
     fn kept(&self, number: u64) -> Option<Kept> {

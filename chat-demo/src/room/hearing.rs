@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{
-    BEAT, Room, Sent, Shell, Time,
+    BEAT, Own, Room, Sent, Shell, Time,
     counters::{Dropped, Malformed, Refused},
     cursor::Cursor,
     gathering::Waiting,
@@ -13,7 +13,7 @@ use crate::{
     Name, announcement,
     wire::room::{
         FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
-        What, decode, encode,
+        What, decode, encode, print,
     },
 };
 
@@ -48,6 +48,9 @@ impl Room {
         if let ToRoom::Hello(hello) = frame {
             return self.on_hello(from, hello, time, shell);
         }
+        if matches!(frame, ToRoom::Bye) && self.held.remove_at(from) {
+            return;
+        }
         let is_ours =
             |seat: &Seat| self.members.get(*seat).is_some_and(|member| member.dialect == Dialect::Ours);
         let Some(seat) = self.members.at(from).filter(is_ours) else {
@@ -67,8 +70,12 @@ impl Room {
         }
     }
 
-    fn on_hello(&mut self, from: &[u8], hello: Hello, time: Time, shell: &mut impl Shell) {
+    pub(super) fn on_hello(&mut self, from: &[u8], hello: Hello, time: Time, shell: &mut impl Shell) {
         let id = hello.key.member();
+        if self.holds(id, from) {
+            return self.hold(from, hello, shell);
+        }
+        self.held.remove_at(from);
         let own = self.members.with(id);
         if self.members.is_of_room(&hello.name) {
             return self.refuse(from, Refused::NameTaken, Refusal::NameOfRoom, shell);
@@ -114,10 +121,12 @@ impl Room {
     }
 
     pub(super) fn welcome(&self, to: &[u8], id: MemberId, from: u64, shell: &mut impl Shell) {
+        let Own { number: heard, print } = self.gathering.kept(id);
         let welcome = Welcome {
             room: self.name.clone(),
             log: self.log.id(),
-            heard: self.gathering.kept(id),
+            heard,
+            print,
             head: self.log.head(),
             from,
             online: self.members.len() as u32,
@@ -215,6 +224,11 @@ impl Room {
             self.counters.malformed.add(Malformed::Ours);
             return self.complain(&address, "Too much was said at once.", shell);
         }
+        if self.held.has(id) {
+            // Another has its place as soon as what it has said is on the disk.
+            self.counters.early += say.said.len() as u64;
+            return;
+        }
         let mut is_repeated = false;
         for utterance in say.said {
             let next = self.gathering.taken(id) + 1;
@@ -227,7 +241,7 @@ impl Room {
                 Ordering::Greater => return self.on_gap(seat, shell),
             }
         }
-        let kept = self.gathering.kept(id);
+        let kept = self.gathering.kept(id).number;
         if is_repeated && kept > 0 {
             // It has not heard that they were heard.
             tell(&address, &FromRoom::Heard { number: kept }, shell);
@@ -247,6 +261,8 @@ impl Room {
     fn take(&mut self, seat: Seat, utterance: Utterance, time: Time, shell: &mut impl Shell) {
         let Some(member) = self.members.get(seat) else { return };
         let (author, name) = (member.id, member.name.clone());
+        let own =
+            Some(Own { number: utterance.number, print: Some(print(utterance.number, &utterance.text)) });
         self.counters.texts += 1;
         let (to, what) = match utterance.tone {
             Manner::Plain => (None, Some(What::Text(utterance.text))),
@@ -262,8 +278,7 @@ impl Room {
             }
         };
         let said = what.map(|what| (name, what));
-        let number = Some(utterance.number);
-        self.gathering.add(Waiting { author, number, to, said, wall: time.wall, is_text: true });
+        self.gathering.add(Waiting { author, own, to, said, wall: time.wall, is_text: true });
     }
 
     fn other_called(&self, name: &Name, seat: Seat) -> Option<MemberId> {
@@ -328,9 +343,12 @@ impl Room {
             let frame = if member.dialect == Dialect::Ours { &closing } else { &off };
             shell.send(&member.address, frame);
         }
+        for address in self.held.addresses() {
+            shell.send(address, &closing);
+        }
     }
 
-    fn refuse(&mut self, from: &[u8], why: Refused, refusal: Refusal, shell: &mut impl Shell) {
+    pub(super) fn refuse(&mut self, from: &[u8], why: Refused, refusal: Refusal, shell: &mut impl Shell) {
         self.counters.refused.add(why);
         tell(from, &FromRoom::Refused { why: refusal }, shell);
     }
@@ -351,6 +369,6 @@ fn note(to: &[u8], text: String, shell: &mut impl Shell) {
 }
 
 /// Whoever is not there to be told says something again when it is.
-fn tell(to: &[u8], frame: &FromRoom, shell: &mut impl Shell) {
+pub(super) fn tell(to: &[u8], frame: &FromRoom, shell: &mut impl Shell) {
     shell.send(to, &encode(frame));
 }

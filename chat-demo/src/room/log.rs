@@ -24,8 +24,27 @@ pub(crate) struct Stored {
     pub(crate) first: u64,
     /// The entries from there, with rising numbers.
     pub(crate) entries: Vec<Kept>,
-    /// Of each author: the last of its own numbers that is kept, and the last number of the room's when it spoke.
-    pub(crate) authors: Vec<(MemberId, u64, u64)>,
+    /// Of each author, the last that is kept.
+    pub(crate) authors: Vec<LastWord>,
+}
+
+/// The last that an author has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LastWord {
+    /// Whose it is.
+    pub(crate) author: MemberId,
+    /// What it has of its author.
+    pub(crate) own: Own,
+    /// The room's number then.
+    pub(crate) at: u64,
+}
+
+/// One of a member's own numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Own {
+    pub(crate) number: u64,
+    /// Of the text that has it, if it was heard here.
+    pub(crate) print: Option<u64>,
 }
 
 impl Stored {

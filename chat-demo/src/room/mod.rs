@@ -21,6 +21,7 @@ mod descriptors;
 mod disk;
 mod gathering;
 mod hearing;
+mod held;
 mod log;
 mod members;
 mod process;
@@ -39,11 +40,12 @@ use crate::{
 
 pub(crate) use counters::Counters;
 pub(crate) use gathering::Batch;
-pub(crate) use log::{Kept, Log, Stored};
+pub(crate) use log::{Kept, LastWord, Log, Own, Stored};
 pub(crate) use process::{Args, run};
 
 use counters::Dropped;
 use gathering::Gathering;
+use held::Held;
 use members::Members;
 
 /// What a room is told.
@@ -126,6 +128,7 @@ pub(crate) struct Room {
     members: Members,
     log: Log,
     gathering: Gathering,
+    held: Held,
     counters: Counters,
     /// Silence before this is the room's own: it was not listening.
     listening_since: Instant,
@@ -144,6 +147,7 @@ impl Room {
             limits,
             log,
             gathering: Gathering::new(stored.authors),
+            held: Held::default(),
             counters: Counters::default(),
             listening_since: now,
             looked_at: now,
@@ -205,6 +209,7 @@ impl Room {
             self.acknowledge(author, number, time, shell);
         }
         self.counters.stored += 1;
+        self.on_settled(time, shell);
         self.deliver(time, shell);
         self.log.trim(self.limits.entries, self.limits.bytes);
         self.on_turn(time, shell);
@@ -216,6 +221,7 @@ impl Room {
             self.counters.unheard += 1;
             self.say_unheard(author, number, why, shell);
         }
+        self.on_settled(time, shell);
         self.on_turn(time, shell);
     }
 
@@ -255,6 +261,7 @@ impl Room {
     fn audit(&self) {
         debug_assert!(self.members.iter().all(|(_, member)| member.cursor.is_within(&self.log)));
         debug_assert!(self.members.len() <= self.limits.members);
+        debug_assert!(self.held.authors().all(|author| self.gathering.is_on_its_way(author)));
         self.members.audit();
     }
 }

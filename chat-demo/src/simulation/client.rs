@@ -34,10 +34,11 @@ pub(super) struct Person {
     pub(super) id: MemberId,
     /// Texts that were on its disk at some time, and so must be heard.
     pub(super) promised: BTreeSet<String>,
-    /// Texts said while two had the key: each may take the other's number, and then one of them is not heard.
-    pub(super) doubtful: BTreeSet<String>,
-    /// What is said is doubtful until then.
-    pub(super) doubts_until: Instant,
+    /// Of these, what need not be: private texts, which may be to nobody; what a client has said may be lost; and what is in a
+    /// journal that nobody opens again.
+    pub(super) excused: BTreeSet<String>,
+    /// How many texts a client has said may be lost.
+    pub(super) doubted: u64,
     /// So many copies of its key were made.
     pub(super) copies: u32,
 }
@@ -86,8 +87,8 @@ impl Person {
         key[..word.len()].copy_from_slice(word.as_bytes());
         let key = Key(key);
         let id = key.member();
-        let (promised, doubtful) = (BTreeSet::new(), BTreeSet::new());
-        Self { word, key, id, promised, doubtful, doubts_until: Instant::ZERO, copies: 0 }
+        let (promised, excused) = (BTreeSet::new(), BTreeSet::new());
+        Self { word, key, id, promised, excused, doubted: 0, copies: 0 }
     }
 
     fn promise(&mut self, texts: Vec<Text>) {
@@ -151,10 +152,23 @@ impl Client {
         self.member.records().iter().filter(|record| matches!(record, Record::Typed { .. })).count()
     }
 
-    /// Texts that were typed, and are not on the room's disk.
-    pub(super) fn unsure(&self, hands: &Hands) -> Vec<String> {
-        let all = (1..=self.typed).map(|number| format!("{} {number}", self.label));
-        all.filter(|text| !hands.disk.has(text)).collect()
+    /// Somebody begins elsewhere with a copy of the journal: it has seen what that says, and has those texts to say.
+    pub(super) fn bring(&mut self, paper: Paper, person: &mut Person, seed: u64, now: Instant) {
+        self.paper = paper;
+        person.promise(self.paper.survive(None, false));
+        let seen = self.paper.seen();
+        self.is_new = seen.is_none();
+        (self.shown, self.on_screen) = (seen.unwrap_or_default(), seen.unwrap_or_default());
+        self.member = member(&self.name, &person.key, &self.paper, seed, now);
+    }
+
+    /// Nobody starts it again, so what waits in its journal is not said.
+    pub(super) fn bury(&self, person: &mut Person) {
+        for record in self.member.records() {
+            if let Record::Typed { text, .. } = record {
+                person.excused.insert(text.into());
+            }
+        }
     }
 
     pub(super) fn assert_is_bounded(&self) {
@@ -196,8 +210,8 @@ impl Client {
         self.typed += 1;
         let text = Text::new(&format!("{} {}", self.label, self.typed)).unwrap();
         // A private text to nobody is said to nobody.
-        if hands.now < person.doubts_until || to.is_some() {
-            person.doubtful.insert(text.as_str().to_owned());
+        if to.is_some() {
+            person.excused.insert(text.as_str().to_owned());
         }
         let typed = match to {
             Some(to) => Typed::Tell(to, text),
@@ -280,7 +294,7 @@ impl Client {
         }
     }
 
-    fn show(&mut self, person: &Person, line: Line, hands: &Hands) {
+    fn show(&mut self, person: &mut Person, line: Line, hands: &Hands) {
         match line {
             Line::Said(said) if said.how != How::Mine => self.show_text(person, said.text.as_str(), hands),
             Line::Told(told) if told.contains("no longer kept") => {
@@ -289,7 +303,13 @@ impl Client {
                 self.missed += 1;
                 self.shown = self.shown.max(self.welcomed);
             }
-            Line::Warned(warned) => self.needs_name |= warned.contains("somebody else's by now"),
+            Line::Warned(warned) => {
+                self.needs_name |= warned.contains("somebody else's by now");
+                if let Some((_, text)) = warned.split_once("this may not have been heard: ") {
+                    person.excused.insert(text.to_owned());
+                    person.doubted += 1;
+                }
+            }
             Line::Told(_) | Line::Said(_) => {}
         }
     }

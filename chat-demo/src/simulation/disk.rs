@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     Name,
-    room::{Batch, Kept, Stored},
+    room::{Batch, Kept, LastWord, Stored},
     wire::room::{Entry, LogId, MemberId, What},
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Line {
 #[derive(Default)]
 pub(super) struct Disk {
     lines: Vec<Line>,
-    authors: BTreeMap<MemberId, (u64, u64)>,
+    authors: BTreeMap<MemberId, LastWord>,
     /// The number of each text.
     numbers: HashMap<String, u64>,
     /// Of each author's texts in one life of its journal, the last.
@@ -48,9 +48,12 @@ impl Disk {
             }
             self.lines.push(Line { kept, entry });
         }
-        for (id, own, last) in batch.authors {
-            let before = self.authors.insert(id, (own, last));
-            assert!(before.is_none_or(|(before, _)| before < own), "an author's numbers rise");
+        for last in batch.authors {
+            let before = self.authors.insert(last.author, last);
+            assert!(
+                before.is_none_or(|before| before.own.number < last.own.number),
+                "an author's numbers rise"
+            );
         }
         self.keep_from = batch.keep_from;
     }
@@ -66,7 +69,7 @@ impl Disk {
     /// What a room goes on with, which may be some more than it must keep.
     pub(super) fn stored(&self, more: u64) -> Stored {
         let first = self.keep_from.saturating_sub(more).max(1);
-        let authors = self.authors.iter().map(|(id, (own, last))| (*id, *own, *last)).collect();
+        let authors = self.authors.values().copied().collect();
         let entries = self.after(first - 1).map(|line| line.kept.clone()).collect();
         Stored { first, entries, authors, ..Stored::empty(LOG) }
     }
@@ -95,7 +98,7 @@ impl Disk {
 
     /// The last number of this author's that is here.
     pub(super) fn own(&self, author: MemberId) -> u64 {
-        self.authors.get(&author).map_or(0, |(own, _)| *own)
+        self.authors.get(&author).map_or(0, |last| last.own.number)
     }
 
     pub(super) fn joined(&self, id: MemberId) -> u64 {

@@ -26,6 +26,16 @@ impl Paper {
         Memory::recalled(ROOM, self.records.clone())
     }
 
+    /// A copy of what the disk has. There is none while a text has no number: the copy would give it one of its own, and both
+    /// would be said.
+    pub(super) fn copy(&self) -> Option<Self> {
+        let records = self.records[..self.durable].to_vec();
+        let all = Memory::recalled(ROOM, records.clone()).records();
+        let typed = all.iter().filter(|record| matches!(record, Record::Typed { .. })).count();
+        let numbered = all.iter().filter(|record| matches!(record, Record::Numbered { .. })).count();
+        (typed == numbered).then(|| Self { records, ..Self::default() })
+    }
+
     /// How far the last log was seen.
     pub(super) fn seen(&self) -> Option<u64> {
         let (log, seen): (Option<LogId>, u64) = self.memory().last_seen();

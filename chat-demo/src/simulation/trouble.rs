@@ -29,7 +29,6 @@ impl World {
             590..605 => self.fill(),
             605..617 => self.kill(index),
             617..622 => self.type_in(index, Typed::Quit),
-            622..626 => self.copy(index),
             626..650 => self.rename_somebody(index),
             650..660 => self.type_in(index, Typed::Who),
             660..675 => self.fall_behind(index),
@@ -38,6 +37,7 @@ impl World {
             681..687 => self.full_until = self.now() + Duration::from_millis(self.random.u64(0..3_000)),
             687..693 => self.slow_until = self.now() + Duration::from_millis(self.random.u64(0..3_000)),
             693..696 => self.pass(Duration::from_secs(4)),
+            696..706 => self.copy(index),
             _ => {}
         }
         self.audit();
@@ -46,6 +46,7 @@ impl World {
     /// Nothing goes wrong any more, and soon all have heard all.
     pub(super) fn heal(&mut self) {
         self.weather = Weather::default();
+        self.is_healing = true;
         (self.full_until, self.slow_until) = (Instant::ZERO, Instant::ZERO);
         let alive: Vec<_> = self.clients.iter().map(|client| client.address).collect();
         let classic: Vec<_> = self.classics.iter().map(|classic| classic.address).collect();
@@ -69,8 +70,9 @@ impl World {
             client.assert_has_seen_all(&self.people[client.who], &self.hands);
         }
         for person in &self.people {
-            let lost = person.promised.difference(&person.doubtful).find(|text| !self.hands.disk.has(text));
+            let lost = person.promised.difference(&person.excused).find(|text| !self.hands.disk.has(text));
             assert_eq!(lost, None, "it was said, and is not heard");
+            assert!(person.copies > 0 || person.doubted == 0, "{} was alone with its key", person.word);
         }
         let counters = self.room.as_ref().unwrap().counters();
         assert!((4..=6).contains(&counters.members) && counters.waiting == 0, "{counters:?}");
@@ -188,18 +190,21 @@ impl World {
         self.lose(index, left);
     }
 
-    /// Somebody begins with a copy of the key, elsewhere, and nothing else; the older gives way.
+    /// Somebody begins elsewhere with a copy of the key, and of the journal or not; the older gives way.
     fn copy(&mut self, index: usize) {
         let who = self.clients[index].who;
         if !self.has_copies || self.clients.iter().filter(|client| client.who == who).count() > 1 {
             return;
         }
         self.trace.add(self.now(), Event::Copied, self.clients[index].address, 0);
-        let unsure = self.clients[index].unsure(&self.hands);
-        let person = &mut self.people[who];
-        person.doubtful.extend(unsure);
-        (person.doubts_until, person.copies) = (Instant::NEVER, person.copies + 1);
+        self.people[who].copies += 1;
         self.add_client(who);
+        let paper = self.clients[index].paper.copy().filter(|_| self.random.bool());
+        if let Some(paper) = paper {
+            let (seed, newer) = (self.random.u64(..), self.clients.len() - 1);
+            let (client, person, hands, _) = self.parts(newer);
+            client.bring(paper, person, seed, hands.now);
+        }
     }
 
     fn rename_somebody(&mut self, index: usize) {

@@ -19,8 +19,6 @@ use crate::{
 
 const WORDS: [&str; 4] = ["ann", "bob", "cid", "dan"];
 const CLASSIC: [&str; 2] = ["eve", "fay"];
-/// A text said by one of two that have one key is in doubt so long after: until nothing of the other's is under way.
-const DOUBT: Duration = Duration::from_secs(20);
 /// Members have so long to receive a room's last words.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -40,8 +38,10 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) classics: Vec<Classic>,
     pub(super) weather: Weather,
-    /// Keys are copied, so that of many texts nothing is promised.
+    /// Keys are copied.
     pub(super) has_copies: bool,
+    /// Who gave way to a copy is not started again.
+    pub(super) is_healing: bool,
     next_address: u64,
     pub(super) trace: Trace,
 }
@@ -63,6 +63,7 @@ impl World {
             classics: Vec::new(),
             weather: Weather { lost: 5, unwritten: 5, unsynced: 20 },
             has_copies: seed.is_multiple_of(3),
+            is_healing: false,
             next_address: 0,
             trace: Trace::default(),
         };
@@ -283,14 +284,15 @@ impl World {
         let client = &self.clients[index];
         self.trace.add(self.hands.now, Event::ClientEnds, client.address, 0);
         let has_other = self.clients.iter().filter(|other| other.who == client.who).count() > 1;
-        if end == End::Refused(Refusal::Superseded) && has_other {
+        let stays_away = self.is_healing || self.random.bool();
+        if end == End::Refused(Refusal::Superseded) && has_other && stays_away {
             self.clients[index].end = Some(end);
         } else {
             self.lose(index, None);
         }
     }
 
-    /// Clients that gave way to a copy are not started again.
+    /// Clients that gave way to a copy, and stay away.
     fn clear_away(&mut self) {
         for index in (0..self.clients.len()).rev() {
             let gone = self.clients[index].end.is_some();
@@ -298,7 +300,7 @@ impl World {
             if gone && self.clients.iter().any(|other| other.who == who && other.end.is_none()) {
                 let client = self.clients.remove(index);
                 self.hands.wires.remove(&client.address);
-                self.people[who].doubts_until = self.hands.now + DOUBT;
+                client.bury(&mut self.people[who]);
             } else if gone {
                 // Both gave way to the other.
                 self.clients[index].end = None;

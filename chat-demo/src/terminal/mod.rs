@@ -98,6 +98,11 @@ impl Terminal {
         Ok(Self { heard, backlog, shown, over, who, format, has_private: true, editor: Some(editor) })
     }
 
+    /// Whether something can be said to one only, as far as is known by now.
+    pub(crate) fn expect_private(&mut self, has_private: bool) {
+        self.has_private = has_private;
+    }
+
     /// With colours as they were asked for.
     pub(crate) fn colored(mut self, color: Color) -> Self {
         self.format.is_colored = color.is_wanted_on(&io::stdout());

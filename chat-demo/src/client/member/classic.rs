@@ -34,17 +34,14 @@ pub(super) struct Passing {
 
 impl Member {
     pub(super) fn on_classic(&mut self, bytes: &[u8], at: u64) {
-        if matches!(self.phase, Phase::Joining { .. }) {
-            self.phase = Phase::Classic(Passing::default());
-            self.had_place = true;
-            self.backoff.reset();
-            if self.told == Told::Nothing {
-                self.tell(CLASSIC);
-            }
-            self.told = Told::Online;
-            if mem::take(&mut self.wants_who) {
-                self.warn(words::NOT_IN_CLASSIC);
-            }
+        let may_be_answer = match self.phase {
+            Phase::Joining { .. } => true,
+            // A room that answers nothing to a join, until somebody speaks.
+            Phase::Pausing { .. } => !self.speaks_ours,
+            _ => false,
+        };
+        if may_be_answer {
+            self.on_joined_classic();
         }
         if !matches!(self.phase, Phase::Classic(_)) {
             return;
@@ -57,6 +54,27 @@ impl Member {
             }
             Ok(_) => {}
             Err(error) => self.tell_unreadable(&error),
+        }
+    }
+
+    fn on_joined_classic(&mut self) {
+        self.phase = Phase::Classic(Passing::default());
+        self.know_dialect(true);
+        self.had_place = true;
+        self.backoff.reset();
+        if self.told == Told::Nothing {
+            self.tell(CLASSIC);
+        }
+        self.told = Told::Online;
+        if mem::take(&mut self.wants_who) {
+            self.warn(words::NOT_IN_CLASSIC);
+        }
+    }
+
+    /// Where nothing can be said to one only, what asks for it is not taken for said.
+    pub(super) fn know_dialect(&mut self, is_classic: bool) {
+        if is_classic != mem::replace(&mut self.is_classic, is_classic) {
+            self.effects.push(Effect::Private(!is_classic));
         }
     }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Text,
-    wire::room::{LogId, Manner, Utterance},
+    wire::room::{LogId, Manner, Utterance, print},
 };
 
 /// The most texts that are kept for a room; whoever has more to say waits.
@@ -198,6 +198,18 @@ impl Memory {
         let is_heard = |kept: &Kept| kept.number_in(log).is_some_and(|at| at <= number);
         let is_news = self.kept.iter().any(is_heard) || number > self.heard_of(log);
         is_news.then(|| self.write(Record::Heard { log, number }))
+    }
+
+    /// Texts with numbers up to this one, which the room of this log keeps, that may be none of what it keeps: the text that
+    /// has this number there is none of this memory's, so another client with the key has spoken since.
+    pub(crate) fn doubtful(&self, log: LogId, number: u64, kept_print: Option<u64>) -> Vec<&Text> {
+        let is_it = |kept: &&Kept| kept.number_in(log) == Some(number);
+        let own_print = self.kept.iter().find(is_it).map(|kept| print(number, &kept.text));
+        if own_print.is_some() && own_print == kept_print {
+            return Vec::new();
+        }
+        let is_told_kept = |kept: &&Kept| kept.number_in(log).is_some_and(|at| at <= number);
+        self.kept.iter().filter(is_told_kept).map(|kept| &kept.text).collect()
     }
 
     /// The room here counts by this log, and the member's own next number in it is this. Numbers that do not follow are

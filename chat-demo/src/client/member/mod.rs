@@ -14,6 +14,7 @@
 //! ```
 
 mod classic;
+mod coming;
 mod memory;
 mod place;
 mod telling;
@@ -31,10 +32,7 @@ pub(crate) use self::words::left_behind;
 use self::{classic::Passing, place::Place};
 use crate::{
     Line, Name, Typed,
-    wire::{
-        classic::Frame,
-        room::{self, FromRoom, Hello, Key, LogId, Refusal, ToRoom, Unreadable},
-    },
+    wire::room::{self, FromRoom, Key, LogId, Refusal, ToRoom, Unreadable},
 };
 
 /// A room has so long to answer.
@@ -91,6 +89,8 @@ pub(crate) enum Effect {
     Await(Shown),
     /// These are there, for completing.
     Know(Vec<Name>),
+    /// Whether something can be said to one only in this room.
+    Private(bool),
     /// One is called so from now on.
     Rename(Name),
     /// Write the record to the journal.
@@ -151,6 +151,8 @@ pub(crate) struct Member {
     phase: Phase,
     /// Whether the other end of this connection was heard to speak our dialect.
     speaks_ours: bool,
+    /// Whether the room spoke the classic dialect when it was there last.
+    is_classic: bool,
     /// Whether it ever had a place: who comes back is more patient than who comes.
     had_place: bool,
     told: Told,
@@ -221,6 +223,7 @@ impl Member {
             shown: None,
             phase: Phase::Unconnected { tell_at: Some(now + ANSWER_WITHIN) },
             speaks_ours: false,
+            is_classic: false,
             had_place: false,
             told: Told::Nothing,
             told_unkept: false,
@@ -295,22 +298,6 @@ impl Member {
         matches!(self.phase, Phase::Ended)
     }
 
-    fn on_connected(&mut self, now: Instant) {
-        self.speaks_ours = false;
-        self.told_unreadable = false;
-        self.knock(now);
-    }
-
-    fn on_disconnected(&mut self, now: Instant) {
-        self.doubt(words::LOST_WITH_CONNECTION);
-        self.speaks_ours = false;
-        if self.told == Told::Online {
-            self.tell_away("the connection is lost");
-        }
-        let tell_at = (self.told == Told::Nothing).then(|| now + ANSWER_WITHIN);
-        self.phase = Phase::Unconnected { tell_at };
-    }
-
     fn on_frame(&mut self, now: Instant, bytes: &[u8], at: u64) {
         if bytes.first() == Some(&b'{') {
             return self.on_classic(bytes, at);
@@ -346,38 +333,6 @@ impl Member {
             // From before its hello, or out of turn: what matters comes again.
             _ => {}
         }
-    }
-
-    /// The room knows nothing of its place: it was started anew, or has taken the place away.
-    fn on_place_lost(&mut self, now: Instant) {
-        self.told = Told::Away;
-        self.pause(now);
-    }
-
-    fn on_refused(&mut self, now: Instant, why: Refusal) {
-        let is_live = matches!(self.phase, Phase::Live(_));
-        match why {
-            Refusal::Superseded | Refusal::Version => return self.end(End::Refused(why)),
-            Refusal::NameTaken | Refusal::NameOfRoom | Refusal::Full if !self.had_place => {
-                return self.end(End::Refused(why));
-            }
-            // The other one may not be.
-            Refusal::NameTaken | Refusal::NameOfRoom if self.wanted.is_some() => self.give_up_wanted(),
-            Refusal::NameTaken | Refusal::NameOfRoom => self.tell_taken(),
-            Refusal::Full => self.tell_away("it has as many members as it can have"),
-            Refusal::Silent | Refusal::DoesNotRead if !is_live => return,
-            Refusal::Silent => self.tell_away("it has not heard from here for too long"),
-            Refusal::DoesNotRead => self.tell_away("what it sent was not read here"),
-        }
-        self.pause(now);
-    }
-
-    fn on_closing(&mut self, now: Instant) {
-        if self.told != Told::Away {
-            self.tell("Server is off.");
-            self.told = Told::Away;
-        }
-        self.pause(now);
     }
 
     fn on_synced(&mut self, to: u64) {
@@ -434,31 +389,6 @@ impl Member {
         if self.leaving.is_some() && self.memory.waiting() == 0 && !self.wants_who && !self.is_unsure() {
             self.leave(if self.has_doubts { End::InDoubt } else { End::Left });
         }
-    }
-
-    /// Asks for a place, in the dialect that the other end is known to speak.
-    fn knock(&mut self, now: Instant) {
-        if self.speaks_ours {
-            return self.hello(now);
-        }
-        self.phase = Phase::Joining { until: now + ANSWER_WITHIN };
-        let join = Frame::Join { name: self.name.clone(), is_ours: true };
-        self.effects.push(Effect::Send(join.to_bytes()));
-    }
-
-    fn hello(&mut self, now: Instant) {
-        self.speaks_ours = true;
-        self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
-        let (log, seen) = self.memory.last_seen();
-        let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
-        let hello = Hello { key: self.key.clone(), name, log, seen, next: self.memory.next() };
-        self.send(now, &ToRoom::Hello(hello));
-    }
-
-    /// Tries again in a while.
-    fn pause(&mut self, now: Instant) {
-        let wait = self.backoff.next(self.random.u64(..));
-        self.phase = Phase::Pausing { until: now + wait };
     }
 
     fn leave(&mut self, end: End) {

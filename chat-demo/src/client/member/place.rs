@@ -99,6 +99,7 @@ impl Member {
         let seen = kept_seen.max(self.shown_of(welcome.log).min(welcome.head)).max(welcome.from);
         let bytes = self.shown.map_or(0, |shown| shown.bytes);
         let log = welcome.log;
+        self.tell_doubtful(welcome);
         let heard = self.memory.hear(log, welcome.heard);
         let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
         self.effects.extend(heard.into_iter().chain(settled).map(Effect::Keep));

@@ -3,7 +3,7 @@
 use std::{fmt, mem};
 
 use super::{Effect, Member, Told, words};
-use crate::{Line, announcement};
+use crate::{Line, announcement, wire::room::Welcome};
 
 impl Member {
     pub(super) fn show(&mut self, line: Line) {
@@ -32,6 +32,15 @@ impl Member {
     pub(super) fn tell_unreadable(&mut self, error: &impl fmt::Display) {
         if !mem::replace(&mut self.told_unreadable, true) {
             self.warn(words::unreadable(error));
+        }
+    }
+
+    /// What may have been lost to another client with this key is told, and not said again: it may have been heard.
+    pub(super) fn tell_doubtful(&mut self, welcome: &Welcome) {
+        let doubtful = self.memory.doubtful(welcome.log, welcome.heard, welcome.print);
+        let words: Vec<_> = doubtful.into_iter().map(words::doubtful).collect();
+        for words in words {
+            self.warn(words);
         }
     }
 

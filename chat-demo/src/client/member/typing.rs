@@ -23,7 +23,7 @@ impl Member {
 
     /// A text is written down, and shown.
     fn keep(&mut self, text: Text, manner: Manner, at: u64) {
-        if matches!((&self.phase, &manner), (Phase::Classic(_), Manner::Private(_))) {
+        if self.is_classic && matches!(manner, Manner::Private(_)) {
             return self.warn(words::NOT_IN_CLASSIC);
         }
         let written = self.memory.keep(text.clone(), manner.clone());

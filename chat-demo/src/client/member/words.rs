@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
-use crate::Name;
+use crate::{Name, Text};
 
 pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /nick, no /who and no /msg. To be called otherwise, leave and come back with --name.";
 
@@ -52,6 +52,13 @@ pub(super) fn unsaid_in_private(to: &Name) -> String {
 
 pub(super) fn unheard(why: &str) -> String {
     format!("The room cannot keep what you say: {why}. It is tried again.")
+}
+
+pub(super) fn doubtful(text: &Text) -> String {
+    format!(
+        "Another client with this key has spoken since, so this may not have been heard: {}",
+        text.as_str()
+    )
 }
 
 pub(super) fn leaving(waiting: usize, grace: Duration) -> String {

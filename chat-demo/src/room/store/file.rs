@@ -20,7 +20,7 @@ const FORMAT: i32 = 1;
 pub(super) const TABLES: [&str; 3] = [
     "CREATE TABLE log (id BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
     "CREATE TABLE batches (first INTEGER PRIMARY KEY, entries BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
-    "CREATE TABLE authors (id BLOB PRIMARY KEY, own INTEGER NOT NULL, last INTEGER NOT NULL, sum INTEGER NOT NULL) \
+    "CREATE TABLE authors (id BLOB PRIMARY KEY, own INTEGER NOT NULL, print INTEGER, last INTEGER NOT NULL, sum INTEGER NOT NULL) \
      STRICT, WITHOUT ROWID",
 ];
 /// A write-ahead log of so many pages goes into the file, and begins anew.

@@ -4,7 +4,7 @@
 //! DIRECTORY/lock                whoever has it locked is the room
 //!           room.sqlite3        log       which log it is
 //!                               batches   number of the first entry → the entries of one batch
-//!                               authors   member → the last of its own numbers, the room's number then
+//!                               authors   member → the last of its own numbers, the print of that text, the room's number then
 //!           room.sqlite3-wal    batches that are not in the file yet; there while a room is open, or after it was killed
 //! ```
 //!
@@ -30,7 +30,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use rustix::io::Errno;
 
 use crate::{
-    room::{Batch, Stored},
+    room::{Batch, LastWord, Stored},
     wire::room::LogId,
 };
 
@@ -111,10 +111,12 @@ impl Store {
             let mut add = transaction.prepare_cached("INSERT INTO batches VALUES (?1, ?2, ?3)")?;
             add.execute((batch.first.cast_signed(), entries, sum))?;
         }
-        for (id, own, last) in &batch.authors {
-            let sum = row::sum_of_author(self.log, *id, *own, *last);
-            let mut add = transaction.prepare_cached("REPLACE INTO authors VALUES (?1, ?2, ?3, ?4)")?;
-            add.execute((id.0, own.cast_signed(), last.cast_signed(), sum))?;
+        for last in &batch.authors {
+            let sum = row::sum_of_author(self.log, last);
+            let LastWord { author, own, at } = *last;
+            let print = own.print.map(u64::cast_signed);
+            let mut add = transaction.prepare_cached("REPLACE INTO authors VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            add.execute((author.0, own.number.cast_signed(), print, at.cast_signed(), sum))?;
         }
         for id in &batch.forgotten {
             transaction.prepare_cached("DELETE FROM authors WHERE id = ?1")?.execute([id.0])?;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::{file::TABLES, row};
 use crate::{
-    room::Stored,
+    room::{LastWord, Own, Stored},
     wire::room::{LogId, MemberId},
 };
 
@@ -78,18 +78,21 @@ fn read_batches(connection: &Connection, stored: &mut Stored) -> Result<(), Faul
 fn read_authors(connection: &Connection, stored: &mut Stored) -> Result<(), Fault> {
     // What has a number of its author's only, and is no entry, has the number of the next one.
     let next = stored.first + stored.entries.len() as u64;
-    let mut all = connection.prepare("SELECT id, own, last, sum FROM authors")?;
+    let mut all = connection.prepare("SELECT id, own, print, last, sum FROM authors")?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
-        let id = MemberId(row.get(0)?);
-        let (own, last) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned());
-        if row::sum_of_author(stored.log, id, own, last) != row.get::<_, i64>(3)? {
+        let author = MemberId(row.get(0)?);
+        let print = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
+        let own = Own { number: row.get::<_, i64>(1)?.cast_unsigned(), print };
+        let last = LastWord { author, own, at: row.get::<_, i64>(3)?.cast_unsigned() };
+        if row::sum_of_author(stored.log, &last) != row.get::<_, i64>(4)? {
             return found("an author has other bytes than were written");
         }
-        if last > next {
-            return found(format!("an author has said number {last}, and the last one is {}", next - 1));
+        if last.at > next {
+            let at = last.at;
+            return found(format!("an author has said number {at}, and the last one is {}", next - 1));
         }
-        stored.authors.push((id, own, last));
+        stored.authors.push(last);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    room::Kept,
+    room::{Kept, LastWord},
     wire::room::{LogId, MemberId},
 };
 
@@ -31,8 +31,11 @@ pub(super) fn sum_of_batch(log: LogId, first: u64, entries: &[u8]) -> i64 {
     sum(log, "batches", &[&first.to_le_bytes(), entries])
 }
 
-pub(super) fn sum_of_author(log: LogId, id: MemberId, own: u64, last: u64) -> i64 {
-    sum(log, "authors", &[&id.0, &own.to_le_bytes(), &last.to_le_bytes()])
+pub(super) fn sum_of_author(log: LogId, last: &LastWord) -> i64 {
+    let LastWord { author, own, at } = last;
+    let print = own.print.map(u64::to_le_bytes);
+    let print: &[u8] = print.as_ref().map_or(&[], |print| print);
+    sum(log, "authors", &[&author.0, &own.number.to_le_bytes(), &at.to_le_bytes(), print])
 }
 
 fn sum(log: LogId, table: &str, fields: &[&[u8]]) -> i64 {

@@ -2,6 +2,7 @@
 
 mod classic;
 mod greedy;
+mod held;
 mod ours;
 mod storing;
 

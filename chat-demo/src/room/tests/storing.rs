@@ -56,7 +56,7 @@ fn all_that_is_heard_while_the_disk_is_busy_is_one_batch() {
     let second = scene.hands.batch.take().unwrap();
     assert_eq!((second.first, second.entries.len()), (3, 99));
     assert_eq!(second.authors.len(), 1);
-    assert_eq!((second.authors[0].1, second.authors[0].2), (100, 101));
+    assert_eq!((second.authors[0].own.number, second.authors[0].at), (100, 101));
 }
 
 /// Fails if a slow disk makes the room take texts without end, or lets those who are not listened to die.

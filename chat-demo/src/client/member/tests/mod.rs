@@ -10,7 +10,10 @@ use serde_bytes::ByteBuf;
 use super::*;
 use crate::{
     BadText, How, Text,
-    wire::room::{Entries, Entry, LogId, Say, Utterance, Welcome, What, decode, encode},
+    wire::{
+        classic::Frame,
+        room::{Entries, Entry, Hello, LogId, Say, Utterance, Welcome, What, decode, encode, print},
+    },
 };
 
 const LOG: LogId = LogId([1; 16]);
@@ -41,7 +44,7 @@ fn secs(seconds: f64) -> Duration {
 }
 
 fn welcome() -> Welcome {
-    Welcome { room: name("room"), log: LOG, heard: 0, head: 0, from: 0, online: 1, beat: 1000 }
+    Welcome { room: name("room"), log: LOG, heard: 0, print: None, head: 0, from: 0, online: 1, beat: 1000 }
 }
 
 fn entry(number: u64, what: What) -> Entry {

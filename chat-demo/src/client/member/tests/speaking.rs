@@ -133,6 +133,37 @@ fn numbers_that_a_room_has_lost_are_given_anew() {
     assert_eq!(spoken(&chat.syncs()), [(1, "nine".to_owned()), (2, "ten".to_owned())]);
 }
 
+/// Ann, who has spoken twice and was heard by nobody, comes back to a room that keeps so much of her key.
+fn back_where(heard: u64, print: Option<u64>) -> (Vec<String>, Vec<(u64, String)>) {
+    let mut chat = Chat::live();
+    chat.says("one");
+    chat.says("two");
+    let mut again = Chat::recalling(chat.records);
+    again.on(Input::Connected);
+    again.hears(&FromRoom::Speak);
+    let mut effects = again.hears(&FromRoom::Welcome(Welcome { heard, print, ..welcome() }));
+    effects.extend(again.says("three"));
+    let told = shown(&effects).into_iter().filter(|line| line.starts_with('!')).collect();
+    (told, spoken(&effects))
+}
+
+/// Fails if a text whose number another client with the key has taken is lost without a word, or one that was heard is told.
+#[test]
+fn what_another_client_with_the_key_may_have_kept_from_being_heard_is_told() {
+    let doubt = |text: &str| {
+        format!("! Another client with this key has spoken since, so this may not have been heard: {text}")
+    };
+    let say = |number, text: &str| (number, text.to_owned());
+    let own = Some(print(2, &text("two")));
+    let others = Some(print(2, &text("of another")));
+
+    assert_eq!(back_where(2, own), (vec![], vec![say(3, "three")]));
+    assert_eq!(back_where(2, others), (vec![doubt("one"), doubt("two")], vec![say(3, "three")]));
+    assert_eq!(back_where(1, others), (vec![doubt("one")], vec![say(2, "two"), say(3, "three")]));
+    assert_eq!(back_where(7, others), (vec![doubt("one"), doubt("two")], vec![say(8, "three")]));
+    assert_eq!(back_where(0, None), (vec![], vec![say(1, "one"), say(2, "two"), say(3, "three")]));
+}
+
 #[test]
 fn what_was_said_for_another_room_stays_for_it() {
     let mut there = Chat::new();
