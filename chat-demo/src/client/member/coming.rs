@@ -41,6 +41,7 @@ impl Member {
         self.phase = Phase::Greeting { until: now + ANSWER_WITHIN };
         let (log, seen) = self.memory.last_seen();
         let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
+        self.greeted = Some(name.clone());
         let hello = Hello { key: self.key.clone(), name, log, seen, next: self.memory.next() };
         self.send(now, &ToRoom::Hello(hello));
     }

@@ -169,6 +169,8 @@ pub(crate) struct Member {
     leaving: Option<Leaving>,
     /// What it is to be called: until the room says so, or why not.
     wanted: Option<Name>,
+    /// The name in the hello that no welcome has answered.
+    greeted: Option<Name>,
     /// Whether a person waits to be told who is there.
     wants_who: bool,
     names: Vec<Name>,
@@ -235,6 +237,7 @@ impl Member {
             again_at: None,
             leaving: None,
             wanted: None,
+            greeted: None,
             wants_who: false,
             names: Vec::new(),
             backoff: Backoff::new(PAUSE, PAUSE_MAX),
