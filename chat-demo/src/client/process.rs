@@ -176,6 +176,7 @@ impl Client {
                 return end;
             }
             self.turn(signals).await;
+            self.follow_up();
             self.tidy();
         }
     }
@@ -205,6 +206,11 @@ impl Client {
         trace!(?input, "input");
         let effects = self.member.on(self.clock.now(), input);
         self.carry_out(effects);
+        self.follow_up();
+    }
+
+    /// What all that was done led to is an input as well, before any other.
+    fn follow_up(&mut self) {
         while let Some(input) = self.further.pop_front() {
             let effects = self.member.on(self.clock.now(), input);
             self.carry_out(effects);
@@ -331,7 +337,6 @@ impl Client {
                     warn!(%error, "the journal cannot be cut");
                 }
                 self.unkept(self.disk.synced + 1, &error);
-                self.input(Input::Tick);
             }
         }
     }
