@@ -237,7 +237,10 @@ impl Client {
 
     /// A frame of the room's.
     pub(super) fn hear(&mut self, person: &mut Person, bytes: &[u8], hands: &mut Hands, weather: Weather) {
-        if let Ok(FromRoom::Welcome(welcome)) = decode(bytes) {
+        // What comes of a connection that is known to be gone, the machine leaves out.
+        if self.is_connected
+            && let Ok(FromRoom::Welcome(welcome)) = decode(bytes)
+        {
             self.welcomed = welcome.from;
             if self.is_new && !std::mem::replace(&mut self.was_welcomed, true) {
                 (self.shown, self.on_screen) = (welcome.from, welcome.from);

@@ -284,8 +284,8 @@ impl World {
         let client = &self.clients[index];
         self.trace.add(self.hands.now, Event::ClientEnds, client.address, 0);
         let has_other = self.clients.iter().filter(|other| other.who == client.who).count() > 1;
-        let stays_away = self.is_healing || self.random.bool();
-        if end == End::Refused(Refusal::Superseded) && has_other && stays_away {
+        let gives_way = end == End::Refused(Refusal::Superseded) && has_other;
+        if gives_way && (self.is_healing || self.random.bool()) {
             self.clients[index].end = Some(end);
         } else {
             self.lose(index, None);
