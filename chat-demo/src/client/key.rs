@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
@@ -72,17 +72,14 @@ fn read(file: &mut File) -> Result<Option<Key>, NoKey> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let key = <[u8; 32]>::try_from(bytes).map_err(|_| file.metadata().map_or_else(NoKey::Io, of_length))?;
+    let length = file.metadata()?.len();
+    let key = <[u8; 32]>::try_from(bytes).map_err(|_| NoKey::Damaged(length))?;
     if key == [0; 32] {
         return Err(NoKey::Zeros);
     }
     // One that was copied may be readable for all.
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(Some(Key(key)))
-}
-
-fn of_length(metadata: Metadata) -> NoKey {
-    NoKey::Damaged(metadata.len())
 }
 
 /// Whether the file is the one that is found there now.

@@ -159,8 +159,8 @@ impl Delivery {
 mod tests {
     use super::*;
     use crate::{
-        Name, Text,
-        wire::mesh::{Entry, Stamp, Tone},
+        Name, PublicTone, Text,
+        wire::mesh::{Entry, Stamp},
     };
 
     const ANN: AuthorId = AuthorId([1; 16]);
@@ -170,7 +170,7 @@ mod tests {
         for number in 1..=texts {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&"x".repeat(bytes)).unwrap());
             let stamp = Stamp { at: number, counter: 0 };
-            history.take(ANN, Entry { number, stamp, name, tone: Tone::Plain, text });
+            history.take(ANN, Entry { number, stamp, name, tone: PublicTone::Plain, text });
         }
         history
     }

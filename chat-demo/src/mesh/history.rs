@@ -176,7 +176,7 @@ pub(crate) fn weight(entry: &Entry) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Name, Text, wire::mesh::Tone};
+    use crate::{Name, PublicTone, Text};
 
     const ANN: AuthorId = AuthorId([1; 16]);
     const BOB: AuthorId = AuthorId([2; 16]);
@@ -185,7 +185,7 @@ mod tests {
 
     fn entry(number: u64, at: u64) -> Entry {
         let (name, text) = (Name::new("x").unwrap(), Text::new(&number.to_string()).unwrap());
-        Entry { number, stamp: Stamp { at, counter: 0 }, name, tone: Tone::Plain, text }
+        Entry { number, stamp: Stamp { at, counter: 0 }, name, tone: PublicTone::Plain, text }
     }
 
     fn filled() -> History {

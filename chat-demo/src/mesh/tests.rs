@@ -19,7 +19,7 @@ fn name(text: &str) -> Name {
 
 fn entry(number: u64, at: u64) -> Entry {
     let text = Text::new(&format!("text {number}")).unwrap();
-    Entry { number, stamp: Stamp { at, counter: 0 }, name: name("bob"), tone: mesh::Tone::Plain, text }
+    Entry { number, stamp: Stamp { at, counter: 0 }, name: name("bob"), tone: crate::PublicTone::Plain, text }
 }
 
 struct Table {

@@ -10,10 +10,10 @@ use super::{
     members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name, announcement,
+    Name, Tone, announcement,
     wire::room::{
-        FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
-        What, decode, encode, print,
+        FromRoom, Hello, MAX_SAID, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome, What,
+        decode, encode, print,
     },
 };
 
@@ -265,9 +265,9 @@ impl Room {
             Some(Own { number: utterance.number, print: Some(print(utterance.number, &utterance.text)) });
         self.counters.texts += 1;
         let (to, what) = match utterance.tone {
-            Manner::Plain => (None, Some(What::Text(utterance.text))),
-            Manner::Action => (None, Some(What::Action(utterance.text))),
-            Manner::Private(to) => {
+            Tone::Plain => (None, Some(What::Text(utterance.text))),
+            Tone::Action => (None, Some(What::Action(utterance.text))),
+            Tone::Private(to) => {
                 let recipient = self.other_called(&to, seat);
                 if recipient.is_none() {
                     let text = format!("Nobody else here is called {to}. /who tells who is here.");

@@ -55,7 +55,9 @@ impl Damage {
 fn damaged(frames: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let damages = vec(Damage::any(frames.clone()), 1..3);
     (select(frames), damages).prop_map(|(mut bytes, damages)| {
-        damages.into_iter().for_each(|damage| damage.befall(&mut bytes));
+        for damage in damages {
+            damage.befall(&mut bytes);
+        }
         bytes
     })
 }

@@ -19,7 +19,7 @@ use std::{fmt, net::SocketAddr};
 use serde::{Deserialize, Serialize};
 
 pub use super::room::{MAX_FRAME, Unreadable, VERSION, encode};
-use crate::{Name, Text};
+use crate::{Name, PublicTone, Text};
 
 /// The most authors a clock names.
 pub const MAX_AUTHORS: usize = 1024;
@@ -108,20 +108,10 @@ pub struct Entry {
     pub stamp: Stamp,
     /// What the author was called.
     pub name: Name,
-    /// In which manner.
-    pub tone: Tone,
+    /// In which tone.
+    pub tone: PublicTone,
     /// What.
     pub text: Text,
-}
-
-/// In which manner a text is said to all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tone {
-    /// Plainly.
-    Plain,
-    /// About oneself.
-    Action,
 }
 
 /// What the routing id of a member's DEALER says: the octet 2, the author, and the number of the way.
@@ -224,7 +214,7 @@ mod tests {
             number: 1,
             stamp: Stamp { at: u64::MAX, counter: 7 },
             name: Name::new("ann").unwrap(),
-            tone: Tone::Action,
+            tone: PublicTone::Action,
             text: Text::new("¡hola! 🦀").unwrap(),
         };
         let peers = vec!["10.0.0.1:7001".parse().unwrap(), "[::1]:7002".parse().unwrap()];

@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::room::{self, Unreadable};
-use crate::{Name, Text};
+use crate::{Name, PublicTone, Text};
 
 /// The longest frame, in bytes: a text at its longest, and some.
 pub(crate) const MAX_FRAME: usize = Text::MAX_BYTES + 1024;
@@ -65,18 +65,8 @@ pub(crate) struct Say {
     pub(crate) number: u64,
     /// What.
     pub(crate) text: Text,
-    /// In which manner.
-    pub(crate) tone: Manner,
-}
-
-/// In which manner something is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Manner {
-    /// As it is.
-    Plain,
-    /// About oneself: "* ann waves".
-    Action,
+    /// In which tone.
+    pub(crate) tone: PublicTone,
 }
 
 /// The frame as bytes.
@@ -95,7 +85,7 @@ mod tests {
     use crate::wire::mangled::assert_read_or_refused;
 
     fn say(text: &str) -> Frame {
-        Frame::Say(Say { number: 1, text: Text::new(text).unwrap(), tone: Manner::Action })
+        Frame::Say(Say { number: 1, text: Text::new(text).unwrap(), tone: PublicTone::Action })
     }
 
     #[test]

@@ -8,10 +8,7 @@ use std::mem;
 use super::{Effect, Member, Phase, Told, words};
 use crate::{
     How, Line, Said, Text, Tone,
-    wire::{
-        classic::{self, Frame},
-        room::Manner,
-    },
+    wire::classic::{self, Frame},
 };
 
 /// What is different, for a person.
@@ -84,11 +81,11 @@ impl Member {
             return;
         }
         let texts = self.memory.uncounted(MAX_PASSED);
-        let is_private = |(.., manner): &(u64, Text, Manner)| matches!(manner, Manner::Private(_));
+        let is_private = |(.., tone): &(u64, Text, Tone)| matches!(tone, Tone::Private(_));
         let (private, texts): (Vec<_>, Vec<_>) = texts.into_iter().partition(is_private);
         if !private.is_empty() {
-            for (.., manner) in &private {
-                self.tell_unsaid(manner);
+            for (.., tone) in &private {
+                self.tell_unsaid(tone);
             }
             self.forget(ids_of(&private));
             if texts.is_empty() {
@@ -98,8 +95,8 @@ impl Member {
         self.pass(&texts);
     }
 
-    fn pass(&mut self, texts: &[(u64, Text, Manner)]) {
-        let frames: Vec<_> = texts.iter().map(|(_, text, manner)| self.framed(text, manner)).collect();
+    fn pass(&mut self, texts: &[(u64, Text, Tone)]) {
+        let frames: Vec<_> = texts.iter().map(|(_, text, tone)| self.framed(text, tone)).collect();
         if let Phase::Classic(passing) = &mut self.phase
             && !frames.is_empty()
         {
@@ -108,16 +105,16 @@ impl Member {
         }
     }
 
-    fn tell_unsaid(&mut self, manner: &Manner) {
-        if let Manner::Private(to) = manner {
+    fn tell_unsaid(&mut self, tone: &Tone) {
+        if let Tone::Private(to) = tone {
             self.warn(words::unsaid_in_private(to));
         }
     }
 
-    fn framed(&self, text: &Text, manner: &Manner) -> Vec<u8> {
-        match manner {
-            Manner::Action => classic::text_of(&self.name, &format!("* {} {}", self.name, text.as_str())),
-            Manner::Plain | Manner::Private(_) => classic::text_of(&self.name, text.as_str()),
+    fn framed(&self, text: &Text, tone: &Tone) -> Vec<u8> {
+        match tone {
+            Tone::Action => classic::text_of(&self.name, &format!("* {} {}", self.name, text.as_str())),
+            Tone::Plain | Tone::Private(_) => classic::text_of(&self.name, text.as_str()),
         }
     }
 
@@ -169,6 +166,6 @@ impl Member {
     }
 }
 
-fn ids_of(texts: &[(u64, Text, Manner)]) -> Vec<u64> {
+fn ids_of(texts: &[(u64, Text, Tone)]) -> Vec<u64> {
     texts.iter().map(|(id, ..)| *id).collect()
 }

@@ -208,7 +208,7 @@ fn a_private_text_is_for_one_alone() {
     let mut scene = Scene::new();
     scene.all_joined(&["ann", "bob", "cid"]);
     let private = |number, to: &str| {
-        let tone = Manner::Private(name(to));
+        let tone = Tone::Private(name(to));
         let said = vec![Utterance { number, text: Text::new("psst").unwrap(), tone }];
         ToRoom::Say(Say { seen: 0, said })
     };

@@ -3,7 +3,7 @@
 use serde_bytes::ByteBuf;
 
 use super::*;
-use crate::{Name, Text, wire::mangled::assert_read_or_refused};
+use crate::{Name, Text, Tone, wire::mangled::assert_read_or_refused};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -14,7 +14,7 @@ fn what_is_said_is_read_as_it_was() {
     let said = vec![Utterance {
         number: 7,
         text: Text::new("¡hola! 🦀").unwrap(),
-        tone: Manner::Private(name("bob")),
+        tone: Tone::Private(name("bob")),
     }];
     let log = Some(LogId([9; 16]));
     let frames = [
@@ -91,7 +91,7 @@ fn a_number_that_cannot_be_counted_on_from_is_no_number() {
         |frame: &ToRoom| matches!(decode::<ToRoom>(&encode(frame)), Err(Unreadable::Malformed(_)));
     assert!(malformed(&ToRoom::Hello(hello(u64::MAX))));
     let text = Text::new("x").unwrap();
-    let said = vec![Utterance { number: u64::MAX, text, tone: Manner::Plain }];
+    let said = vec![Utterance { number: u64::MAX, text, tone: Tone::Plain }];
     assert!(malformed(&ToRoom::Say(Say { seen: 0, said })));
 }
 
@@ -106,8 +106,8 @@ fn another_version_is_told_from_garbage() {
 fn said() -> Vec<Utterance> {
     let text = || Text::new("¡hola! 🦀").unwrap();
     vec![
-        Utterance { number: 7, text: text(), tone: Manner::Private(name("bob")) },
-        Utterance { number: 8, text: text(), tone: Manner::Plain },
+        Utterance { number: 7, text: text(), tone: Tone::Private(name("bob")) },
+        Utterance { number: 8, text: text(), tone: Tone::Plain },
     ]
 }
 
