@@ -3,7 +3,7 @@
 //!
 //! Compiled for tests and fuzzing only.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use proto::time::Instant;
 
@@ -132,16 +132,22 @@ fn drive_member(script: &[u8]) {
             0 => member::Input::Connected,
             1 => member::Input::Disconnected,
             2 => member::Input::Synced { to: u64::from(what) },
-            3 => awaited.take().map_or(member::Input::Tick, member::Input::Shown),
+            3 => awaited.take().map_or(member::Input::HasRoom, member::Input::Shown),
             4 => match crate::Text::new(&String::from_utf8_lossy(bytes)) {
                 Ok(text) => member::Input::Typed { typed: crate::Typed::Say(text), at: 0 },
                 Err(_) => member::Input::Tick,
             },
             _ => member::Input::Frame { bytes, at: 0 },
         };
-        for effect in member.on(now, input) {
-            if let Effect::Await(shown) = effect {
-                awaited = Some(shown);
+        let mut effects = VecDeque::from(member.on(now, input));
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Await(shown) => awaited = Some(shown),
+                Effect::Pass(texts) => {
+                    let taken = texts.len().min(usize::from(what >> 3));
+                    effects.extend(member.on(now, member::Input::Passed { taken }));
+                }
+                _ => {}
             }
         }
         assert!(member.next_deadline() > now, "it asks for the past");

@@ -1,9 +1,9 @@
 //! Chat on the fabric's sockets: a room, a line between two, and a mesh without a server.
 //!
-//! The words come first: [`Name`] (who), [`Text`] (what), [`Line`] (what a person is shown) and [`Typed`] (what a person
-//! types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes. `room` is the machine
-//! of a room, `store` what it keeps, and `server` the process around both; `member`, `journal` and `client` are the same of
-//! somebody in it. `p2p` is a line between two and `mesh` many without a server, each with its machine and its process.
+//! The words come first: [`Name`] (who), [`Text`] (what), [`Tone`] (how), [`Line`] (what a person is shown) and [`Typed`]
+//! (what a person types). `terminal` is where both meet a person, or a script. `wire` has what goes between processes. `room`
+//! is a room and `client` somebody in it, each a machine, what it keeps, and the process around both. `p2p` is a line between
+//! two and `mesh` many without a server, each with its machine and its process.
 
 mod announcement;
 mod client;
@@ -22,11 +22,13 @@ mod room;
 mod simulation;
 mod terminal;
 mod text;
+mod tone;
 mod typed;
 pub mod wire;
 
 pub use command::{Args, run};
-pub(crate) use line::{How, Line, Said, Tone};
+pub(crate) use line::{How, Line, Said};
 pub use name::{BadName, Name};
 pub use text::{BadText, Text};
+pub use tone::{PublicTone, Tone};
 pub(crate) use typed::Typed;

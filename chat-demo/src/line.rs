@@ -1,6 +1,6 @@
 //! What a person is shown, before it is known where: on a terminal, or as plain lines.
 
-use crate::{Name, Text};
+use crate::{Name, Text, Tone};
 
 /// One thing to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,21 +22,10 @@ pub(crate) struct Said {
     pub(crate) name: Name,
     /// What.
     pub(crate) text: Text,
-    /// To whom, and in which manner.
+    /// To whom, and how.
     pub(crate) tone: Tone,
     /// How it came to be shown now.
     pub(crate) how: How,
-}
-
-/// In which manner something is said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// To all.
-    Plain,
-    /// To all, about oneself: "* ann waves".
-    Action,
-    /// To this one alone.
-    Private(Name),
 }
 
 /// How something came to be shown now.

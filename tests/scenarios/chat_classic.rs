@@ -176,6 +176,59 @@ fn what_a_classic_room_cannot_do_is_said_to_who_asks_for_it() {
     eventually("bob is told twice that this cannot be", || warned() >= 2);
 }
 
+/// More than libzmq and two kernels have room for together, and less than that and what waits in a client.
+const MUCH: usize = 1_900;
+
+/// Texts that are each twice as long on the wire, for the quotes in them.
+fn much() -> Vec<String> {
+    (0..MUCH).map(|number| format!("{number} {}", "\"".repeat(8_000))).collect()
+}
+
+/// The numbers of the texts that a room was sent, in their order.
+fn numbers(room: &ClassicRoom) -> Vec<usize> {
+    let frames = room.frames().into_iter();
+    let frames = frames.map(|frame| serde_json::from_str::<serde_json::Value>(&frame).unwrap());
+    let texts = frames.filter_map(|frame| frame["text"].as_str().map(str::to_owned));
+    texts.map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+/// Somebody whose room does not read any more, who has said much and wants to leave.
+fn leaving_a_room_that_does_not_read(grace: &str) -> (ClassicRoom, Chatter) {
+    let room = ClassicRoom::start();
+    let bob = Chatter::start_with(room.address(), "bob", &["--grace", grace]);
+    bob.expect_line("that it is online", |line| line.contains("You are now online."));
+    room.reads(false);
+    much().iter().for_each(|text| bob.say(text));
+    bob.close_stdin();
+    (room, bob)
+}
+
+/// Fails if a text that the connection refuses is forgotten, or a client ends while its last words are on their way.
+#[test]
+fn what_a_classic_room_reads_late_is_all_there_and_in_order() {
+    let (room, bob) = leaving_a_room_that_does_not_read("600s");
+    bob.expect_line("that it waits", |line| line.contains("waiting for"));
+
+    room.reads(true);
+
+    assert_eq!(bob.exit_code(), Some(0));
+    room.expect_frame("bob leaving", |frame| frame["auth"] == 0);
+    assert_eq!(numbers(&room), (0..MUCH).collect::<Vec<_>>());
+}
+
+/// Fails if a script is told that all went well while a room has not got what it said.
+#[test]
+fn who_leaves_a_classic_room_that_does_not_read_is_told_that_not_all_has_arrived() {
+    let (room, bob) = leaving_a_room_that_does_not_read("1s");
+
+    assert_eq!(bob.exit_code(), Some(2));
+
+    let shown = bob.shown();
+    let last = shown.iter().rfind(|line| line.starts_with("! ")).expect("a warning");
+    assert!(last.contains("not arrive") || last.contains("not delivered"), "{last}");
+    assert!(numbers(&room).len() < MUCH);
+}
+
 /// Fails if the first of a classic server's frames is not taken for one of that dialect, or a join is sent for each text.
 #[test]
 fn a_classic_room_is_joined_once_and_left_once() {

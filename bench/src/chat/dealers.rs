@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use chat::wire::room::{self, Entries, FromRoom, Hello, Key, Manner, Say, ToRoom, Utterance, What};
-use chat::{Name, Text};
+use chat::wire::room::{self, Entries, FromRoom, Hello, Key, Say, ToRoom, Utterance, What};
+use chat::{Name, Text, Tone};
 use runtime::zeromq::{Context, Dealer, PeerId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
@@ -323,7 +323,7 @@ impl Client {
 
     /// Texts with their numbers, from 0.
     fn say(&self, texts: impl Iterator<Item = (u64, Text)>) -> Result<()> {
-        let utterance = |(number, text)| Utterance { number: number + 1, text, tone: Manner::Plain };
+        let utterance = |(number, text)| Utterance { number: number + 1, text, tone: Tone::Plain };
         let said = texts.map(utterance).collect();
         self.told.set(self.seen.get());
         self.send(room::encode(&ToRoom::Say(Say { seen: self.seen.get(), said })))
@@ -356,7 +356,7 @@ mod tests {
     fn a_frame_of_as_many_texts_as_may_be_is_not_too_long() {
         for size in [16, 100, Text::MAX_BYTES] {
             let text = Text::new(&"x".repeat(size)).unwrap();
-            let utterance = |_| Utterance { number: u64::MAX, text: text.clone(), tone: Manner::Plain };
+            let utterance = |_| Utterance { number: u64::MAX, text: text.clone(), tone: Tone::Plain };
             let said: Vec<_> = (0..texts_a_frame(size)).map(utterance).collect();
             assert!(!said.is_empty() && said.len() <= room::MAX_SAID);
 

@@ -32,7 +32,7 @@ pub(super) fn no_key(settings: &Settings, error: NoKey) -> Failure {
             format!("the name is taken, by another client on this machine that has {path}"),
             "another --name, or --key FILE: its key is in use, in this room or another",
         ),
-        NoKey::Damaged(_) => Failure::cannot(
+        NoKey::Damaged(_) | NoKey::Zeros => Failure::cannot(
             format!("use the key file {path}"),
             error,
             "the copy of it, or move it away: then a new one is made, and the room will take you for somebody else",

@@ -39,6 +39,8 @@ pub(crate) struct Journal {
     meanwhile: Option<Vec<u8>>,
     /// Whether its name may not be on the disk.
     is_renamed: bool,
+    /// Whether something may be in the file after its length: part of a record, or what was to be cut.
+    is_torn: bool,
 }
 
 /// The file, for a thread that may wait for the disk.
@@ -75,7 +77,8 @@ impl Journal {
         file.read_to_end(&mut bytes)?;
         let (records, length) = read(&bytes)?;
         let path = path.to_owned();
-        let mut journal = Self { file, path, length, short: length, meanwhile: None, is_renamed: false };
+        let mut journal =
+            Self { file, path, length, short: length, meanwhile: None, is_renamed: false, is_torn: false };
         journal.cut(length)?;
         if length == 0 {
             journal.begin()?;
@@ -83,11 +86,15 @@ impl Journal {
         Ok((journal, records))
     }
 
-    /// Adds a record; one that cannot be added leaves nothing behind.
+    /// Adds a record. What one that cannot be added leaves behind is cut, at the latest before the next is added.
     pub(crate) fn append(&mut self, record: &impl Serialize) -> io::Result<()> {
+        if self.is_torn {
+            self.cut(self.length)?;
+        }
         let bytes = framed(record);
         if let Err(error) = self.file.write_all(&bytes) {
-            self.cut(self.length)?;
+            // If that fails too, it is torn.
+            let _ = self.cut(self.length);
             return Err(error);
         }
         self.length += bytes.len() as u64;
@@ -109,13 +116,14 @@ impl Journal {
         Ok(Handle { file, renamed })
     }
 
-    /// Takes away what is after this length.
+    /// Takes away what is after this length. Where that fails, nothing is added before it is done.
     pub(crate) fn cut(&mut self, length: u64) -> io::Result<()> {
         // What was not brought to the disk may be its name.
         self.is_renamed = true;
+        (self.length, self.is_torn) = (length, true);
         self.file.set_len(length)?;
         self.file.seek(SeekFrom::Start(length))?;
-        self.length = length;
+        self.is_torn = false;
         Ok(())
     }
 
@@ -140,7 +148,8 @@ impl Journal {
         file.write_all(&meanwhile)?;
         fs::rename(beside(&self.path, ".new"), &self.path)?;
         self.length = synced + meanwhile.len() as u64;
-        (self.file, self.short, self.is_renamed) = (file, self.length, true);
+        (self.file, self.short) = (file, self.length);
+        (self.is_renamed, self.is_torn) = (true, false);
         Ok(synced)
     }
 
@@ -207,7 +216,9 @@ fn checksum(record: &[u8]) -> u32 {
 
 /// The records, and up to where they go.
 pub(crate) fn read<R: DeserializeOwned>(bytes: &[u8]) -> Result<(Vec<R>, u64), Unusable> {
-    if HEAD.starts_with(bytes) && bytes.len() < HEAD.len() {
+    let is_begun = HEAD.starts_with(bytes) && bytes.len() < HEAD.len();
+    // A file whose length came to the disk, and nothing of what is in it, never was a journal.
+    if is_begun || is_zeros(bytes) {
         return Ok((Vec::new(), 0));
     }
     let mut rest = bytes.strip_prefix(HEAD).ok_or(Unusable::Foreign)?;
@@ -231,9 +242,16 @@ fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (checksum(record) == u32::from_le_bytes(*sum)).then_some((record, after))
 }
 
+fn is_zeros(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
 /// Whether these bytes are what is left of a record that was being written when the process or the machine died: it ends
 /// early, or in the zeros of a page that never came to the disk, and nothing whole follows.
 fn is_cut_off(bytes: &[u8]) -> bool {
+    if is_zeros(bytes) {
+        return true;
+    }
     let ends_early = match bytes.first_chunk() {
         None => true,
         Some(length) => bytes.len() < BEFORE + u32::from_le_bytes(*length) as usize,
@@ -325,11 +343,46 @@ mod tests {
     fn a_page_that_never_came_to_the_disk_is_cut_off() {
         let (_folder, path) = folder();
         drop(written(&path, &["one"]));
-        let mut bytes = fs::read(&path).unwrap();
-        bytes.extend([0; 4096]);
-        fs::write(&path, bytes).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let mut begun = framed(&"two");
+        begun.truncate(BEFORE + 1);
+        for zeros in [1, BEFORE, 4096, 1 << 20] {
+            for (before, kept) in
+                [(&b""[..], &[][..]), (&whole, &["one"]), (&[&whole[..], &begun].concat(), &["one"])]
+            {
+                fs::write(&path, [before, &vec![0; zeros]].concat()).unwrap();
+                assert_eq!(read_again(&path), kept, "{zeros} after {} bytes", before.len());
+            }
+        }
+    }
 
-        assert_eq!(read_again(&path), ["one"]);
+    #[test]
+    fn zeros_before_a_whole_record_are_damage() {
+        let (_folder, path) = folder();
+        drop(written(&path, &["one"]));
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [&whole[..], &[0; 4096], &framed(&"two")].concat()).unwrap();
+
+        assert!(
+            matches!(Journal::open::<String>(&path), Err(Unusable::Damaged(at)) if at == whole.len() as u64)
+        );
+    }
+
+    /// Fails if a record follows one that was written in part and could not be cut.
+    #[test]
+    fn nothing_follows_a_torn_record_that_could_not_be_cut() {
+        let (_folder, path) = folder();
+        let mut journal = written(&path, &["one"]);
+        let mut good = std::mem::replace(&mut journal.file, File::open(&path).unwrap());
+        assert!(journal.append(&"neither written nor cut").is_err());
+        assert!(journal.append(&"nor this").is_err());
+        good.write_all(&[7; 100]).unwrap();
+
+        journal.file = good;
+        journal.append(&"two").unwrap();
+
+        assert_eq!(read_again(&path), ["one", "two"]);
+        assert_eq!(journal.length(), fs::metadata(&path).unwrap().len());
     }
 
     /// Fails if damage passes for the end.

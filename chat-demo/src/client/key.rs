@@ -5,13 +5,13 @@
 
 use std::{
     fmt,
-    fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
-use super::journal::sync_folder;
+use super::journal::{beside, sync_folder};
 use crate::{Name, folders, wire::room::Key};
 
 /// A key, and the lock that comes with it.
@@ -31,6 +31,8 @@ pub(crate) enum NoKey {
     InUse,
     /// It has so many bytes, and not 32.
     Damaged(u64),
+    /// All its bytes are zero, as a loss of power may leave them.
+    Zeros,
 }
 
 impl KeyFile {
@@ -39,20 +41,16 @@ impl KeyFile {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(path)?;
-        file.try_lock()?;
-        let mut bytes = Vec::new();
-        (&mut file).take(33).read_to_end(&mut bytes)?;
-        let key = match <[u8; 32]>::try_from(bytes) {
-            Ok(key) => key,
-            Err(bytes) if bytes.is_empty() => make(&mut file, path)?,
-            Err(_) => return Err(NoKey::Damaged(file.metadata()?.len())),
-        };
-        // One that was copied may be readable for all.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        Ok(Self { key: Key(key), _file: file })
+        loop {
+            let mut file = options().truncate(false).open(path)?;
+            file.try_lock()?;
+            match read(&mut file)? {
+                Some(key) => return Ok(Self { key, _file: file }),
+                // Whoever makes a key holds the lock on the file it is made for.
+                None if is_at(&file, path)? => make(path)?,
+                None => {}
+            }
+        }
     }
 
     /// What it opens a place with.
@@ -61,13 +59,45 @@ impl KeyFile {
     }
 }
 
-fn make(file: &mut File, path: &Path) -> io::Result<[u8; 32]> {
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    options
+}
+
+/// The key in the file, if there is anything in it.
+fn read(file: &mut File) -> Result<Option<Key>, NoKey> {
+    let mut bytes = Vec::new();
+    file.take(33).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let length = file.metadata()?.len();
+    let key = <[u8; 32]>::try_from(bytes).map_err(|_| NoKey::Damaged(length))?;
+    if key == [0; 32] {
+        return Err(NoKey::Zeros);
+    }
+    // One that was copied may be readable for all.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(Some(Key(key)))
+}
+
+/// Whether the file is the one that is found there now.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (open, found) = (file.metadata()?, fs::metadata(path)?);
+    Ok((open.dev(), open.ino()) == (found.dev(), found.ino()))
+}
+
+/// Puts a key there that is on the disk before it has its name: whatever goes wrong, there is a whole one or none.
+fn make(path: &Path) -> io::Result<()> {
     let mut key = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let new = beside(path, ".new");
+    let mut file = options().truncate(true).open(&new)?;
     file.write_all(&key)?;
     file.sync_all()?;
-    sync_folder(path)?;
-    Ok(key)
+    fs::rename(&new, path)?;
+    sync_folder(path)
 }
 
 /// Where the key of this name is if nobody says otherwise; `None` where there is no home for it.
@@ -104,6 +134,7 @@ impl fmt::Display for NoKey {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::InUse => f.write_str("another client on this machine has it"),
+            Self::Zeros => f.write_str("it has nothing but zeros, as a loss of power may leave it"),
             Self::Damaged(bytes) => write!(f, "a key has 32 bytes, and not {bytes}"),
         }
     }
@@ -114,7 +145,6 @@ impl std::error::Error for NoKey {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn a_key_is_made_once_for_its_owner_alone() {
@@ -160,6 +190,32 @@ mod tests {
             assert_eq!(why.to_string(), format!("a key has 32 bytes, and not {length}"));
             assert_eq!(fs::read(&path).unwrap().len(), length);
         }
+    }
+
+    /// Fails if a key that everybody can guess is used.
+    #[test]
+    fn nothing_but_zeros_is_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ann.key");
+        fs::write(&path, [0; 32]).unwrap();
+
+        assert!(matches!(KeyFile::open(&path), Err(NoKey::Zeros)));
+        assert_eq!(fs::read(&path).unwrap(), [0; 32]);
+    }
+
+    /// Fails if what was left of an attempt is used, or is in the way.
+    #[test]
+    fn a_key_that_was_not_made_to_the_end_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ann.key");
+        fs::write(&path, b"").unwrap();
+        fs::write(beside(&path, ".new"), [0; 31]).unwrap();
+
+        let made = KeyFile::open(&path).unwrap();
+
+        assert!(fs::read(&path).unwrap() == made.key().0 && made.key().0 != [0; 32]);
+        assert!(matches!(KeyFile::open(&path), Err(NoKey::InUse)), "the lock is on the file that is there");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A client of a room: its machine is `member`; `process` gives that a socket, a terminal, and a `journal` beside the `key`.
 
+mod connection;
 mod disk;
 mod failures;
 pub(crate) mod journal;

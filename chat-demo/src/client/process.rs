@@ -11,12 +11,12 @@ use runtime::{
     shard::run_local,
     signals::Signals,
     telemetry::{self, Color, LogArgs},
-    zeromq::{Context, Dealer, PeerId},
 };
 use tokio::{select, time::sleep_until};
 use tracing::{trace, warn};
 
 use super::{
+    connection::Connection,
     disk::{Disk, Done},
     failures::{homeless, no_journal, no_key, refused, somewhere, unknown},
     journal::{Journal, beside},
@@ -48,8 +48,8 @@ Examples:
   What others wrote, of which no line is to be a command:
     tail -f build.log | pegloom chat client --name build --verbatim
 
-Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, or a line of a script
-could not be said, 64 wrong usage.
+Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, or a classic room may not
+have got all, or a line of a script could not be said, 64 wrong usage.
 /help says what else can be typed. /quit, Ctrl-D and the end of the input leave; Ctrl-C and SIGTERM do so at once.";
 
 /// Join a room
@@ -132,15 +132,12 @@ impl Settings {
 struct Client {
     member: Member,
     clock: Clock,
-    dealer: Dealer,
-    /// Ends after the dealer, and waits for its last words.
-    _context: Context,
+    connection: Connection,
     terminal: Terminal,
     screen: Screen,
     recent: Recent,
     journal: Journal,
     disk: Disk,
-    is_connected: bool,
     /// Whether the terminal is known to be gone.
     is_over: bool,
     /// What the effects of one input led to, for the next.
@@ -161,21 +158,18 @@ impl Client {
             memory: Memory::recalled(&settings.room, records),
             seed: fastrand::u64(..),
         };
-        let context = Context::new();
-        let dealer = connect(endpoint, &context)?;
+        let connection = Connection::open(endpoint)?;
         let terminal = Terminal::open(&settings.name)?.colored(settings.color).typing(&settings.typing);
         let disk = Disk::new(journal.length());
         Ok(Self {
             member: Member::new(beginning, clock.now()),
             clock,
-            dealer,
-            _context: context,
+            connection,
             screen: Screen::new(terminal.written()),
             terminal,
             recent: Recent::default(),
             journal,
             disk,
-            is_connected: false,
             is_over: false,
             further: VecDeque::new(),
             end: None,
@@ -189,12 +183,14 @@ impl Client {
                 return end;
             }
             self.turn(signals).await;
+            self.follow_up();
             self.tidy();
         }
     }
 
     async fn turn(&mut self, signals: &mut Signals) {
         let deadline = self.clock.deadline(self.member.next_deadline());
+        let look_at = self.clock.deadline(self.connection.next_look());
         let may_type = self.member.has_room();
         select! {
             () = signals.drain() => self.input(Input::Leave),
@@ -203,8 +199,9 @@ impl Client {
                 self.on_typed(typed);
             }
             done = self.disk.done() => self.on_done(done),
-            () = self.dealer.readable() => self.receive(),
+            () = self.connection.readable() => self.receive(),
             () = sleep_until(deadline) => self.input(Input::Tick),
+            () = sleep_until(look_at) => self.look_at_delivery(),
             () = self.screen.writes() => self.look_at_screen(),
             typed = self.terminal.next(), if may_type => self.on_typed(typed),
         }
@@ -216,6 +213,11 @@ impl Client {
         trace!(?input, "input");
         let effects = self.member.on(self.clock.now(), input);
         self.carry_out(effects);
+        self.follow_up();
+    }
+
+    /// What all that was done led to is an input as well, before any other.
+    fn follow_up(&mut self) {
         while let Some(input) = self.further.pop_front() {
             let effects = self.member.on(self.clock.now(), input);
             self.carry_out(effects);
@@ -224,7 +226,7 @@ impl Client {
 
     fn receive(&mut self) {
         for _ in 0..TURN {
-            match self.dealer.try_receive() {
+            match self.connection.try_receive() {
                 None => return self.look_at_connection(),
                 // Nobody of ours, and no classic room, sends several parts.
                 Some(Err(_)) => self.input(Input::Frame { bytes: b"", at: unix_millis() }),
@@ -234,10 +236,14 @@ impl Client {
     }
 
     fn look_at_connection(&mut self) {
-        let is_connected = self.dealer.is_connected();
-        if is_connected != self.is_connected {
-            self.is_connected = is_connected;
-            self.input(if is_connected { Input::Connected } else { Input::Disconnected });
+        if let Some(news) = self.connection.news() {
+            self.input(news);
+        }
+    }
+
+    fn look_at_delivery(&mut self) {
+        if let Some(delivered) = self.connection.look(self.clock.now()) {
+            self.input(delivered);
         }
     }
 
@@ -259,8 +265,11 @@ impl Client {
         let mut is_unkept = false;
         for effect in effects {
             match effect {
-                // What is lost on its way is said again.
-                Effect::Send(frame) => drop(self.dealer.try_send(frame)),
+                Effect::Send(frame) => self.connection.send(frame),
+                Effect::Pass(texts) => {
+                    let taken = self.connection.pass(texts, self.clock.now());
+                    self.further.push_back(Input::Passed { taken });
+                }
                 Effect::Show(line) => {
                     self.recent.observe(&line);
                     self.terminal.show(&line);
@@ -335,7 +344,6 @@ impl Client {
                     warn!(%error, "the journal cannot be cut");
                 }
                 self.unkept(self.disk.synced + 1, &error);
-                self.input(Input::Tick);
             }
         }
     }
@@ -351,7 +359,7 @@ impl Client {
         if let End::GraceExpired(waiting) = end {
             self.terminal.show(&crate::Line::Warned(left_behind(waiting)));
         }
-        self.dealer.close();
+        self.connection.close();
         let has_unsaid = self.terminal.has_unsaid();
         self.terminal.close().await;
         // What was written since is not to be shown again next time.
@@ -365,16 +373,8 @@ impl Client {
         }
         match end {
             End::Left if !has_unsaid => Ok(Exit::Clean),
-            End::Left | End::GraceExpired(_) => Ok(Exit::GraceExpired),
+            End::Left | End::GraceExpired(_) | End::InDoubt => Ok(Exit::GraceExpired),
             End::Refused(why) => Err(refused(&settings.name, why)),
         }
     }
-}
-
-fn connect(endpoint: &str, context: &Context) -> Result<Dealer, Failure> {
-    let id = PeerId::ours(fastrand::u64(..));
-    Dealer::connect(context, endpoint, id.as_bytes()).map_err(|error| {
-        let advice = "--ip with the name or address of the room's host";
-        Failure::cannot(format!("chat at {endpoint}"), error, advice).as_usage()
-    })
 }

@@ -172,9 +172,9 @@ fn has_landed(known: &Clock, floor: Option<Place>, place: Place) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        Name, Text,
+        Name, PublicTone, Text,
         mesh::history::Bounds,
-        wire::mesh::{Entry, Stamp, Tone},
+        wire::mesh::{Entry, Stamp},
     };
 
     const ANN: AuthorId = AuthorId([1; 16]);
@@ -184,7 +184,7 @@ mod tests {
         for number in 1..=texts {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&"x".repeat(bytes)).unwrap());
             let stamp = Stamp { at: number, counter: 0 };
-            history.take(ANN, Entry { number, stamp, name, tone: Tone::Plain, text });
+            history.take(ANN, Entry { number, stamp, name, tone: PublicTone::Plain, text });
         }
         history
     }

@@ -30,8 +30,8 @@ use proto::time::Instant;
 use serde::Serialize;
 
 use crate::{
-    How, Line, Name, Said, Tone, Typed,
-    wire::mesh::{self, AuthorId, Entry, Frame, Place, Speaker},
+    How, Line, Name, Said, Typed,
+    wire::mesh::{AuthorId, Entry, Frame, Place, Speaker},
 };
 use address::Address;
 use history::{Bounds, History};
@@ -326,10 +326,6 @@ impl Mesh {
 
 /// A text of the history, as it is shown.
 fn line(peers: &Peers, place: &Place, entry: &Entry, how: How) -> Line {
-    let tone = match entry.tone {
-        mesh::Tone::Plain => Tone::Plain,
-        mesh::Tone::Action => Tone::Action,
-    };
-    let name = peers.shown(place.author, &entry.name);
+    let (tone, name) = (entry.tone.into(), peers.shown(place.author, &entry.name));
     Line::Said(Said { at: entry.stamp.at, name, text: entry.text.clone(), tone, how })
 }

@@ -2,15 +2,15 @@
 
 use super::{BEAT, Effect, GRACE, HELLO_BEATS, Mesh, WayId, history::Taken, line, peers::Called};
 use crate::{
-    How, Line, Name, Said, Text, Tone, Typed,
-    wire::mesh::{self, AuthorId, Beat, Entry, Frame, Hello, Place},
+    How, Line, Name, PublicTone, Said, Text, Tone, Typed,
+    wire::mesh::{AuthorId, Beat, Entry, Frame, Hello, Place},
 };
 
 impl Mesh {
     pub(super) fn on_typed(&mut self, typed: Typed) {
         match typed {
-            Typed::Say(text) => self.say(text, mesh::Tone::Plain),
-            Typed::Act(text) => self.say(text, mesh::Tone::Action),
+            Typed::Say(text) => self.say(text, PublicTone::Plain),
+            Typed::Act(text) => self.say(text, PublicTone::Action),
             Typed::Tell(to, text) => self.whisper(&to, text),
             Typed::Rename(name) => self.rename(name),
             Typed::Who => self.tell_who(),
@@ -20,7 +20,7 @@ impl Mesh {
         }
     }
 
-    fn say(&mut self, text: Text, tone: mesh::Tone) {
+    fn say(&mut self, text: Text, tone: PublicTone) {
         let number = self.history.clock().of(self.own) + 1;
         let (stamp, name) = (self.stamps.stamp(self.wall), self.peers.own_name().clone());
         let entry = Entry { number, stamp, name, tone, text };

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{News, link::Link, outbox::Outbox};
 use crate::{
-    Name, Text,
-    wire::p2p::{Frame, Manner, Say, Session},
+    Name, PublicTone, Text,
+    wire::p2p::{Frame, Say, Session},
 };
 
 /// How long an end that leaves waits for what it has said to be heard.
@@ -27,7 +27,7 @@ pub(crate) enum Effect {
     /// Open the socket again.
     Open,
     /// The one of this name said this.
-    Said(Name, Text, Manner),
+    Said(Name, Text, PublicTone),
     /// Tell the person.
     Tell(News),
     /// It is over.
@@ -201,7 +201,7 @@ impl End {
     }
 
     /// The person says something.
-    pub(crate) fn on_text(&mut self, text: Text, tone: Manner, now: Instant) {
+    pub(crate) fn on_text(&mut self, text: Text, tone: PublicTone, now: Instant) {
         self.outbox.push(text, tone);
         self.send_texts(now);
     }

@@ -9,10 +9,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{
-    Text,
-    wire::p2p::{Manner, Say},
-};
+use crate::{PublicTone, Text, wire::p2p::Say};
 
 /// As many texts are kept; while there are so many, nothing further is asked of who types.
 const MAX_WAITING: usize = 1_000;
@@ -30,7 +27,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Keeps a text. Who calls has looked whether it [`Self::is_full`].
-    pub(super) fn push(&mut self, text: Text, tone: Manner) {
+    pub(super) fn push(&mut self, text: Text, tone: PublicTone) {
         debug_assert!(!self.is_full(), "nothing is asked for while it is full");
         self.last += 1;
         self.waiting.push_back(Say { number: self.last, text, tone });
@@ -89,7 +86,7 @@ mod tests {
 
     fn with(count: u64) -> Outbox {
         let mut outbox = Outbox::default();
-        (0..count).for_each(|_| outbox.push(Text::new("x").unwrap(), Manner::Plain));
+        (0..count).for_each(|_| outbox.push(Text::new("x").unwrap(), PublicTone::Plain));
         outbox
     }
 
@@ -107,7 +104,7 @@ mod tests {
         outbox.heard(3);
         assert!(outbox.is_empty());
         outbox.rewind(0);
-        outbox.push(Text::new("x").unwrap(), Manner::Plain);
+        outbox.push(Text::new("x").unwrap(), PublicTone::Plain);
         assert_eq!(sent(&mut outbox), [4]);
     }
 
@@ -132,7 +129,7 @@ mod tests {
         let mut outbox = with(MAX_WAITING as u64);
         assert!(outbox.is_full());
         assert_eq!(outbox.clear(), MAX_WAITING);
-        outbox.push(Text::new("x").unwrap(), Manner::Plain);
+        outbox.push(Text::new("x").unwrap(), PublicTone::Plain);
         assert_eq!(sent(&mut outbox), [MAX_WAITING as u64 + 1]);
     }
 }

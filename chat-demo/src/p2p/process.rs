@@ -17,10 +17,10 @@ use tracing::debug;
 
 use super::{Effect, End, Ending, Role, socket::Socket};
 use crate::{
-    How, Line, Name, Said, Text, Tone, Typed,
+    How, Line, Name, PublicTone, Said, Text, Typed,
     recent::Recent,
     terminal::{Terminal, TypingArgs},
-    wire::p2p::{self as wire, Manner},
+    wire::p2p as wire,
 };
 
 const EXAMPLES: &str = "\
@@ -249,8 +249,8 @@ impl Talk {
 
     fn on_typed(&mut self, typed: Typed) {
         match typed {
-            Typed::Say(text) => self.say(text, Manner::Plain),
-            Typed::Act(text) => self.say(text, Manner::Action),
+            Typed::Say(text) => self.say(text, PublicTone::Plain),
+            Typed::Act(text) => self.say(text, PublicTone::Action),
             Typed::Tell(..) => self.warn("Only two are here, and whatever you say is for the other."),
             Typed::Rename(name) => {
                 self.show(&Line::Told(format!("You are now called {name}.")));
@@ -264,7 +264,7 @@ impl Talk {
         }
     }
 
-    fn say(&mut self, text: Text, tone: Manner) {
+    fn say(&mut self, text: Text, tone: PublicTone) {
         self.show_said(self.end.name().clone(), text.clone(), tone, How::Mine);
         self.end.on_text(text, tone, self.clock.now());
     }
@@ -284,12 +284,8 @@ impl Talk {
         }
     }
 
-    fn show_said(&mut self, name: Name, text: Text, tone: Manner, how: How) {
-        let tone = match tone {
-            Manner::Plain => Tone::Plain,
-            Manner::Action => Tone::Action,
-        };
-        let line = Line::Said(Said { at: unix_millis(), name, text, tone, how });
+    fn show_said(&mut self, name: Name, text: Text, tone: PublicTone, how: How) {
+        let line = Line::Said(Said { at: unix_millis(), name, text, tone: tone.into(), how });
         self.recent.observe(&line);
         self.show(&line);
     }

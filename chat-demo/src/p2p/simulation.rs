@@ -10,8 +10,8 @@ use runtime::zeromq::Connection;
 
 use super::{Effect, End, Role};
 use crate::{
-    Name, Text,
-    wire::p2p::{self, Frame, Manner},
+    Name, PublicTone, Text,
+    wire::p2p::{self, Frame},
 };
 
 const STEP: Duration = Duration::from_millis(20);
@@ -47,7 +47,7 @@ impl Side {
     fn speak(&mut self, now: Instant) {
         if self.end.takes_texts() {
             self.said += 1;
-            self.end.on_text(Text::new(&self.said.to_string()).unwrap(), Manner::Plain, now);
+            self.end.on_text(Text::new(&self.said.to_string()).unwrap(), PublicTone::Plain, now);
         }
     }
 

@@ -7,8 +7,8 @@ use runtime::zeromq::Connection;
 
 use super::{Effect, End, Ending, News, Role};
 use crate::{
-    Name, Text,
-    wire::p2p::{Frame, Hello, Manner, Say, Session},
+    Name, PublicTone, Text,
+    wire::p2p::{Frame, Hello, Say, Session},
 };
 
 const THEIRS: Connection = Connection(7);
@@ -31,7 +31,7 @@ fn hello(who: &str, session: u64) -> Frame {
 }
 
 fn say(number: u64, words: &str) -> Frame {
-    Frame::Say(Say { number, text: text(words), tone: Manner::Plain })
+    Frame::Say(Say { number, text: text(words), tone: PublicTone::Plain })
 }
 
 fn told(effects: &[Effect]) -> Vec<News> {
@@ -133,7 +133,7 @@ fn a_text_is_said_once_whatever_is_sent_again_and_each_time_known_to_be_heard() 
     for (number, is_new) in [(1, true), (1, false), (2, true), (1, false), (9, true)] {
         end.on_frame(say(number, "x"), Some(THEIRS), at(1));
         let effects = end.effects();
-        let said = effects.contains(&Effect::Said(name("bob"), text("x"), Manner::Plain));
+        let said = effects.contains(&Effect::Said(name("bob"), text("x"), PublicTone::Plain));
         assert_eq!(said, is_new, "{number}");
         assert!(matches!(sent(&effects)[..], [Frame::Heard { .. }]));
     }
@@ -142,7 +142,7 @@ fn a_text_is_said_once_whatever_is_sent_again_and_each_time_known_to_be_heard() 
 #[test]
 fn what_is_said_before_anybody_comes_is_for_who_comes_first() {
     let mut end = waiting(Role::Listens);
-    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_text(text("x"), PublicTone::Plain, at(0));
     assert_eq!(end.effects(), []);
     let effects = meets(&mut end, hello("bob", 1), at(5));
     assert!(sent(&effects).contains(&say(1, "x")));
@@ -186,7 +186,7 @@ fn who_calls_calls_again_and_later_each_time() {
 fn who_comes_back_is_back_and_gets_what_it_has_not_heard() {
     for role in [Role::Listens, Role::Calls] {
         let mut end = talking(role);
-        (1..=3).for_each(|_| end.on_text(text("x"), Manner::Plain, at(1)));
+        (1..=3).for_each(|_| end.on_text(text("x"), PublicTone::Plain, at(1)));
         let Frame::Hello(mine) = greeting(&mut end) else { panic!("it is a hello") };
         let back = Hello { name: name("bob"), session: Session(1), of: Some(mine.session), heard: 2 };
         let effects = meets(&mut end, Frame::Hello(back), at(5_000));
@@ -213,7 +213,7 @@ fn greeting(end: &mut End) -> Frame {
 #[test]
 fn a_claim_to_have_heard_somebody_elses_texts_is_none_about_ours() {
     let mut end = away(Role::Listens);
-    end.on_text(text("x"), Manner::Plain, at(20));
+    end.on_text(text("x"), PublicTone::Plain, at(20));
     let other = Hello { name: name("bob"), session: Session(2), of: Some(Session(99)), heard: 50 };
     let effects = meets(&mut end, Frame::Hello(other), at(5_000));
     assert_eq!(told(&effects), [News::Back(name("bob"))], "started again, and called the same");
@@ -223,7 +223,7 @@ fn a_claim_to_have_heard_somebody_elses_texts_is_none_about_ours() {
 #[test]
 fn another_is_greeted_as_new_and_does_not_get_what_was_for_the_first() {
     let mut end = away(Role::Listens);
-    end.on_text(text("x"), Manner::Plain, at(20));
+    end.on_text(text("x"), PublicTone::Plain, at(20));
     let effects = meets(&mut end, hello("eve", 2), at(5_000));
     assert_eq!(
         told(&effects),
@@ -237,7 +237,7 @@ fn another_is_greeted_as_new_and_does_not_get_what_was_for_the_first() {
 fn who_hangs_up_is_not_waited_for_and_the_next_is_new() {
     for role in [Role::Listens, Role::Calls] {
         let mut end = talking(role);
-        end.on_text(text("x"), Manner::Plain, at(1));
+        end.on_text(text("x"), PublicTone::Plain, at(1));
         end.on_frame(Frame::Bye, Some(THEIRS), at(2));
         let effects = end.effects();
         let unheard = News::Unheard(1, Some(name("bob")));
@@ -297,7 +297,7 @@ fn only_refusals_in_a_row_are_counted_together() {
 fn who_leaves_while_refused_has_not_said_anything() {
     let mut end = waiting(Role::Calls);
     end.on_refused(at(0));
-    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_text(text("x"), PublicTone::Plain, at(0));
     end.on_leave(at(0));
     end.on_time(at(2_000), true);
     assert_eq!(end.effects().last(), Some(&Effect::End(Ending::Taken)));
@@ -356,7 +356,7 @@ fn one_of_the_same_name_is_shown_with_another_while_it_is_the_same() {
     let other = name("ME~2");
     assert_eq!(told(&effects), [News::OnTheLine(other.clone()), News::Alike(name("ME"), other.clone())]);
     end.on_frame(say(1, "x"), Some(THEIRS), at(1));
-    assert!(end.effects().contains(&Effect::Said(other.clone(), text("x"), Manner::Plain)));
+    assert!(end.effects().contains(&Effect::Said(other.clone(), text("x"), PublicTone::Plain)));
     end.on_rename(name("we"), at(2));
     assert_eq!(told(&end.effects()), [News::Renamed(other, name("ME"))]);
 
@@ -374,7 +374,7 @@ fn who_leaves_says_bye_when_all_is_heard_or_after_two_seconds() {
     assert_eq!(end.effects(), bye);
 
     let mut end = talking(Role::Calls);
-    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_text(text("x"), PublicTone::Plain, at(0));
     end.on_leave(at(0));
     assert!(!end.takes_texts());
     end.effects();
@@ -382,14 +382,14 @@ fn who_leaves_says_bye_when_all_is_heard_or_after_two_seconds() {
     assert_eq!(end.effects(), bye);
 
     let mut end = waiting(Role::Calls);
-    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_text(text("x"), PublicTone::Plain, at(0));
     end.on_leave(at(0));
     assert_eq!(end.effects(), []);
     end.on_time(at(2_000), true);
     assert_eq!(end.effects(), [Effect::Tell(News::Unheard(1, None)), Effect::End(Ending::Unheard)]);
 
     let mut end = talking(Role::Calls);
-    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_text(text("x"), PublicTone::Plain, at(0));
     end.on_leave(at(0));
     end.on_frame(Frame::Bye, Some(THEIRS), at(5));
     assert_eq!(end.effects().last(), Some(&Effect::End(Ending::Unheard)), "the other hung up first");
@@ -398,7 +398,7 @@ fn who_leaves_says_bye_when_all_is_heard_or_after_two_seconds() {
 #[test]
 fn an_interrupt_waits_for_nothing() {
     let mut end = talking(Role::Listens);
-    end.on_text(text("x"), Manner::Plain, at(0));
+    end.on_text(text("x"), PublicTone::Plain, at(0));
     end.effects();
     end.on_interrupt(at(0));
     let effects = end.effects();
@@ -431,7 +431,7 @@ fn every_input_is_taken_in_every_state() {
         |end, now| end.on_frame(Frame::Bye, None, now),
         |end, now| end.on_time(now + Duration::from_secs(10), true),
         |end, now| end.on_unsent(now),
-        |end, now| end.on_text(text("x"), Manner::Action, now),
+        |end, now| end.on_text(text("x"), PublicTone::Action, now),
         |end, _| end.on_unreadable(),
     ];
     for role in [Role::Listens, Role::Calls] {

@@ -10,10 +10,10 @@ use super::{
     members::{Dialect, Member, Place, Seat, Since},
 };
 use crate::{
-    Name, Text, announcement,
+    Name, Text, Tone, announcement,
     wire::room::{
-        FromRoom, Hello, MAX_SAID, Manner, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome,
-        What, decode, encode, print,
+        FromRoom, Hello, MAX_SAID, MemberId, Refusal, Say, ToRoom, Unreadable, Utterance, Welcome, What,
+        decode, encode, print,
     },
 };
 
@@ -295,9 +295,9 @@ impl Room {
             Some(Own { number: utterance.number, print: Some(print(utterance.number, &utterance.text)) });
         self.counters.texts += 1;
         let (to, what) = match utterance.tone {
-            Manner::Plain => (None, Some(What::Text(utterance.text))),
-            Manner::Action => (None, Some(What::Action(utterance.text))),
-            Manner::Private(to) => {
+            Tone::Plain => (None, Some(What::Text(utterance.text))),
+            Tone::Action => (None, Some(What::Action(utterance.text))),
+            Tone::Private(to) => {
                 let recipient = self.recipient(&to, seat);
                 match recipient {
                     None => note(&member.address, told_nobody(&to, &utterance.text), shell),

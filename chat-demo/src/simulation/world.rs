@@ -279,6 +279,7 @@ impl World {
             End::Refused(Refusal::NameTaken) => self.clients[index].name = self.another_name(index),
             End::Refused(Refusal::Superseded) | End::Left | End::GraceExpired(_) => {}
             End::Refused(why) => panic!("{why:?}"),
+            End::InDoubt => panic!("no room here is a classic one"),
         }
         let client = &self.clients[index];
         self.trace.add(self.hands.now, Event::ClientEnds, client.address, 0);

@@ -6,6 +6,8 @@
 //! a small multiple of their length.
 
 pub mod classic;
+#[cfg(test)]
+mod mangled;
 pub mod mesh;
 pub(crate) mod p2p;
 pub mod room;

@@ -7,10 +7,8 @@ mod support;
 use std::process::Command;
 
 use chat::{
-    Name, Text,
-    wire::room::{
-        FromRoom, Hello, Key, LogId, Manner, Say, ToRoom, Utterance, Welcome, What, decode, encode,
-    },
+    Name, Text, Tone,
+    wire::room::{FromRoom, Hello, Key, LogId, Say, ToRoom, Utterance, Welcome, What, decode, encode},
 };
 use support::{Peer, RoomProcess, on_one_thread};
 
@@ -75,7 +73,7 @@ fn hello(word: &str, log: Option<LogId>, seen: u64) -> Vec<u8> {
 
 fn say(number: u64, text: &str) -> Vec<u8> {
     let text = Text::new(text).unwrap();
-    encode(&ToRoom::Say(Say { seen: 0, said: vec![Utterance { number, text, tone: Manner::Plain }] }))
+    encode(&ToRoom::Say(Say { seen: 0, said: vec![Utterance { number, text, tone: Tone::Plain }] }))
 }
 
 /// The next frame that is wanted of one of ours.

@@ -1,7 +1,7 @@
 //! ZeroMQ sockets on tokio.
 //!
 //! [`Router`] and [`Dealer`] are the two ends of links, [`Publisher`] and [`Subscriber`] those of reports, a [`Hall`] is
-//! where strangers are let in, two [`Pair`]s are those of a line between two, where a [`Doorkeeper`] refuses a third. Each
+//! where strangers are let in and a [`Guest`] comes in, two [`Pair`]s are those of a line between two, where a [`Doorkeeper`] refuses a third. Each
 //! is one private `Socket`, which knows when there is something to read, with the options of its kind.
 //!
 //! Nothing here waits but `readable`: a send is taken or refused at once, a receive finds something or does not. No
@@ -18,6 +18,7 @@
 //! A turn that ends before `None` is continued by the next `readable`, which lets other tasks run first.
 
 mod error;
+mod guest;
 mod hall;
 mod link;
 mod monitor;
@@ -29,6 +30,7 @@ mod socket;
 mod zap;
 
 pub use error::{Error, Malformed, SendError};
+pub use guest::Guest;
 pub use hall::{Hall, Limits};
 pub use link::{Dealer, Received, Router};
 pub use monitor::{Connection, Event};
@@ -43,7 +45,7 @@ use std::{fmt, ops::Deref};
 /// What all sockets of a process share: `inproc://` endpoints are known within one context only.
 ///
 /// A clone is the same context. When the last clone and the last socket are gone libzmq's own threads end; that waits
-/// for what a closed [`Publisher`] or [`Dealer`] may still send, at most [`PUBLISHER_LINGER`] or [`LAST_WORDS`].
+/// for what a closed [`Publisher`], [`Dealer`] or [`Guest`] may still send, at most [`PUBLISHER_LINGER`] or [`LAST_WORDS`].
 #[derive(Clone, Default)]
 pub struct Context(zmq::Context);
 

@@ -7,6 +7,7 @@ use std::{
     ffi::c_int,
     ptr,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use zmq::Message;
@@ -32,6 +33,44 @@ impl Connection {
     pub(super) fn of(message: &mut Message) -> Option<Self> {
         // libzmq's name for the descriptor of the connection; `zmq_msg_get(ZMQ_SRCFD)` reads the same.
         message.gets("__fd")?.parse().ok().map(Self)
+    }
+
+    /// How many bytes the kernel was given for it that the other end has not acknowledged; `None` if it is not open.
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "ioctl(SIOCOUTQ) on a descriptor that is libzmq's")]
+    pub(super) fn unacknowledged(self) -> Option<u32> {
+        let mut bytes: c_int = 0;
+        // SAFETY: the kernel writes an int for a socket, and nothing for any other descriptor, or none.
+        let status = unsafe { libc::ioctl(self.0.cast_signed(), libc::TIOCOUTQ, &raw mut bytes) };
+        (status == 0).then(|| bytes.unsigned_abs())
+    }
+
+    /// So much time may pass in which the other end takes nothing of what waits for it, before the kernel gives it up.
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "setsockopt(TCP_USER_TIMEOUT) on a descriptor that is libzmq's")]
+    pub(super) fn give_up_after(self, patience: Duration) {
+        let patience = patience.as_millis() as libc::c_uint;
+        // SAFETY: the kernel reads an int for a socket of TCP, and nothing for any other descriptor, or none; which then
+        // keeps the patience it has.
+        unsafe {
+            libc::setsockopt(
+                self.0.cast_signed(),
+                libc::IPPROTO_TCP,
+                libc::TCP_USER_TIMEOUT,
+                (&raw const patience).cast(),
+                size_of_val(&patience) as libc::socklen_t,
+            );
+        }
+    }
+
+    /// Other systems give up when they do.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn give_up_after(self, _: Duration) {}
+
+    /// Other systems do not tell.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn unacknowledged(self) -> Option<u32> {
+        Some(0)
     }
 }
 

@@ -80,6 +80,12 @@ pub(super) fn dealer(socket: &mut Socket, identity: &[u8]) -> Result<()> {
     socket.set_immediate(true)
 }
 
+/// Who sends where no credit is counted: what waits is bounded here.
+pub(super) fn guest(socket: &mut Socket, identity: &[u8], queue: u16) -> Result<()> {
+    dealer(socket, identity)?;
+    socket.set_sndhwm(queue.into())
+}
+
 pub(super) fn publisher(socket: &mut Socket) -> Result<()> {
     everywhere(socket)?;
     // Nothing waits for a listener that has gone: whoever comes next would hear it in a rush, long after it was so.

@@ -6,6 +6,7 @@
 
 mod build;
 mod faults;
+mod guest;
 mod hall;
 mod pair;
 mod parts;

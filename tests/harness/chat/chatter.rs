@@ -23,7 +23,12 @@ pub(crate) struct Chatter {
 impl Chatter {
     /// Somebody new, with a home of its own.
     pub(crate) fn start(address: SocketAddr, name: &str) -> Self {
-        Self::at_home(Rc::new(tempfile::tempdir().expect("a temporary directory")), address, name, &[])
+        Self::start_with(address, name, &[])
+    }
+
+    /// The same, with further flags.
+    pub(crate) fn start_with(address: SocketAddr, name: &str, flags: &[&str]) -> Self {
+        Self::at_home(Rc::new(tempfile::tempdir().expect("a temporary directory")), address, name, flags)
     }
 
     /// The same, online.

@@ -5,16 +5,21 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use runtime::shard::run_local;
-use runtime::zeromq::{Context, PeerId, Router};
+use runtime::zeromq::{Context, Hall, Limits};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::speaker::Speaker;
 use crate::harness::{PATIENCE, eventually, eventually_some};
 
 const TAIL: usize = 20;
+
+/// Little waits inside it, so that who speaks notices when it does not read.
+const LIMITS: Limits =
+    Limits { message: 1024 * 1024, to_one: 10_000, from_one: 10, linger: Duration::from_millis(300) };
 
 /// One that chats in frames of JSON. Dropped, it is gone without a word.
 pub(crate) struct ClassicMember {
@@ -124,6 +129,7 @@ impl Relay {
 pub(crate) struct ClassicRoom {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    reads: watch::Sender<bool>,
     life: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -142,12 +148,13 @@ impl ClassicRoom {
         let (bound, place) = std::sync::mpsc::sync_channel(1);
         let heard = Arc::<Mutex<Vec<Vec<u8>>>>::default();
         let (endpoint, kept) = (endpoint.to_owned(), Arc::clone(&heard));
+        let (reads, reading) = watch::channel(true);
         let thread = thread::spawn(move || {
             let serving = async move {
-                let router = Router::bind(&Context::new(), &endpoint).expect("a place to listen");
-                bound.send(router.endpoint().to_owned()).expect("the test waits for it");
+                let hall = Hall::bind(&Context::new(), &endpoint, &LIMITS).expect("a place to listen");
+                bound.send(hall.endpoint().to_owned()).expect("the test waits for it");
                 tokio::select! {
-                    () = serve(&router, &kept) => {}
+                    () = serve(&hall, &kept, reading) => {}
                     _ = ends => {}
                 }
             };
@@ -155,11 +162,16 @@ impl ClassicRoom {
         });
         let endpoint = place.recv().expect("the classic room listens");
         let address = endpoint.trim_start_matches("tcp://").parse().expect("an address");
-        Self { address, heard, life: Some((end, thread)) }
+        Self { address, heard, reads, life: Some((end, thread)) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads no more, or goes on with it.
+    pub(crate) fn reads(&self, reads: bool) {
+        self.reads.send_replace(reads);
     }
 
     /// Every frame it was sent, by anyone.
@@ -190,40 +202,44 @@ impl Drop for ClassicRoom {
     }
 }
 
-async fn serve(router: &Router, heard: &Mutex<Vec<Vec<u8>>>) {
-    let mut members = HashMap::<PeerId, String>::new();
+async fn serve(hall: &Hall, heard: &Mutex<Vec<Vec<u8>>>, mut reading: watch::Receiver<bool>) {
+    let mut members = HashMap::<Vec<u8>, String>::new();
     loop {
-        router.readable().await;
-        while let Some(Ok((peer, frame))) = router.try_receive() {
+        if reading.wait_for(|reads| *reads).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = hall.readable() => {}
+            _ = reading.changed() => continue,
+        }
+        if let Some((peer, Ok(frame))) = hall.try_receive() {
             heard.lock().unwrap().push(frame.to_vec());
             if let Ok(said) = serde_json::from_slice::<Value>(&frame) {
-                on_frame(router, &mut members, peer, &said);
+                on_frame(hall, &mut members, &peer, &said);
             }
         }
     }
 }
 
-fn on_frame(router: &Router, members: &mut HashMap<PeerId, String>, peer: PeerId, said: &Value) {
+fn on_frame(hall: &Hall, members: &mut HashMap<Vec<u8>, String>, peer: &[u8], said: &Value) {
     let Some(name) = said["name"].as_str() else { return };
-    let others = |members: &HashMap<PeerId, String>, frame: &Value| {
-        for other in members.keys().filter(|other| **other != peer) {
+    let others = |members: &HashMap<Vec<u8>, String>, frame: &Value| {
+        for other in members.keys().filter(|other| other.as_slice() != peer) {
             // Who is gone without a word stays a member, as with the others of its kind.
-            let _ = router.try_send(*other, frame.to_string().into_bytes());
+            let _ = hall.try_send(other, frame.to_string().as_bytes());
         }
     };
     let told = |text: String| json!({"name": super::ROOM, "text": text});
     match said["auth"].as_u64() {
         Some(0) => {
-            members.remove(&peer);
+            members.remove(peer);
             others(members, &told(format!("{name} left the room. {} online.\n", members.len())));
         }
         auth => {
-            if members.insert(peer, name.to_owned()).is_none() {
+            if members.insert(peer.to_vec(), name.to_owned()).is_none() {
                 let online = members.len();
-                let _ = router.try_send(
-                    peer,
-                    told(format!("You are now online. {online} online.\n")).to_string().into_bytes(),
-                );
+                let welcome = told(format!("You are now online. {online} online.\n")).to_string();
+                let _ = hall.try_send(peer, welcome.as_bytes());
                 others(members, &told(format!("{name} joined the room. {online} online.\n")));
             }
             if auth.is_none() {

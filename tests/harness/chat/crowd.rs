@@ -10,10 +10,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chat::wire::room::{
-    Entries, Entry, FromRoom, Hello, Key, LogId, MAX_SAID, Manner, Say, ToRoom, Utterance, Welcome, What,
-    decode, encode,
+    Entries, Entry, FromRoom, Hello, Key, LogId, MAX_SAID, Say, ToRoom, Utterance, Welcome, What, decode,
+    encode,
 };
-use chat::{Name, Text};
+use chat::{Name, Text, Tone};
 use runtime::shard::run_local;
 use runtime::zeromq::{Context, Dealer, PeerId};
 use serde_json::json;
@@ -268,7 +268,7 @@ impl Member {
 
     fn utterance(&self, number: u64) -> Utterance {
         let text = Text::new(&text_of(self.at, number)).expect("it is short");
-        Utterance { number, text, tone: Manner::Plain }
+        Utterance { number, text, tone: Tone::Plain }
     }
 
     fn send(&self, frame: &ToRoom) {

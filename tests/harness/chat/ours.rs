@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use chat::wire::room::{FromRoom, Hello, Key, Manner, Say, ToRoom, Utterance, Welcome, decode, encode};
-use chat::{Name, Text};
+use chat::wire::room::{FromRoom, Hello, Key, Say, ToRoom, Utterance, Welcome, decode, encode};
+use chat::{Name, Text, Tone};
 use serde_json::json;
 
 use super::speaker::Speaker;
@@ -39,7 +39,7 @@ impl OurMember {
     #[track_caller]
     pub(crate) fn say(&mut self, number: u64, text: &str) {
         let text = Text::new(text).expect("a text");
-        self.send(&ToRoom::Say(Say { seen: 0, said: vec![Utterance { number, text, tone: Manner::Plain }] }));
+        self.send(&ToRoom::Say(Say { seen: 0, said: vec![Utterance { number, text, tone: Tone::Plain }] }));
         let is_kept =
             |frame| matches!(frame, FromRoom::Heard { number: kept } if kept >= number).then_some(());
         self.expect(&format!("that {number} is kept"), is_kept);

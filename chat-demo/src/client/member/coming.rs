@@ -2,7 +2,7 @@
 
 use proto::time::Instant;
 
-use super::{ANSWER_WITHIN, Effect, End, Member, Phase, Told};
+use super::{ANSWER_WITHIN, Effect, End, Member, Phase, Told, words};
 use crate::wire::{
     classic::Frame,
     room::{Hello, Refusal, ToRoom},
@@ -16,6 +16,7 @@ impl Member {
     }
 
     pub(super) fn on_disconnected(&mut self, now: Instant) {
+        self.doubt(words::LOST_WITH_CONNECTION);
         self.speaks_ours = false;
         if self.told == Told::Online {
             self.tell_away("the connection is lost");
@@ -41,6 +42,7 @@ impl Member {
         let (log, seen) = self.memory.last_seen();
         let life = log.map_or(0, |log| self.memory.life_of(log));
         let name = self.wanted.as_ref().unwrap_or(&self.name).clone();
+        self.greeted = Some(name.clone());
         let hello = Hello { key: self.key.clone(), name, log, seen, next: self.memory.next(), life };
         self.send(now, &ToRoom::Hello(hello));
     }

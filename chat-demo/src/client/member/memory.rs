@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   typed ──▶ Typed ──▶ Numbered ──(on the disk)──▶ spoken ──▶ Heard
-//!               │                                              (classic: Gone, as soon as it is spoken)
+//!               │                                              (classic: Gone, when the connection has taken it)
 //!               └── stays, also over a restart, until a room is there
 //! ```
 
@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Text,
-    wire::room::{LogId, Manner, Utterance, print},
+    Text, Tone,
+    wire::room::{LogId, Utterance, print},
 };
 
 /// The most texts that are kept for a room; whoever has more to say waits.
@@ -38,8 +38,8 @@ pub(crate) enum Record {
         room: String,
         /// What.
         text: Text,
-        /// In which manner.
-        tone: Manner,
+        /// In which tone.
+        tone: Tone,
     },
     /// These texts have these numbers: the first this one, each further one the next.
     Numbered {
@@ -88,7 +88,7 @@ struct Kept {
     id: u64,
     room: String,
     text: Text,
-    tone: Manner,
+    tone: Tone,
     numbered: Option<(LogId, u64)>,
     /// The orders of the records that say so.
     typed_in: u64,
@@ -193,7 +193,7 @@ impl Memory {
     }
 
     /// Keeps a text.
-    pub(crate) fn keep(&mut self, text: Text, tone: Manner) -> Written {
+    pub(crate) fn keep(&mut self, text: Text, tone: Tone) -> Written {
         self.write(Record::Typed { id: self.next_id, room: self.room.clone(), text, tone })
     }
 
@@ -259,10 +259,10 @@ impl Memory {
             .collect()
     }
 
-    /// Texts for this room that are on the disk, for a room that counts nothing.
-    pub(crate) fn uncounted(&self) -> Vec<(u64, Text, Manner)> {
+    /// Texts for this room that are on the disk, at most so many, for a room that counts nothing.
+    pub(crate) fn uncounted(&self, most: usize) -> Vec<(u64, Text, Tone)> {
         let ready = self.kept.iter().filter(|kept| self.is_here(kept) && kept.last_change() <= self.durable);
-        ready.map(|kept| (kept.id, kept.text.clone(), kept.tone.clone())).collect()
+        ready.take(most).map(|kept| (kept.id, kept.text.clone(), kept.tone.clone())).collect()
     }
 
     /// Lets go of these texts.
@@ -315,7 +315,7 @@ impl Memory {
         }
     }
 
-    fn on_typed(&mut self, id: u64, room: String, text: Text, tone: Manner) {
+    fn on_typed(&mut self, id: u64, room: String, text: Text, tone: Tone) {
         let typed_in = self.written;
         self.next_id = self.next_id.max(id.saturating_add(1));
         self.kept.push_back(Kept { id, room, text, tone, numbered: None, typed_in, numbered_in: 0 });

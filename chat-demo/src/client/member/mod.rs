@@ -27,9 +27,9 @@ use std::{mem, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 
-pub(crate) use self::memory::{Memory, Record, Written};
-use self::place::Place;
+pub(crate) use self::memory::{MAX_KEPT, Memory, Record, Written};
 pub(crate) use self::words::left_behind;
+use self::{classic::Passing, place::Place};
 use crate::{
     Line, Name, Typed,
     wire::room::{self, FromRoom, Key, LogId, Refusal, ToRoom, Unreadable},
@@ -58,6 +58,12 @@ pub(crate) enum Input<'a> {
     Typed { typed: Typed, at: u64 },
     /// All records up to this one are on the disk.
     Synced { to: u64 },
+    /// So many of the texts that were passed last were taken, from the first on.
+    Passed { taken: usize },
+    /// The connection takes texts again.
+    HasRoom,
+    /// All that the connection has taken is at the other end's host.
+    Delivered,
     /// The records from this one on could not be kept.
     Unkept { from: u64, why: String },
     /// What had been shown up to this is on the screen. Only then is it acknowledged: a room waits for a screen that cannot
@@ -74,6 +80,9 @@ pub(crate) enum Input<'a> {
 pub(crate) enum Effect {
     /// Send a frame. One that cannot be sent is lost.
     Send(Vec<u8>),
+    /// Give these texts to the connection, in this order and until it refuses one, and say how many it took; then, when it takes
+    /// more, and when all that it took has arrived.
+    Pass(Vec<Vec<u8>>),
     /// Show a line.
     Show(Line),
     /// Say so when all that is shown so far is on the screen.
@@ -107,6 +116,8 @@ pub(crate) enum End {
     Left,
     /// So many texts are not known to be kept by the room.
     GraceExpired(usize),
+    /// Something that was said in a classic room may not have arrived.
+    InDoubt,
     /// The room has no place for it.
     Refused(Refusal),
 }
@@ -151,11 +162,15 @@ pub(crate) struct Member {
     told_taken: bool,
     is_syncing: bool,
     told_unreadable: bool,
+    /// Whether something that was said in a classic room may not have arrived. It was told.
+    has_doubts: bool,
     /// Numbers that could not be written are not given again before.
     again_at: Option<Instant>,
     leaving: Option<Leaving>,
     /// What it is to be called: until the room says so, or why not.
     wanted: Option<Name>,
+    /// The name in the hello that no welcome has answered.
+    greeted: Option<Name>,
     /// Whether a person waits to be told who is there.
     wants_who: bool,
     names: Vec<Name>,
@@ -182,7 +197,7 @@ enum Phase {
     /// It has a place.
     Live(Place),
     /// The room speaks the classic dialect.
-    Classic,
+    Classic(Passing),
     /// It waits before it tries again.
     Pausing { until: Instant },
     /// It is over.
@@ -218,9 +233,11 @@ impl Member {
             told_taken: false,
             is_syncing: false,
             told_unreadable: false,
+            has_doubts: false,
             again_at: None,
             leaving: None,
             wanted: None,
+            greeted: None,
             wants_who: false,
             names: Vec::new(),
             backoff: Backoff::new(PAUSE, PAUSE_MAX),
@@ -239,6 +256,9 @@ impl Member {
             Input::Frame { bytes, at } => self.on_frame(now, bytes, at),
             Input::Typed { typed, at } => self.on_typed(now, typed, at),
             Input::Synced { to } => self.on_synced(to),
+            Input::Passed { taken } => self.on_passed(taken),
+            Input::HasRoom => self.on_has_room(),
+            Input::Delivered => self.on_delivered(),
             Input::Unkept { from, why } => self.on_unkept(now, from, &why),
             Input::Leave => self.leave(End::Left),
             Input::Tick => {}
@@ -258,7 +278,7 @@ impl Member {
             Phase::Unconnected { tell_at } => *tell_at,
             Phase::Joining { until } | Phase::Greeting { until } | Phase::Pausing { until } => Some(*until),
             Phase::Live(place) => Some(place.next_deadline()),
-            Phase::Classic => None,
+            Phase::Classic(_) => None,
             Phase::Ended => return Instant::NEVER,
         };
         let of_leaving =
@@ -303,7 +323,7 @@ impl Member {
         }
         match (&self.phase, frame) {
             (Phase::Unconnected { .. } | Phase::Ended, _) => {}
-            (Phase::Joining { .. } | Phase::Classic, FromRoom::Speak) => self.hello(now),
+            (Phase::Joining { .. } | Phase::Classic(_), FromRoom::Speak) => self.hello(now),
             (Phase::Live(_), FromRoom::Speak) => self.on_place_lost(now),
             // Who has a place is welcomed again if the log has gone on before it was sent anything.
             (Phase::Greeting { .. } | Phase::Live(_), FromRoom::Welcome(welcome)) => {
@@ -362,21 +382,21 @@ impl Member {
     fn speak(&mut self, now: Instant) {
         match &self.phase {
             Phase::Live(_) => self.speak_in_place(now),
-            Phase::Classic => self.speak_in_classic(),
+            Phase::Classic(_) => self.speak_in_classic(),
             _ => {}
         }
         if self.memory.needs_disk() && !self.is_syncing {
             self.is_syncing = true;
             self.effects.push(Effect::Sync);
         }
-        if self.leaving.is_some() && self.memory.waiting() == 0 && !self.wants_who {
-            self.leave(End::Left);
+        if self.leaving.is_some() && self.memory.waiting() == 0 && !self.wants_who && !self.is_unsure() {
+            self.leave(if self.has_doubts { End::InDoubt } else { End::Left });
         }
     }
 
     fn leave(&mut self, end: End) {
         match &self.phase {
-            Phase::Classic => self.leave_classic(),
+            Phase::Classic(_) => self.leave_classic(),
             _ if self.speaks_ours => self.effects.push(Effect::Send(room::encode(&ToRoom::Bye))),
             _ => {}
         }

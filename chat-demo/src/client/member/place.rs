@@ -103,6 +103,8 @@ impl Member {
         let heard = self.memory.hear(log, welcome.heard);
         let settled = self.memory.settle(log, welcome.heard.saturating_add(1));
         self.effects.extend(heard.into_iter().chain(settled).map(Effect::Keep));
+        // A further welcome is to the same place: what was asked for there is not lost.
+        let asked_name = if let Phase::Live(place) = &self.phase { place.asked_name.clone() } else { None };
         self.phase = Phase::Live(Place {
             log,
             beat: Duration::from_millis(welcome.beat.into()).clamp(BEAT.0, BEAT.1),
@@ -118,15 +120,27 @@ impl Member {
             spoken_at: now,
             patience: None,
             again_at: None,
-            asked_name: None,
+            asked_name,
         });
         (self.had_place, self.told_taken) = (true, false);
         self.backoff.reset();
-        if let Some(name) = self.wanted.take() {
-            self.tell(words::called(&name));
-            self.called(name);
+        if let Some(name) = self.greeted.take() {
+            self.on_named(name);
         }
         self.send(now, &ToRoom::Who);
+    }
+
+    /// The room calls it so, because its hello did. What was asked for since is yet to be asked for here.
+    fn on_named(&mut self, name: Name) {
+        if self.wanted.as_ref() == Some(&name) {
+            self.wanted = None;
+            self.tell(words::called(&name));
+        } else if self.name != name {
+            self.wanted = Some(self.name.clone());
+        }
+        if self.name != name {
+            self.called(name);
+        }
     }
 
     /// Up to where this log counts as seen. What the room keeps no longer is told, and seen when that is on the screen.

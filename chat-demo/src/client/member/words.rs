@@ -8,6 +8,12 @@ pub(super) const NOT_IN_CLASSIC: &str = "This room is a classic one: it has no /
 
 pub(super) const PUT_BACK: &str = "The room has an earlier log, or another one than before: some of what was said here is lost. What it has instead follows.";
 
+pub(super) const LOST_WITH_CONNECTION: &str =
+    "What was said last may be lost with the connection: a classic room does not say what it has.";
+
+pub(super) const NOT_ARRIVED: &str =
+    "What was said last may not arrive: the room's host has not taken all of it in time.";
+
 pub(super) fn called(name: &Name) -> String {
     format!("You are now called {name}.")
 }
@@ -63,6 +69,11 @@ pub(super) fn leaving(waiting: usize, grace: Duration) -> String {
         texts_are(waiting),
         grace.as_secs_f32()
     )
+}
+
+/// In a classic room.
+pub(super) fn on_its_way(grace: Duration) -> String {
+    format!("What was said is on its way: waiting for it to arrive, {} s at most.", grace.as_secs_f32())
 }
 
 /// What the last word is when that was in vain.

@@ -1,7 +1,7 @@
 //! What is kept, forgotten and given.
 
 use super::*;
-use crate::{Name, Text, wire::mesh::Tone};
+use crate::{Name, PublicTone, Text};
 use proptest::prelude::*;
 
 const OWN: AuthorId = AuthorId([9; 16]);
@@ -12,7 +12,7 @@ const DAN: AuthorId = AuthorId([4; 16]);
 
 fn entry(number: u64, at: u64) -> Entry {
     let (name, text) = (Name::new("x").unwrap(), Text::new(&number.to_string()).unwrap());
-    Entry { number, stamp: Stamp { at, counter: 0 }, name, tone: Tone::Plain, text }
+    Entry { number, stamp: Stamp { at, counter: 0 }, name, tone: PublicTone::Plain, text }
 }
 
 fn bounded(texts: usize, bytes: usize, authors: usize) -> History {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::{
-    Text,
+    PublicTone, Text,
     wire::mesh::{Beat, Hello, MAX_PEERS, Run, Stamp},
 };
 
@@ -24,7 +24,7 @@ fn name(text: &str) -> Name {
 
 fn entry(number: u64, at: u64) -> Entry {
     let text = Text::new(&format!("text {number}")).unwrap();
-    Entry { number, stamp: Stamp { at, counter: 0 }, name: name("bob"), tone: mesh::Tone::Plain, text }
+    Entry { number, stamp: Stamp { at, counter: 0 }, name: name("bob"), tone: PublicTone::Plain, text }
 }
 
 struct Table {

@@ -43,7 +43,7 @@ fn both_dialects_hear_the_same_in_the_same_order() {
     scene.hands.sent.clear();
     scene.classic("bob", r#"{"name": "bob", "text": "hi\nyou\n"}"#);
     scene.text("ann", 1, "hello");
-    let act = Utterance { number: 2, text: Text::new("waves").unwrap(), tone: Manner::Action };
+    let act = Utterance { number: 2, text: Text::new("waves").unwrap(), tone: Tone::Action };
     scene.say("ann", &ToRoom::Say(Say { seen: 0, said: vec![act] }));
     scene.say("ann", &ToRoom::Rename { name: name("anna") });
     assert_eq!(scene.lines("cid"), ["bob: hi\nyou", "ann: hello", "* ann waves", "ann = anna"]);

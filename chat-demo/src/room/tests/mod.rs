@@ -12,10 +12,9 @@ use proto::time::Instant;
 
 use super::{Batch, Input, Life, Limits, Room, Sent, Shell, Stored, Time};
 use crate::{
-    Name, Text,
+    Name, Text, Tone,
     wire::room::{
-        Entry, FromRoom, Hello, Key, LogId, Manner, Refusal, Say, ToRoom, Utterance, Welcome, What, decode,
-        encode,
+        Entry, FromRoom, Hello, Key, LogId, Refusal, Say, ToRoom, Utterance, Welcome, What, decode, encode,
     },
 };
 
@@ -175,8 +174,7 @@ fn hello(whose: &str, as_name: &str, log: Option<LogId>, seen: u64) -> ToRoom {
 }
 
 fn texts<'a>(said: impl IntoIterator<Item = (u64, &'a str)>) -> ToRoom {
-    let utterance =
-        |(number, text)| Utterance { number, text: Text::new(text).unwrap(), tone: Manner::Plain };
+    let utterance = |(number, text)| Utterance { number, text: Text::new(text).unwrap(), tone: Tone::Plain };
     ToRoom::Say(Say { seen: 0, said: said.into_iter().map(utterance).collect() })
 }
 

@@ -203,7 +203,7 @@ fn a_new_name_is_told_to_all_and_a_taken_one_to_its_asker_only() {
 }
 
 fn private(number: u64, to: &str) -> ToRoom {
-    let said = Utterance { number, text: Text::new("psst").unwrap(), tone: Manner::Private(name(to)) };
+    let said = Utterance { number, text: Text::new("psst").unwrap(), tone: Tone::Private(name(to)) };
     ToRoom::Say(Say { seen: 0, said: vec![said] })
 }
 

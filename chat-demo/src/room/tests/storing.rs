@@ -122,7 +122,7 @@ fn a_room_knows_who_was_called_how_before_it_was_started_again() {
     scene.room = Room::open(name("room"), LIMITS, stored, scene.now);
     scene.joined("bob");
 
-    let said = Utterance { number: 1, text: Text::new("psst").unwrap(), tone: Manner::Private(name("ANN")) };
+    let said = Utterance { number: 1, text: Text::new("psst").unwrap(), tone: Tone::Private(name("ANN")) };
     scene.say("bob", &ToRoom::Say(Say { seen: 0, said: vec![said] }));
     scene.say("ann", &hello("ann", "ann", Some(LOG), 1));
 

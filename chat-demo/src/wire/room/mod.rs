@@ -27,7 +27,7 @@ mod to_room;
 pub use bytes::{Unreadable, decode, encode, encode_entries};
 pub use from_room::{Entries, Entry, FromRoom, Refusal, Welcome, What};
 pub use identity::{Key, LogId, MemberId, print};
-pub use to_room::{Hello, Manner, Say, ToRoom, Utterance};
+pub use to_room::{Hello, Say, ToRoom, Utterance};
 
 /// The version of this dialect.
 pub const VERSION: u8 = 1;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{Key, LogId, MAX_NUMBER};
-use crate::{Name, Text};
+use crate::{Name, Text, Tone};
 
 /// What a member says to a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,20 +66,8 @@ pub struct Utterance {
     pub number: u64,
     /// What.
     pub text: Text,
-    /// In which manner.
-    pub tone: Manner,
-}
-
-/// In which manner something is said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Manner {
-    /// To all.
-    Plain,
-    /// To all, about oneself.
-    Action,
-    /// To the member of this name.
-    Private(Name),
+    /// In which tone.
+    pub tone: Tone,
 }
 
 /// One of a member's own numbers, within what can be counted on from.

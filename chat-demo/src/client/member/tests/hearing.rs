@@ -173,6 +173,30 @@ fn a_name_that_was_asked_for_is_asked_for_until_the_room_answers() {
     assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.name == name("anna")), "{hello:?}");
 }
 
+/// Fails if any welcome is taken for the answer to a name that was asked for.
+#[test]
+fn a_welcome_grants_the_name_of_its_hello_and_no_other() {
+    let mut chat = Chat::live();
+    chat.types(Typed::Rename(name("bob")));
+    let again = chat.hears(&FromRoom::Welcome(Welcome { head: 3, ..welcome() }));
+    assert_eq!(shown(&again), [""; 0]);
+    assert_eq!(sent(&again), [ToRoom::Who], "it is not asked for twice");
+
+    let why = "The name bob is taken. Try another.".to_owned();
+    chat.hears(&FromRoom::NotRenamed { name: name("bob"), why });
+    chat.on(Input::Disconnected);
+    chat.on(Input::Connected);
+    let hello = sent(&chat.hears(&FromRoom::Speak));
+    assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.name == name("ann")), "{hello:?}");
+
+    chat.types(Typed::Rename(name("zoe")));
+    let back = chat.hears(&FromRoom::Welcome(welcome()));
+    assert_eq!(shown(&back), ["* You are now online. 1 online."]);
+    assert_eq!(sent(&back)[1..], [ToRoom::Rename { name: name("zoe") }]);
+    let renamed = Entry { name: name("ann"), ..entry(1, What::Renamed(name("zoe"))) };
+    assert_eq!(shown(&chat.hears(&entries(0, 1, &[renamed]))), ["* You are now called zoe."]);
+}
+
 #[test]
 fn who_asks_who_is_there_is_told() {
     let mut chat = Chat::live();

@@ -27,6 +27,8 @@ struct Chat {
     /// A screen that cannot follow, and what it is to have.
     is_behind: bool,
     awaited: Option<Shown>,
+    /// How many further texts a connection to a classic room takes.
+    room: usize,
 }
 
 fn name(text: &str) -> Name {
@@ -82,6 +84,7 @@ impl Chat {
             records,
             is_behind: false,
             awaited: None,
+            room: usize::MAX,
         }
     }
 
@@ -141,8 +144,19 @@ impl Chat {
                 self.awaited = Some(*shown);
             }
         }
+        let passed: Vec<_> = effects.iter().filter_map(passed).map(<[_]>::len).collect();
+        for texts in passed {
+            effects.extend(self.passes_on(texts));
+        }
         effects.extend(self.looks());
         effects
+    }
+
+    /// The connection takes as many of these texts as it has room for; no others are there to be looked at.
+    fn passes_on(&mut self, texts: usize) -> Vec<Effect> {
+        let taken = texts.min(self.room);
+        self.room -= taken;
+        self.on(Input::Passed { taken })
     }
 
     /// What is given to a screen that follows is on it.
@@ -186,7 +200,7 @@ impl Chat {
             Phase::Joining { .. } => 'J',
             Phase::Greeting { .. } => 'G',
             Phase::Live(_) => 'L',
-            Phase::Classic => 'C',
+            Phase::Classic(_) => 'C',
             Phase::Pausing { .. } => 'P',
             Phase::Ended => 'E',
         }
@@ -201,12 +215,16 @@ fn sent(effects: &[Effect]) -> Vec<ToRoom> {
     frames.collect()
 }
 
+fn passed(effect: &Effect) -> Option<&[Vec<u8>]> {
+    if let Effect::Pass(texts) = effect { Some(texts) } else { None }
+}
+
 fn sent_classic(effects: &[Effect]) -> Vec<Frame> {
-    let frames = effects.iter().filter_map(|effect| match effect {
-        Effect::Send(bytes) => Frame::read(bytes).ok(),
-        _ => None,
+    let frames = effects.iter().flat_map(|effect| match effect {
+        Effect::Send(bytes) => std::slice::from_ref(bytes),
+        effect => passed(effect).unwrap_or_default(),
     });
-    frames.collect()
+    frames.filter_map(|bytes| Frame::read(bytes).ok()).collect()
 }
 
 /// The numbers and texts that are spoken.
@@ -270,6 +288,9 @@ fn every_input_leads_from_every_state_to_one_that_is_meant() {
         who_typed     U J G L C P E
         quit          E E E E E E E
         synced        U J G L C P E
+        passed        U J G L C P E
+        has_room      U J G L C P E
+        delivered     U J G L C P E
         unkept        U J G L C P E
         behind        U J G L C P E
         leave         E E E E E E E
@@ -295,7 +316,7 @@ fn every_input_leads_from_every_state_to_one_that_is_meant() {
             rows += 1;
         }
     }
-    assert_eq!(rows, 31 * 7);
+    assert_eq!(rows, 34 * 7);
 }
 
 fn give(chat: &mut Chat, input: &str) {
@@ -312,6 +333,9 @@ fn give(chat: &mut Chat, input: &str) {
         "who_typed" => return drop(chat.types(Typed::Who)),
         "quit" => return drop(chat.types(Typed::Quit)),
         "synced" => return drop(chat.syncs()),
+        "passed" => return drop(chat.on(Input::Passed { taken: 1 })),
+        "has_room" => return drop(chat.on(Input::HasRoom)),
+        "delivered" => return drop(chat.on(Input::Delivered)),
         "unkept" => return drop(chat.on(Input::Unkept { from: 1, why: "full".to_owned() })),
         "behind" => return chat.is_behind = true,
         "leave" => return drop(chat.on(Input::Leave)),

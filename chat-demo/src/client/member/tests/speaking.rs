@@ -180,14 +180,14 @@ fn a_frame_of_texts_is_never_longer_than_frames_may_be() {
         chat.types(Typed::Say(text(&"x".repeat(Text::MAX_BYTES))));
     }
     chat.syncs();
-    assert_eq!(chat.member.memory.waiting(), memory::MAX_KEPT);
+    assert_eq!(chat.member.memory.waiting(), MAX_KEPT);
     chat.on(Input::Connected);
     chat.hears(&FromRoom::Speak);
     chat.hears(&FromRoom::Welcome(welcome()));
 
     let effects = chat.syncs();
 
-    assert_eq!(spoken(&effects).len(), memory::MAX_KEPT);
+    assert_eq!(spoken(&effects).len(), MAX_KEPT);
     let longest = effects.iter().map(|effect| if let Effect::Send(bytes) = effect { bytes.len() } else { 0 });
     assert!(longest.max().unwrap() <= room::MAX_FRAME);
     let frames = sent(&effects);
