@@ -1,6 +1,10 @@
 //! Where a member may be, as a person types it or a peer tells it.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use crate::host::in_brackets;
 
@@ -9,6 +13,13 @@ use crate::host::in_brackets;
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+impl Address {
+    /// Whether it may stand for several places, or another one tomorrow.
+    pub(crate) fn is_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
 }
 
 impl From<SocketAddr> for Address {
@@ -49,5 +60,11 @@ mod tests {
         for typed in ["localhost", ":7001", "a:0", "a:b", "::1:7001", "a:70000", "[]:1"] {
             assert!(typed.parse::<Address>().is_err(), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_name_is_no_address() {
+        let is_name = |typed: &str| typed.parse::<Address>().unwrap().is_name();
+        assert_eq!(["localhost:1", "10.0.0.1:1", "[::1]:1"].map(is_name), [true, false, false]);
     }
 }

@@ -19,7 +19,7 @@ impl Mesh {
     pub(super) fn on_frame(&mut self, speaker: Speaker, from: IpAddr, frame: Frame) {
         self.counts.frames += 1;
         if speaker.author == self.own {
-            if let Some(step) = self.ways.is_own(speaker.way) {
+            if let Some(step) = self.ways.is_own(speaker.way, self.now) {
                 self.step(step);
             }
             return;

@@ -7,7 +7,8 @@
 //!      └──── backoff ───┴─────────────────────────────────────────┘
 //! ```
 //!
-//! A way to oneself is never gone again; a second way to the same author rests (`Alias`) while the first one leads there.
+//! An address at which one is oneself is never gone to again, but a name may have further addresses and is tried on; a
+//! second way to the same author rests (`Alias`) while the first one leads there.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -141,9 +142,14 @@ impl Ways {
     }
 
     /// This way leads back to oneself.
-    pub(crate) fn is_own(&mut self, way: WayId) -> Option<Step> {
-        let contact = self.of(way)?;
-        contact.state = State::Own;
+    pub(crate) fn is_own(&mut self, way: WayId, now: Instant) -> Option<Step> {
+        let Self { contacts, chance } = self;
+        let contact = contacts.iter_mut().find(|contact| contact.state.way() == Some(way))?;
+        if contact.address.is_name() {
+            contact.wait(chance, now);
+        } else {
+            contact.state = State::Own;
+        }
         Some(Step::HangUp(way))
     }
 
@@ -334,17 +340,31 @@ mod tests {
 
     #[test]
     fn a_second_way_to_one_author_rests_and_one_to_oneself_ends() {
-        let mut ways = ways(&["a:1", "b:1", "me:1"]);
+        let mut ways = ways(&["a:1", "b:1", "10.0.0.9:1"]);
         let made = dialled(&ways.expire(at(0)));
         ways.found(made[0], ANN);
 
         assert_eq!(ways.rest(made[1], ANN), Some(Step::HangUp(made[1])));
-        assert_eq!(ways.is_own(made[2]), Some(Step::HangUp(made[2])));
+        assert_eq!(ways.is_own(made[2], at(0)), Some(Step::HangUp(made[2])));
         assert_eq!(ways.deadline(), Instant::NEVER);
 
         assert_eq!(ways.lose(ANN, true, at(5)), [Step::HangUp(made[0])]);
         let again = dialled(&ways.expire(at(10_000)));
         assert_eq!(again.len(), 2, "both that were given, and not oneself");
+    }
+
+    #[test]
+    fn a_name_of_which_one_address_is_ones_own_is_tried_at_the_next() {
+        let mut ways = ways(&["all:1"]);
+        let own = dialled(&ways.expire(at(0)))[0];
+
+        assert_eq!(ways.is_own(own, at(1)), Some(Step::HangUp(own)));
+
+        let again = ways.expire(ways.deadline());
+        let next = dialled(&again)[0];
+        assert_eq!(again, [Step::Dial(next, "all:1".parse().unwrap(), 1), Step::Greet(next)]);
+        ways.found(next, ANN);
+        assert_eq!(ways.author_of(next), Some(ANN));
     }
 
     #[test]
