@@ -1,4 +1,4 @@
-//! Where a member may be, as a person types it or a peer tells it.
+//! Where a member may be, as a person types it or a peer tells it, and why nobody is met there.
 
 use std::{
     fmt,
@@ -13,6 +13,30 @@ use crate::host::in_brackets;
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+/// Why nobody is met at an address, as far as one can see from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// The name is not known, or nobody could be asked for it.
+    NotFound,
+    /// The host is there, and refuses.
+    NobodyListens,
+    /// Nothing has come back.
+    NobodyAnswers,
+    /// It can be connected to; no member has said to hear it.
+    NoMember,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "its host is not found",
+            Self::NobodyListens => "nobody listens there",
+            Self::NobodyAnswers => "nobody answers there",
+            Self::NoMember => "what answers there is no member of a mesh, or cannot reach this one",
+        })
+    }
 }
 
 impl Address {
