@@ -98,8 +98,9 @@ impl Mesh {
         let is_found = self.learn_way(author, beat.hears);
         self.judge(author);
         let Some(peer) = self.peers.get(author) else { return };
+        let has_news = is_found || is_heard_elsewhere;
         match peer.way {
-            Some(way) if is_found || is_heard_elsewhere => self.greet(way, Some(author)),
+            Some(way) if has_news && self.ways.may_answer(way, self.now) => self.greet(way, Some(author)),
             Some(_) => {}
             None => self.ways.call(address, self.now),
         }

@@ -83,6 +83,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a connection may take at an address where nobody is met.
 const LOOKED_AT: Duration = Duration::from_secs(2);
+/// Frames that wait on a way: more than a window of the shortest texts, each in a frame of its own.
+const QUEUE: u16 = 4_096;
 /// Addresses that are being looked up or at, or have been.
 const LOOKED_UP: usize = 2 * MAX_PEERS;
 
@@ -275,7 +277,8 @@ impl Member {
     fn connect(&mut self, way: WayId, address: Option<SocketAddr>) {
         let Some((place, address)) = self.ways.get_mut(&way).zip(address) else { return };
         let speaker = Speaker { author: self.author, way };
-        match Dealer::connect(&self.context, &format!("tcp://{address}"), &speaker.to_bytes()) {
+        let endpoint = format!("tcp://{address}");
+        match Dealer::connect_bounded(&self.context, &endpoint, &speaker.to_bytes(), QUEUE) {
             Ok(dealer) => *place = Some(dealer),
             Err(error) => {
                 if let Some(left_out) = self.unconnected.admit(self.clock.now()) {

@@ -79,6 +79,30 @@ fn one_peer_by_two_addresses_is_one() {
 }
 
 #[test]
+fn a_peer_that_is_heard_on_ever_other_ways_is_greeted_once_a_beat_and_told_of_the_last() {
+    let mut table = Table::with_two();
+    let (way, from) = (table.mesh.peers.get(BOB).unwrap().way.unwrap(), IpAddr::from([10, 0, 0, 1]));
+    table.pass(BEAT);
+    table.effects.clear();
+    for on in 100..200 {
+        let speaker = Speaker { author: BOB, way: on };
+        table.input(Input::Heard { speaker, from, frame: Frame::Beat(table.beat(way)) });
+    }
+
+    let said = |table: &Table| {
+        let said = table.effects.iter().filter_map(|effect| match effect {
+            Effect::Say(on, Frame::Hello(hello)) if *on == way => Some(("hello", hello.beat.hears)),
+            Effect::Say(on, Frame::Beat(beat)) if *on == way => Some(("beat", beat.hears)),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(said(&table), [("hello", 100)]);
+    table.pass(BEAT);
+    assert_eq!(said(&table), [("hello", 100), ("beat", 199)]);
+}
+
+#[test]
 fn addresses_that_nobody_far_can_know_and_ports_that_nobody_can_have_are_not_believed() {
     let mut table = Table::with_two();
     let peers = ["127.0.0.1:22", "[::1]:22", "[::ffff:127.0.0.1]:22", "10.0.0.3:0"];

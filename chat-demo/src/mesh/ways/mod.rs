@@ -17,7 +17,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 
-use super::address::Address;
+use super::{BEAT, address::Address};
 use crate::wire::mesh::AuthorId;
 
 /// The most addresses that are known at once.
@@ -61,6 +61,7 @@ struct Contact {
     heard_of: Instant,
     backoff: Backoff,
     attempts: u32,
+    answers_at: Instant,
     state: State,
 }
 
@@ -150,6 +151,14 @@ impl Ways {
         }
     }
 
+    /// Whether a hello may be said on this way now because of what was heard: else who is heard decides how many wait there to
+    /// be sent. Once a beat is enough, as a beat tells the same of ways.
+    pub(crate) fn may_answer(&mut self, way: WayId, now: Instant) -> bool {
+        let Some(contact) = self.of(way).filter(|contact| contact.answers_at <= now) else { return false };
+        contact.answers_at = now + BEAT;
+        true
+    }
+
     /// This way leads where another does already.
     pub(crate) fn rest(&mut self, way: WayId, author: AuthorId) -> Option<Step> {
         let contact = self.of(way)?;
@@ -216,7 +225,8 @@ impl Contact {
     fn new(address: Address, is_given: bool, now: Instant) -> Self {
         let backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let state = State::Waiting { until: now };
-        Self { address, is_given, is_met: false, heard_of: now, backoff, attempts: 0, state }
+        let (is_met, attempts, answers_at) = (false, 0, now);
+        Self { address, is_given, is_met, heard_of: now, backoff, attempts, answers_at, state }
     }
 
     fn wait(&mut self, chance: &mut fastrand::Rng, now: Instant) {
@@ -229,7 +239,7 @@ impl Contact {
                 let way = chance.u64(1..);
                 steps.push(Step::Dial(way, self.address.clone(), self.attempts));
                 steps.push(Step::Greet(way));
-                self.attempts = self.attempts.wrapping_add(1);
+                (self.attempts, self.answers_at) = (self.attempts.wrapping_add(1), now);
                 let (until, greet_at, gap) = (now + PATIENCE, now + GREETING.0, GREETING.0);
                 self.state = State::Calling { way, until, greet_at, gap };
             }
