@@ -1,7 +1,7 @@
 //! `pegloom chat mesh`: members find one another, hear one another, and agree on what was said, whatever the network does.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -275,6 +275,32 @@ fn what_cannot_be_is_told_with_what_to_try() {
         Process::start(&["chat", "mesh", "--name", "x", "--port", "0", "--peer", "here"], &[], dir.path());
     assert_eq!(wrong.exit_code(), Some(64));
     assert!(wrong.stderr().concat().contains("HOST:PORT"), "{:?}", wrong.stderr());
+}
+
+/// Fails if a typing error in --peer looks like an empty mesh, or is told of who is there.
+#[test]
+fn a_peer_that_cannot_be_met_is_told_with_why() {
+    let ann = Member::start("ann", &[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Nothing can be called so: a label is too long. And nobody listens at the first port.
+    let nonsense = format!("{}:1", "x".repeat(64));
+    let (web, here) = (listener.local_addr().unwrap().to_string(), ann.address());
+    let mut args = ["chat", "mesh", "--name", "bob", "--ip", "127.0.0.1", "--port", "0"].to_vec();
+    for peer in [&nonsense, "127.0.0.1:1", &web, &here] {
+        args.extend(["--peer", peer]);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let bob = Process::start_to_talk_to(&args, &[], dir.path());
+
+    let absent = |peer: &str, why| format!("! {peer} is not there yet: {why}. It is tried on.");
+    for line in [
+        absent(&nonsense, "its host is not found"),
+        absent("127.0.0.1:1", "nobody listens there"),
+        absent(&web, "what answers there is no member of a mesh, or cannot reach this one"),
+    ] {
+        bob.prints("who is missing", |printed| printed == line);
+    }
+    assert_eq!(bob.stdout().iter().filter(|line| line.starts_with('!')).count(), 3, "{:?}", bob.stdout());
 }
 
 /// Fails if what is no member can end one, or is noticed by the others.

@@ -1,6 +1,10 @@
-//! Where a member may be, as a person types it or a peer tells it.
+//! Where a member may be, as a person types it or a peer tells it, and why nobody is met there.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use crate::host::in_brackets;
 
@@ -9,6 +13,37 @@ use crate::host::in_brackets;
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+/// Why nobody is met at an address, as far as one can see from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// The name is not known, or nobody could be asked for it.
+    NotFound,
+    /// The host is there, and refuses.
+    NobodyListens,
+    /// Nothing has come back.
+    NobodyAnswers,
+    /// It can be connected to; no member has said to hear it.
+    NoMember,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "its host is not found",
+            Self::NobodyListens => "nobody listens there",
+            Self::NobodyAnswers => "nobody answers there",
+            Self::NoMember => "what answers there is no member of a mesh, or cannot reach this one",
+        })
+    }
+}
+
+impl Address {
+    /// Whether it may stand for several places, or another one tomorrow.
+    pub(crate) fn is_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
 }
 
 impl From<SocketAddr> for Address {
@@ -49,5 +84,11 @@ mod tests {
         for typed in ["localhost", ":7001", "a:0", "a:b", "::1:7001", "a:70000", "[]:1"] {
             assert!(typed.parse::<Address>().is_err(), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_name_is_no_address() {
+        let is_name = |typed: &str| typed.parse::<Address>().unwrap().is_name();
+        assert_eq!(["localhost:1", "10.0.0.1:1", "[::1]:1"].map(is_name), [true, false, false]);
     }
 }

@@ -137,7 +137,7 @@ impl Delivery {
         if self.bytes >= self.window || self.settled == Some(history.taken()) {
             return None;
         }
-        let runs = history.lacking(&self.sent, self.floor, wanted, self.window / FRAMES);
+        let runs = history.lacking(&self.sent, self.floor, wanted, self.window / FRAMES, self.settled);
         if self.in_flight.is_empty() {
             self.moved_at = now;
         }

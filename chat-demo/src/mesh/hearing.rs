@@ -19,7 +19,7 @@ impl Mesh {
     pub(super) fn on_frame(&mut self, speaker: Speaker, from: IpAddr, frame: Frame) {
         self.counts.frames += 1;
         if speaker.author == self.own {
-            if let Some(step) = self.ways.is_own(speaker.way) {
+            if let Some(step) = self.ways.is_own(speaker.way, self.now) {
                 self.step(step);
             }
             return;
@@ -98,8 +98,9 @@ impl Mesh {
         let is_found = self.learn_way(author, beat.hears);
         self.judge(author);
         let Some(peer) = self.peers.get(author) else { return };
+        let has_news = is_found || is_heard_elsewhere;
         match peer.way {
-            Some(way) if is_found || is_heard_elsewhere => self.greet(way, Some(author)),
+            Some(way) if has_news && self.ways.may_answer(way, self.now) => self.greet(way, Some(author)),
             Some(_) => {}
             None => self.ways.call(address, self.now),
         }

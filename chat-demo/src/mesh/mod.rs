@@ -33,7 +33,7 @@ use crate::{
     How, Line, Name, Said, Typed,
     wire::mesh::{AuthorId, Entry, Frame, Place, Speaker},
 };
-use address::Address;
+use address::{Absence, Address};
 use history::{Bounds, History};
 use peers::Peers;
 use screen::Screen;
@@ -58,6 +58,8 @@ pub(crate) enum Input {
     Strange,
     /// A person has typed something.
     Typed(Typed),
+    /// Why nobody is met at an address that was looked at.
+    Absent(Address, Absence),
     /// Whether the screen is behind with what it is to show.
     Behind(bool),
     /// The process is to end at once.
@@ -75,6 +77,8 @@ pub(crate) enum Effect {
     HangUp(WayId),
     /// Say this on this way; lost if that is not possible now.
     Say(WayId, Frame),
+    /// Find out why nobody is met at this address, of a name the one of the so-manieth time.
+    Look(Address, u32),
     /// Show this to the person.
     Show(Line),
     /// These can be named.
@@ -134,6 +138,8 @@ const HELLO_BEATS: u32 = 5;
 const BEAT_BYTES: usize = delivery::WINDOW / 4;
 /// With so many texts that not all have yet, nothing more is read from a script that types.
 const MAX_UNHEARD: usize = 1_000;
+/// Who was given and is not met by then is told to be missing.
+const MISSED: Duration = Duration::from_secs(2);
 /// How long a member that leaves waits until others have what it said.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -155,6 +161,8 @@ pub(crate) struct Mesh {
     ahead: BTreeSet<AuthorId>,
     beat_at: Instant,
     beats: u32,
+    /// When it is looked at where nobody was met.
+    look_at: Instant,
     /// Of texts, since the last beat.
     heard_bytes: usize,
     /// The number up to which somebody has had all that was said here.
@@ -183,6 +191,7 @@ impl Mesh {
             ahead: BTreeSet::new(),
             beat_at: now + BEAT,
             beats: 0,
+            look_at: now + MISSED,
             heard_bytes: 0,
             had: 0,
             leaves_at: None,
@@ -202,6 +211,7 @@ impl Mesh {
             Input::Heard { speaker, from, frame } => self.on_frame(speaker, from, frame),
             Input::Strange => self.counts.strange += 1,
             Input::Typed(typed) => self.on_typed(typed),
+            Input::Absent(address, why) => self.on_absent(&address, why),
             Input::Behind(is_behind) => self.screen.is_behind = is_behind,
             Input::Leave => self.end(),
             Input::Tick => {}
@@ -217,7 +227,8 @@ impl Mesh {
     pub(crate) fn deadline(&self) -> Instant {
         let leaves_at = self.leaves_at.unwrap_or(Instant::NEVER);
         let screen = if self.screen.wants_more() { self.now } else { Instant::NEVER };
-        self.beat_at.min(self.ways.deadline()).min(self.peers.deadline()).min(leaves_at).min(screen)
+        let members = self.ways.deadline().min(self.peers.deadline());
+        self.beat_at.min(self.look_at).min(members).min(leaves_at).min(screen)
     }
 
     /// What was counted.
@@ -247,6 +258,9 @@ impl Mesh {
         for step in self.ways.expire(self.now) {
             self.step(step);
         }
+        if self.look_at <= self.now {
+            self.look();
+        }
         if self.beat_at <= self.now || self.heard_bytes >= BEAT_BYTES {
             self.beat();
         }
@@ -260,6 +274,19 @@ impl Mesh {
                 self.greet(way, author);
             }
             Step::HangUp(way) => self.effects.push(Effect::HangUp(way)),
+        }
+    }
+
+    /// Has a look at each address that was given, once, where nobody was met.
+    fn look(&mut self) {
+        self.look_at = Instant::NEVER;
+        let unmet = self.ways.unmet().map(|(address, attempt)| Effect::Look(address.clone(), attempt));
+        self.effects.extend(unmet);
+    }
+
+    fn on_absent(&mut self, address: &Address, why: Absence) {
+        if self.ways.unmet().any(|(unmet, _)| unmet == address) {
+            self.warn(format!("{address} is not there yet: {why}. It is tried on."));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It decides nothing: bytes become inputs and effects become bytes. A DEALER is never read, for nobody answers on it.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
 
 use runtime::{
     clock::{Clock, unix_millis},
@@ -15,13 +15,14 @@ use runtime::{
 };
 use serde::Serialize;
 use tokio::{
+    net::TcpStream,
     select,
     sync::mpsc,
-    time::{sleep, sleep_until},
+    time::{sleep, sleep_until, timeout},
 };
 use tracing::{debug, warn};
 
-use super::{Address, Counts, Effect, Input, Mesh, Start, WayId};
+use super::{Absence, Address, Counts, Effect, Input, Mesh, Start, WayId};
 use crate::{
     Line, Name, Typed, host,
     terminal::{Terminal, TypingArgs},
@@ -80,7 +81,11 @@ const TURN: usize = 256;
 const LOOK: Duration = Duration::from_millis(20);
 /// What was said last is on its way out of the process for so long.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-/// Ways whose address is being looked up, or has been.
+/// How long a connection may take at an address where nobody is met.
+const LOOKED_AT: Duration = Duration::from_secs(2);
+/// Frames that wait on a way: more than a window of the shortest texts, each in a frame of its own.
+const QUEUE: u16 = 4_096;
+/// Addresses that are being looked up or at, or have been.
 const LOOKED_UP: usize = 2 * MAX_PEERS;
 
 /// Runs `pegloom chat mesh`.
@@ -129,10 +134,18 @@ struct Member {
     is_behind: bool,
     /// None while the address is looked up.
     ways: BTreeMap<WayId, Option<Dealer>>,
-    found: mpsc::Sender<(WayId, Option<SocketAddr>)>,
+    found: mpsc::Sender<Found>,
     unconnected: RateLimited,
     /// So many texts nobody has, and it is over.
     end: Option<u64>,
+}
+
+/// What was found out about an address, by a task of its own.
+enum Found {
+    /// Where this way goes, if that is known.
+    Place(WayId, Option<SocketAddr>),
+    /// Why nobody is met there.
+    Absence(Address, Absence),
 }
 
 /// What SIGUSR1 and SIGUSR2 print.
@@ -149,7 +162,7 @@ impl Member {
         mut self,
         router: Router,
         mut signals: Signals,
-        mut is_found: mpsc::Receiver<(WayId, Option<SocketAddr>)>,
+        mut is_found: mpsc::Receiver<Found>,
     ) -> Exit {
         let (mut has_quit, mut is_over, mut is_told) = (false, false, false);
         self.handle(Input::Tick);
@@ -165,7 +178,10 @@ impl Member {
                     has_quit = matches!(typed, Typed::Quit | Typed::Leave);
                     is_told |= self.type_in(typed);
                 }
-                Some((way, address)) = is_found.recv() => self.connect(way, address),
+                Some(found) = is_found.recv() => match found {
+                    Found::Place(way, address) => self.connect(way, address),
+                    Found::Absence(address, why) => self.handle(Input::Absent(address, why)),
+                },
                 signal = signals.next() => match signal {
                     Signal::Drain => {
                         is_told = true;
@@ -226,6 +242,7 @@ impl Member {
             Effect::Dial(way, address, attempt) => self.look_up(way, address, attempt),
             Effect::HangUp(way) => drop(self.ways.remove(&way)),
             Effect::Say(way, frame) => self.say(way, encode(&frame)),
+            Effect::Look(address, attempt) => self.look(address, attempt),
             Effect::Show(line) => self.terminal.show(&line),
             Effect::Know(names) => self.terminal.know(names),
             Effect::Renamed(name) => self.terminal.rename(&name),
@@ -238,26 +255,30 @@ impl Member {
         let _ = self.ways.get(&way).and_then(Option::as_ref).map(|dealer| dealer.try_send(bytes));
     }
 
-    /// Finds the addresses of a host, and takes a different one for each attempt.
     fn look_up(&mut self, way: WayId, address: Address, attempt: u32) {
         self.ways.insert(way, None);
         let found = self.found.clone();
         tokio::task::spawn_local(async move {
-            let known = host::find(&address.host).await;
-            let known = known
-                .inspect_err(|error| debug!(%address, %error, "a peer's name is not found"))
-                .unwrap_or_default();
-            let chosen = known.get(attempt as usize % known.len().max(1));
-            let chosen = chosen.map(|&ip| SocketAddr::new(ip, address.port));
+            let place = locate(&address, attempt).await;
+            let place = place.inspect_err(|error| debug!(%address, %error, "a peer's name is not found"));
             // Nobody waits for it if the process ends.
-            let _ = found.send((way, chosen)).await;
+            let _ = found.send(Found::Place(way, place.ok())).await;
+        });
+    }
+
+    fn look(&self, address: Address, attempt: u32) {
+        let found = self.found.clone();
+        tokio::task::spawn_local(async move {
+            let absence = absence(&address, attempt).await;
+            let _ = found.send(Found::Absence(address, absence)).await;
         });
     }
 
     fn connect(&mut self, way: WayId, address: Option<SocketAddr>) {
         let Some((place, address)) = self.ways.get_mut(&way).zip(address) else { return };
         let speaker = Speaker { author: self.author, way };
-        match Dealer::connect(&self.context, &format!("tcp://{address}"), &speaker.to_bytes()) {
+        let endpoint = format!("tcp://{address}");
+        match Dealer::connect_bounded(&self.context, &endpoint, &speaker.to_bytes(), QUEUE) {
             Ok(dealer) => *place = Some(dealer),
             Err(error) => {
                 if let Some(left_out) = self.unconnected.admit(self.clock.now()) {
@@ -272,6 +293,23 @@ impl Member {
         if let Some(report) = json(&Report { online, kept, counts: self.mesh.counts() }) {
             self.terminal.report(&report);
         }
+    }
+}
+
+/// Finds the addresses of a host, and takes a different one for each attempt.
+async fn locate(address: &Address, attempt: u32) -> io::Result<SocketAddr> {
+    let known = host::find(&address.host).await?;
+    // There is at least one.
+    Ok(SocketAddr::new(known[attempt as usize % known.len()], address.port))
+}
+
+/// Why nobody is met there: a connection of its own tells, since those of libzmq say nothing of why there is none.
+async fn absence(address: &Address, attempt: u32) -> Absence {
+    let Ok(place) = locate(address, attempt).await else { return Absence::NotFound };
+    match timeout(LOOKED_AT, TcpStream::connect(place)).await {
+        Ok(Ok(_)) => Absence::NoMember,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Absence::NobodyListens,
+        Ok(Err(_)) | Err(_) => Absence::NobodyAnswers,
     }
 }
 

@@ -80,16 +80,31 @@ impl Dealer {
     /// Connects, for ever again, under this routing id: 1 to [`PeerId::MAX_LEN`] bytes, the first not zero, and random,
     /// since who comes with a used one takes over.
     pub fn connect(context: &Context, endpoint: &str, identity: &[u8]) -> Result<Self, Error> {
+        Self::open(context, endpoint, identity, None)
+    }
+
+    /// The same, where no credit bounds what waits to be sent: no more than so many batches do. What is more is refused as if
+    /// there were no connection.
+    pub fn connect_bounded(
+        context: &Context,
+        endpoint: &str,
+        identity: &[u8],
+        queue: u16,
+    ) -> Result<Self, Error> {
+        Self::open(context, endpoint, identity, Some(queue))
+    }
+
+    fn open(context: &Context, endpoint: &str, identity: &[u8], queue: Option<u16>) -> Result<Self, Error> {
         PeerId::new(identity).filter(|_| identity[0] != 0).ok_or(Error::Identity)?;
         let mut raw = context.0.socket(zmq::DEALER).map_err(Error::open)?;
-        options::dealer(&mut raw, identity).map_err(Error::open)?;
+        options::dealer(&mut raw, identity, queue).map_err(Error::open)?;
         raw.connect(endpoint).map_err(|source| Error::connect(endpoint, source))?;
         Ok(Self { socket: Socket::new(raw)? })
     }
 
     /// Sends the batch.
     pub fn try_send(&self, batch: Vec<u8>) -> Result<(), SendError> {
-        // Its queue has no end, so what refuses is that there is no queue, for want of a connection.
+        // What refuses is that there is no queue, for want of a connection; or that it is full, if it has a bound.
         self.socket.try_send(batch).map_err(|_| SendError::Unreachable)
     }
 

@@ -73,8 +73,9 @@ pub(super) fn hall(socket: &mut Socket, limits: &Limits) -> Result<()> {
     socket.set_router_handover(true)
 }
 
-pub(super) fn dealer(socket: &mut Socket, identity: &[u8]) -> Result<()> {
+pub(super) fn dealer(socket: &mut Socket, identity: &[u8], queue: Option<u16>) -> Result<()> {
     link(socket)?;
+    socket.set_sndhwm(queue.map_or(UNLIMITED, i32::from))?;
     socket.set_identity(identity)?;
     // Nothing is queued for a connection that is not there: it would arrive in the next one, where it means nothing.
     socket.set_immediate(true)

@@ -35,6 +35,23 @@ fn a_hundred_thousand_small_batches_queue_without_loss_over_tcp() {
     nothing_is_lost(ANYWHERE);
 }
 
+// Leave out the bound: all are taken, and memory has none.
+#[test]
+fn a_queue_with_a_bound_refuses_what_a_peer_does_not_read() {
+    on_one_thread(async {
+        let context = Context::new();
+        let router = Router::bind(&context, "inproc://bounded").unwrap();
+        let dealer = Dealer::connect_bounded(&context, router.endpoint(), b"id", 10).unwrap();
+        greet(&dealer, &router).await;
+        let refused = (0..MANY).find(|number| dealer.try_send(number.to_le_bytes().to_vec()).is_err());
+        let refused = refused.expect("the queue has a bound");
+        for number in 0..refused {
+            assert_eq!(*received(&router).await.1, number.to_le_bytes(), "what was taken is not lost");
+        }
+        once_connected(|| dealer.try_send(b"there is room again".to_vec())).await;
+    });
+}
+
 // Leave out `router_mandatory`: taken and gone.
 #[test]
 fn a_batch_to_a_peer_that_is_not_there_is_refused() {

@@ -19,7 +19,7 @@
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::ops::Bound;
 
 use super::clock::Clock;
@@ -27,6 +27,8 @@ use crate::wire::mesh::{AuthorId, Entry, MAX_AUTHORS, Place, Run, Stamp};
 
 /// Bytes a text for what is around it.
 const OVERHEAD: usize = 128;
+/// Of so many texts that were taken last it is known whose they were.
+const RECENT: usize = 64;
 /// The most texts of one's own that wait below the floor for a peer to have them.
 const MAX_ASIDE: usize = 1_000;
 
@@ -76,13 +78,15 @@ pub(crate) struct History {
     aside: BTreeMap<u64, Entry>,
     bytes: usize,
     taken: u64,
+    /// Whose texts were taken last, the newest at the end.
+    recent: VecDeque<AuthorId>,
 }
 
 impl History {
     /// That of this author, with nothing in it.
     pub(super) fn new(own: AuthorId, bounds: Bounds) -> Self {
-        let (clock, order, logs, held, aside) = Default::default();
-        let mut history = Self { own, bounds, clock, order, logs, held, aside, bytes: 0, taken: 0 };
+        let (clock, order, logs, held, aside, recent) = Default::default();
+        let mut history = Self { own, bounds, clock, order, logs, held, aside, bytes: 0, taken: 0, recent };
         history.hold(own, 0);
         history
     }
@@ -146,13 +150,32 @@ impl History {
         if is_below && number <= doubted {
             return Taken::Known;
         }
-        self.taken += 1;
+        self.count(author);
         if is_below {
             self.put_aside(place, entry);
         } else {
             self.keep(place, entry);
         }
         Taken::New(place, (number - 1).saturating_sub(had.max(doubted)))
+    }
+
+    fn count(&mut self, author: AuthorId) {
+        self.taken += 1;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(author);
+    }
+
+    /// Of whom something can be given that was not there when so many texts had been taken; all, if that was long ago.
+    fn authors_since(&self, taken: Option<u64>) -> Vec<AuthorId> {
+        let newer = taken.and_then(|taken| usize::try_from(self.taken - taken).ok());
+        if let Some(newer) = newer.filter(|&newer| newer <= self.recent.len()) {
+            let authors: BTreeSet<_> = self.recent.iter().rev().take(newer).copied().collect();
+            return authors.into_iter().collect();
+        }
+        let own = Some(self.own).filter(|own| !self.logs.contains_key(own));
+        self.logs.keys().copied().chain(own).collect()
     }
 
     /// Everybody here has one's own texts up to this number.
@@ -221,16 +244,16 @@ impl History {
 
     /// What somebody lacks who has what this clock says, of the authors that are `wanted`, and nothing before its floor of
     /// authors that it does not know: in the agreed order as far as authors allow, whole texts, and no more than `bytes` of
-    /// them but for the first.
+    /// them but for the first. Who lacked nothing when so many texts had been taken (`since`) lacks only what came later.
     pub(crate) fn lacking(
         &self,
         clock: &Clock,
         floor: Option<Place>,
         wanted: impl Fn(AuthorId) -> bool,
         bytes: usize,
+        since: Option<u64>,
     ) -> Vec<Run> {
-        let own = Some(self.own).filter(|own| !self.logs.contains_key(own));
-        let wanted = self.logs.keys().copied().chain(own).filter(|&author| wanted(author));
+        let wanted = self.authors_since(since).into_iter().filter(|&author| wanted(author));
         let first_of = |author| {
             let floor = floor.filter(|_| !clock.knows(author));
             self.after(author, clock.of(author)).find(|&place| Some(place) >= floor).map(Reverse)
@@ -291,8 +314,7 @@ impl History {
             assert!(entry.number == place.number && entry.number <= self.clock.of(place.author));
         }
         let known: Vec<_> = self.clock.to_wire().into_iter().map(|(author, _)| author).collect();
-        let named: std::collections::BTreeSet<_> =
-            self.logs.keys().chain(self.held.keys()).copied().collect();
+        let named: BTreeSet<_> = self.logs.keys().chain(self.held.keys()).copied().collect();
         assert_eq!(known, Vec::from_iter(named));
     }
 }

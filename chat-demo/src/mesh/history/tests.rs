@@ -56,14 +56,36 @@ fn what_was_taken_once_is_not_taken_again() {
 
 #[test]
 fn what_somebody_lacks_is_given_in_the_agreed_order() {
-    let runs = filled().lacking(&Clock::of_wire(&[(ANN, 1)]), None, |_| true, usize::MAX);
+    let runs = filled().lacking(&Clock::of_wire(&[(ANN, 1)]), None, |_| true, usize::MAX, None);
 
     assert_eq!(numbers(&runs), [(BOB, 0, vec![1]), (ANN, 1, vec![2]), (BOB, 1, vec![2])]);
 }
 
 #[test]
+fn who_lacked_nothing_lacks_what_came_later_of_few_authors_or_of_all() {
+    let mut history = filled();
+    let (clock, before) = (Clock::of_wire(&[(ANN, 2)]), history.taken());
+    let lacking =
+        |history: &History, since| numbers(&history.lacking(&clock, None, |_| true, usize::MAX, since));
+    assert_eq!(lacking(&history, Some(before)), []);
+
+    history.take(CID, entry(1, 50));
+    history.take(OWN, entry(1, 60));
+    history.take(CID, entry(2, 70));
+    let later = [(CID, 0, vec![1]), (OWN, 0, vec![1]), (CID, 1, vec![2])];
+    assert_eq!(lacking(&history, Some(before)), later);
+    assert_eq!(lacking(&history, Some(before + 1)), later, "in full, whichever of its texts came later");
+    assert_eq!(lacking(&history, Some(before + 3)), []);
+
+    for number in 3..=RECENT as u64 {
+        history.take(CID, entry(number, 100 + number));
+    }
+    assert_eq!(lacking(&history, Some(before))[0].0, BOB, "whose were taken then is no longer known");
+}
+
+#[test]
 fn what_is_given_at_once_is_bounded_but_never_nothing() {
-    let runs = filled().lacking(&Clock::default(), None, |author| author == BOB, 1);
+    let runs = filled().lacking(&Clock::default(), None, |author| author == BOB, 1, None);
 
     assert_eq!(numbers(&runs), [(BOB, 0, vec![1])]);
 }
@@ -76,7 +98,7 @@ fn where_it_is_full_the_first_goes_and_its_absence_is_told() {
     }
     history.check();
 
-    let runs = history.lacking(&Clock::default(), None, |_| true, usize::MAX);
+    let runs = history.lacking(&Clock::default(), None, |_| true, usize::MAX, None);
 
     assert_eq!(numbers(&runs), [(ANN, 0, vec![2, 3, 4])]);
     assert_eq!(history.floor(), Some(place(ANN, 2, 2)));
@@ -156,7 +178,7 @@ fn what_one_says_below_the_floor_is_given_until_all_who_are_here_have_it() {
     }
     let knows_own = Clock::of_wire(&[(OWN, 0)]);
     let given = |history: &History, floor| {
-        let runs = history.lacking(&knows_own, floor, |author| author == OWN, usize::MAX);
+        let runs = history.lacking(&knows_own, floor, |author| author == OWN, usize::MAX, None);
         runs.iter().flat_map(|run| run.entries.iter().map(|entry| entry.number)).collect::<Vec<_>>()
     };
     assert_eq!(given(&history, history.floor()), [1, 2, 3]);
@@ -183,10 +205,10 @@ fn so_much_of_ones_own_waits_below_the_floor() {
 fn of_who_is_not_known_nothing_is_given_from_before_the_floor() {
     let floor = Some(place(BOB, 1, 20));
 
-    let runs = filled().lacking(&Clock::default(), floor, |_| true, usize::MAX);
+    let runs = filled().lacking(&Clock::default(), floor, |_| true, usize::MAX, None);
     assert_eq!(numbers(&runs), [(BOB, 0, vec![1]), (ANN, 0, vec![2]), (BOB, 1, vec![2])]);
 
-    let runs = filled().lacking(&Clock::of_wire(&[(ANN, 0)]), floor, |_| true, usize::MAX);
+    let runs = filled().lacking(&Clock::of_wire(&[(ANN, 0)]), floor, |_| true, usize::MAX, None);
     assert_eq!(numbers(&runs)[0], (ANN, 0, vec![1]), "who is known is heard");
 }
 

@@ -12,7 +12,7 @@ use proto::time::Instant;
 use super::{plan::Plan, replayed};
 use crate::{
     How, Line, Name,
-    mesh::{Address, Effect, History, Input, Mesh, Start, WayId},
+    mesh::{Absence, Address, Effect, History, Input, Mesh, Start, WayId},
     wire::mesh::{AuthorId, Frame, Speaker, decode, encode},
 };
 
@@ -156,6 +156,7 @@ impl World {
                 self.frames += u64::from(matches!(frame, Frame::Texts { .. }));
                 self.say(at, way, &encode(&frame));
             }
+            Effect::Look(address, _) => self.input(at, Input::Absent(address, Absence::NobodyAnswers)),
             Effect::Show(Line::Said(said)) => {
                 let text = said.text.as_str().to_owned();
                 let member = &mut self.members[at];

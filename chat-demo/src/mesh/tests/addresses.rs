@@ -28,7 +28,41 @@ fn ones_own_address_is_known_by_the_author_and_not_tried_again() {
 
     (0..100).for_each(|_| table.pass(Duration::from_secs(1)));
 
+    // Nor is it looked at: there is somebody.
     assert_eq!((table.effects, table.mesh.online()), (vec![], 1));
+}
+
+/// The addresses that were looked at.
+fn looked_at(table: &Table) -> Vec<String> {
+    let looked = table.effects.iter().filter_map(|effect| match effect {
+        Effect::Look(address, attempt) => Some(format!("{address} {attempt}")),
+        _ => None,
+    });
+    looked.collect()
+}
+
+#[test]
+fn who_was_given_and_is_not_met_is_told_to_be_missing_once_and_tried_on() {
+    let mut table = Table::new(&["10.0.0.1:1", "10.0.0.5:1", "there:1", "there:1"]);
+    let bob = Frame::Hello(Hello {
+        name: name("bob"),
+        beat: table.beat(table.way_to(1)),
+        peers: vec!["10.0.0.6:1".parse().unwrap()],
+    });
+    table.hear(BOB, 1, bob);
+    table.pass(MISSED / 2);
+    assert_eq!(looked_at(&table), [""; 0]);
+
+    table.pass(MISSED / 2);
+
+    assert_eq!(looked_at(&table), ["10.0.0.5:1 0", "there:1 0"], "not who is met, or was only heard of");
+    table.input(Input::Absent("there:1".parse().unwrap(), Absence::NotFound));
+    table.hear(CID, 5, table.hello("cid", table.way_to(5)));
+    table.input(Input::Absent("10.0.0.5:1".parse().unwrap(), Absence::NobodyListens));
+    (0..100).for_each(|_| table.pass(Duration::from_secs(1)));
+    let told = table.told().into_iter().filter(|told| told.contains("not there")).collect::<Vec<_>>();
+    assert_eq!(told, ["there:1 is not there yet: its host is not found. It is tried on."]);
+    assert_eq!(looked_at(&table).len(), 2);
 }
 
 #[test]
@@ -42,6 +76,30 @@ fn one_peer_by_two_addresses_is_one() {
     assert!(
         table.effects.contains(&Effect::HangUp(second)) && !table.effects.contains(&Effect::HangUp(first))
     );
+}
+
+#[test]
+fn a_peer_that_is_heard_on_ever_other_ways_is_greeted_once_a_beat_and_told_of_the_last() {
+    let mut table = Table::with_two();
+    let (way, from) = (table.mesh.peers.get(BOB).unwrap().way.unwrap(), IpAddr::from([10, 0, 0, 1]));
+    table.pass(BEAT);
+    table.effects.clear();
+    for on in 100..200 {
+        let speaker = Speaker { author: BOB, way: on };
+        table.input(Input::Heard { speaker, from, frame: Frame::Beat(table.beat(way)) });
+    }
+
+    let said = |table: &Table| {
+        let said = table.effects.iter().filter_map(|effect| match effect {
+            Effect::Say(on, Frame::Hello(hello)) if *on == way => Some(("hello", hello.beat.hears)),
+            Effect::Say(on, Frame::Beat(beat)) if *on == way => Some(("beat", beat.hears)),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(said(&table), [("hello", 100)]);
+    table.pass(BEAT);
+    assert_eq!(said(&table), [("hello", 100), ("beat", 199)]);
 }
 
 #[test]

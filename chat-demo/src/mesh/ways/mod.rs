@@ -7,13 +7,17 @@
 //!      └──── backoff ───┴─────────────────────────────────────────┘
 //! ```
 //!
-//! A way to oneself is never gone again; a second way to the same author rests (`Alias`) while the first one leads there.
+//! An address at which one is oneself is never gone to again, but a name may have further addresses and is tried on; a
+//! second way to the same author rests (`Alias`) while the first one leads there.
+
+#[cfg(test)]
+mod tests;
 
 use std::{net::SocketAddr, time::Duration};
 
 use proto::{backoff::Backoff, time::Instant};
 
-use super::address::Address;
+use super::{BEAT, address::Address};
 use crate::wire::mesh::AuthorId;
 
 /// The most addresses that are known at once.
@@ -52,9 +56,12 @@ pub(crate) struct Ways {
 struct Contact {
     address: Address,
     is_given: bool,
+    /// Somebody was met there, at some time.
+    is_met: bool,
     heard_of: Instant,
     backoff: Backoff,
     attempts: u32,
+    answers_at: Instant,
     state: State,
 }
 
@@ -70,7 +77,12 @@ enum State {
 impl Ways {
     /// The addresses that were given, all to be tried at once.
     pub(crate) fn new(given: Vec<Address>, chance: fastrand::Rng, now: Instant) -> Self {
-        let contacts = given.into_iter().map(|address| Contact::new(address, true, now)).collect();
+        let mut contacts: Vec<Contact> = Vec::new();
+        for address in given {
+            if contacts.iter().all(|contact| contact.address != address) {
+                contacts.push(Contact::new(address, true, now));
+            }
+        }
         Self { contacts, chance }
     }
 
@@ -125,25 +137,45 @@ impl Ways {
         Some(&contact.address)
     }
 
+    /// Where nobody was ever met, of what was given, and which attempt is the last.
+    pub(crate) fn unmet(&self) -> impl Iterator<Item = (&Address, u32)> {
+        let unmet = self.contacts.iter().filter(|contact| contact.is_given && !contact.is_met);
+        unmet.map(|contact| (&contact.address, contact.attempts.wrapping_sub(1)))
+    }
+
     /// This way leads there.
     pub(crate) fn found(&mut self, way: WayId, author: AuthorId) {
         if let Some(contact) = self.of(way) {
-            contact.state = State::Leads { way, author };
+            (contact.state, contact.is_met) = (State::Leads { way, author }, true);
             contact.backoff.reset();
         }
+    }
+
+    /// Whether a hello may be said on this way now because of what was heard: else who is heard decides how many wait there to
+    /// be sent. Once a beat is enough, as a beat tells the same of ways.
+    pub(crate) fn may_answer(&mut self, way: WayId, now: Instant) -> bool {
+        let Some(contact) = self.of(way).filter(|contact| contact.answers_at <= now) else { return false };
+        contact.answers_at = now + BEAT;
+        true
     }
 
     /// This way leads where another does already.
     pub(crate) fn rest(&mut self, way: WayId, author: AuthorId) -> Option<Step> {
         let contact = self.of(way)?;
-        contact.state = State::Alias { author };
+        (contact.state, contact.is_met) = (State::Alias { author }, true);
         Some(Step::HangUp(way))
     }
 
     /// This way leads back to oneself.
-    pub(crate) fn is_own(&mut self, way: WayId) -> Option<Step> {
-        let contact = self.of(way)?;
-        contact.state = State::Own;
+    pub(crate) fn is_own(&mut self, way: WayId, now: Instant) -> Option<Step> {
+        let Self { contacts, chance } = self;
+        let contact = contacts.iter_mut().find(|contact| contact.state.way() == Some(way))?;
+        contact.is_met = true;
+        if contact.address.is_name() {
+            contact.wait(chance, now);
+        } else {
+            contact.state = State::Own;
+        }
         Some(Step::HangUp(way))
     }
 
@@ -193,7 +225,8 @@ impl Contact {
     fn new(address: Address, is_given: bool, now: Instant) -> Self {
         let backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let state = State::Waiting { until: now };
-        Self { address, is_given, heard_of: now, backoff, attempts: 0, state }
+        let (is_met, attempts, answers_at) = (false, 0, now);
+        Self { address, is_given, is_met, heard_of: now, backoff, attempts, answers_at, state }
     }
 
     fn wait(&mut self, chance: &mut fastrand::Rng, now: Instant) {
@@ -206,7 +239,7 @@ impl Contact {
                 let way = chance.u64(1..);
                 steps.push(Step::Dial(way, self.address.clone(), self.attempts));
                 steps.push(Step::Greet(way));
-                self.attempts = self.attempts.wrapping_add(1);
+                (self.attempts, self.answers_at) = (self.attempts.wrapping_add(1), now);
                 let (until, greet_at, gap) = (now + PATIENCE, now + GREETING.0, GREETING.0);
                 self.state = State::Calling { way, until, greet_at, gap };
             }
@@ -253,122 +286,5 @@ impl State {
             Self::Calling { until, greet_at, .. } => until.min(greet_at),
             Self::Leads { .. } | Self::Alias { .. } | Self::Own => Instant::NEVER,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ANN: AuthorId = AuthorId([1; 16]);
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_micros(millis * 1000)
-    }
-
-    fn ways(given: &[&str]) -> Ways {
-        let given = given.iter().map(|address| address.parse().unwrap()).collect();
-        Ways::new(given, fastrand::Rng::with_seed(1), at(0))
-    }
-
-    fn dialled(steps: &[Step]) -> Vec<WayId> {
-        steps
-            .iter()
-            .filter_map(|step| if let Step::Dial(way, ..) = step { Some(*way) } else { None })
-            .collect()
-    }
-
-    /// Lets time pass until something is dialled.
-    fn next_dial(ways: &mut Ways, now: &mut Instant) -> WayId {
-        loop {
-            *now = ways.deadline();
-            assert_ne!(*now, Instant::NEVER);
-            if let [way, ..] = dialled(&ways.expire(*now))[..] {
-                return way;
-            }
-        }
-    }
-
-    #[test]
-    fn a_given_address_is_tried_for_ever_and_greeted_while_it_does_not_answer() {
-        let mut ways = ways(&["a:1"]);
-        let mut now = at(0);
-        let first = ways.expire(now);
-        let way = dialled(&first)[0];
-        assert_eq!(first, [Step::Dial(way, "a:1".parse().unwrap(), 0), Step::Greet(way)]);
-        assert_eq!(ways.expire(ways.deadline()), [Step::Greet(way)]);
-
-        let end = at(24 * 3600 * 1000);
-        let mut dials = 0;
-        while now < end {
-            next_dial(&mut ways, &mut now);
-            dials += 1;
-        }
-        assert!(dials > 24 * 3600 / 10, "{dials}");
-    }
-
-    #[test]
-    fn an_address_that_was_heard_of_is_forgotten_after_an_hour() {
-        let mut ways = ways(&[]);
-        ways.hear_of("10.0.0.1:1".parse().unwrap(), at(0));
-        let mut now = at(0);
-        while ways.deadline() != Instant::NEVER {
-            now = ways.deadline();
-            ways.expire(now);
-        }
-        assert!(now.since(at(0)) >= TRIED_FOR && now.since(at(0)) < TRIED_FOR + Duration::from_secs(10));
-    }
-
-    #[test]
-    fn a_way_that_leads_somewhere_is_left_alone_until_its_author_is_lost() {
-        let mut ways = ways(&["a:1"]);
-        let way = dialled(&ways.expire(at(0)))[0];
-        ways.found(way, ANN);
-        assert_eq!((ways.deadline(), ways.author_of(way)), (Instant::NEVER, Some(ANN)));
-
-        assert_eq!(ways.lose(ANN, false, at(10)), [Step::HangUp(way)]);
-
-        let next = next_dial(&mut ways, &mut at(10));
-        assert_eq!((ways.has(way), ways.has(next)), (false, true));
-    }
-
-    #[test]
-    fn a_second_way_to_one_author_rests_and_one_to_oneself_ends() {
-        let mut ways = ways(&["a:1", "b:1", "me:1"]);
-        let made = dialled(&ways.expire(at(0)));
-        ways.found(made[0], ANN);
-
-        assert_eq!(ways.rest(made[1], ANN), Some(Step::HangUp(made[1])));
-        assert_eq!(ways.is_own(made[2]), Some(Step::HangUp(made[2])));
-        assert_eq!(ways.deadline(), Instant::NEVER);
-
-        assert_eq!(ways.lose(ANN, true, at(5)), [Step::HangUp(made[0])]);
-        let again = dialled(&ways.expire(at(10_000)));
-        assert_eq!(again.len(), 2, "both that were given, and not oneself");
-    }
-
-    #[test]
-    fn who_has_left_is_only_called_where_its_address_was_given() {
-        let mut ways = ways(&[]);
-        ways.call("10.0.0.1:1".parse().unwrap(), at(0));
-        let way = dialled(&ways.expire(at(0)))[0];
-        ways.found(way, ANN);
-
-        assert_eq!(ways.lose(ANN, true, at(1)), [Step::HangUp(way)]);
-        assert_eq!(ways.deadline(), Instant::NEVER);
-    }
-
-    #[test]
-    fn no_more_addresses_are_known_than_the_most() {
-        let mut ways = ways(&[]);
-        for port in 1..=2_000 {
-            ways.hear_of(SocketAddr::from(([10, 0, 0, 1], port)), at(0));
-        }
-        assert_eq!(dialled(&ways.expire(at(0))).len(), MAX_CONTACTS);
-
-        // None of them is there.
-        ways.expire(at(4_000));
-        ways.call("10.0.0.2:1".parse().unwrap(), at(4_000));
-        assert_eq!(dialled(&ways.expire(at(4_000))).len(), 1, "hearsay keeps out nobody who is there");
     }
 }
