@@ -100,6 +100,12 @@ impl Gathering {
         self.waiting.len() + self.storing.as_ref().map_or(0, |(_, storing)| storing.len())
     }
 
+    /// How many entries the log will have of what waits.
+    pub(super) fn entries(&self) -> u64 {
+        let storing = self.storing.iter().flat_map(|(_, storing)| storing);
+        storing.chain(&self.waiting).filter(|waiting| waiting.said.is_some()).count() as u64
+    }
+
     /// How many authors are known.
     #[cfg(test)]
     pub(super) fn known(&self) -> usize {

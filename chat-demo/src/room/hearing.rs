@@ -153,6 +153,7 @@ impl Room {
             heard,
             print,
             head: self.log.head(),
+            past: self.log.head() + self.gathering.entries(),
             from,
             life: self.lives.last().map_or(0, |life| life.id),
             common,

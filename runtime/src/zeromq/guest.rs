@@ -46,7 +46,7 @@ impl Guest {
     pub fn connect(context: &Context, endpoint: &str, identity: &[u8], queue: u16) -> Result<Self, Error> {
         PeerId::new(identity).filter(|_| identity[0] != 0).ok_or(Error::Identity)?;
         let mut raw = context.0.socket(zmq::DEALER).map_err(Error::open)?;
-        options::guest(&mut raw, identity, queue).map_err(Error::open)?;
+        options::dealer(&mut raw, identity, Some(queue)).map_err(Error::open)?;
         let events = monitor::watch(context, &raw)?;
         let (state, connection) = (Cell::new(State::Closed), Cell::new(None));
         let guest = Self { socket: Socket::new(raw)?, events, state, connection };

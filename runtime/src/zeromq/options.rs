@@ -73,18 +73,13 @@ pub(super) fn hall(socket: &mut Socket, limits: &Limits) -> Result<()> {
     socket.set_router_handover(true)
 }
 
+/// What waits to be sent is bounded by `queue` where no credit is counted.
 pub(super) fn dealer(socket: &mut Socket, identity: &[u8], queue: Option<u16>) -> Result<()> {
     link(socket)?;
     socket.set_sndhwm(queue.map_or(UNLIMITED, i32::from))?;
     socket.set_identity(identity)?;
     // Nothing is queued for a connection that is not there: it would arrive in the next one, where it means nothing.
     socket.set_immediate(true)
-}
-
-/// Who sends where no credit is counted: what waits is bounded here.
-pub(super) fn guest(socket: &mut Socket, identity: &[u8], queue: u16) -> Result<()> {
-    dealer(socket, identity)?;
-    socket.set_sndhwm(queue.into())
 }
 
 pub(super) fn publisher(socket: &mut Socket) -> Result<()> {

@@ -362,7 +362,7 @@ impl Member {
         match &mut self.phase {
             Phase::Unconnected { tell_at } if tell_at.is_some_and(|at| at <= now) => {
                 *tell_at = None;
-                self.tell_away("nobody answers there");
+                self.tell_away("no room answers there");
             }
             Phase::Joining { until } | Phase::Greeting { until } if *until <= now => {
                 self.speaks_ours = false;

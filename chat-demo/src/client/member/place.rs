@@ -110,7 +110,7 @@ impl Member {
             beat: Duration::from_millis(welcome.beat.into()).clamp(BEAT.0, BEAT.1),
             seen,
             kept_seen,
-            missed_to: welcome.head,
+            missed_to: welcome.past,
             kept_bytes: bytes,
             told_seen: kept_seen,
             told_bytes: bytes,

@@ -18,6 +18,29 @@ fn who_comes_is_welcome_and_the_others_are_told() {
     assert!(scene.hands.sent.keys().all(|who| who != "cid"), "it is not told that it left");
 }
 
+/// Fails if who comes back is told, as news, of those who came back just before it: with how many there were then.
+#[test]
+fn what_was_on_its_way_to_the_disk_is_past_for_who_comes_back() {
+    let mut scene = Scene::new();
+    scene.all_joined(&["ann", "bob"]);
+    for who in ["ann", "bob"] {
+        scene.say(who, &ToRoom::Bye);
+    }
+    scene.hands.sent.clear();
+    scene.frame("ann", &encode(&hello("ann", "ann", Some(LOG), 4)));
+    scene.on(Input::Turn);
+    scene.frame("ann", &encode(&texts([(1, "early")])));
+    scene.frame("bob", &encode(&hello("bob", "bob", Some(LOG), 4)));
+
+    let heard = scene.heard("bob");
+    assert!(
+        matches!(&heard[..], [FromRoom::Welcome(Welcome { head: 4, past: 7, online: 2, .. })]),
+        "{heard:?}"
+    );
+    scene.settle();
+    assert_eq!(scene.room.counters().head, 7);
+}
+
 /// Fails if who comes for the first time is told of those who came just before it, while the disk was slow.
 #[test]
 fn who_comes_is_told_nothing_that_was_before_its_time() {

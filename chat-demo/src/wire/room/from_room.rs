@@ -71,8 +71,10 @@ pub struct Welcome {
     pub heard: u64,
     /// The [`print`] of the text that has this number, if the room has heard it from a member of this key.
     pub print: Option<u64>,
-    /// The last number of the log: what comes up to it was missed.
+    /// The last number of the log.
     pub head: u64,
+    /// Up to this number everything was before this member came: some of it may be on its way to the disk still.
+    pub past: u64,
     /// The number after which entries will follow. More than was seen where the log keeps no more, or is another.
     pub from: u64,
     /// The room's life: from a start of it to its end. Never 0.

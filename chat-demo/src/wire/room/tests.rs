@@ -144,6 +144,7 @@ fn damaged_frames_of_rooms_are_read_or_refused() {
             heard: 3,
             print: Some(5),
             head: 700,
+            past: 705,
             from: 2,
             online: 2,
             beat: 1000,

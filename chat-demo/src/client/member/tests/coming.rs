@@ -28,7 +28,7 @@ fn a_room_that_does_not_answer_is_told_once_and_tried_again() {
 
     assert_eq!(shown(&early), [""; 0]);
     let words =
-        "! The room at there:1 does not answer yet: nobody answers there. It is tried again until it does.";
+        "! The room at there:1 does not answer yet: no room answers there. It is tried again until it does.";
     assert_eq!(shown(&told), [words]);
     chat.on(Input::Connected);
     for _ in 0..5 {

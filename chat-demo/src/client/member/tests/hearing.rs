@@ -66,7 +66,7 @@ fn what_a_screen_that_cannot_follow_was_given_is_not_given_to_it_again_by_a_new_
     chat.hears(&FromRoom::Speak);
     let hello = sent(&chat.passes(secs(1.0)));
     assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.seen == 0), "{hello:?}");
-    chat.hears(&FromRoom::Welcome(Welcome { head: 2, ..welcome() }));
+    chat.hears(&FromRoom::Welcome(Welcome { head: 2, past: 2, ..welcome() }));
     let again =
         chat.hears(&entries(0, 3, &[entry(2, What::Text(text("you"))), entry(3, What::Text(text("!")))]));
     assert_eq!(shown(&again), ["bob: !"]);
@@ -100,7 +100,7 @@ fn what_was_missed_is_shown_as_such_without_who_came_and_went() {
     chat.on(Input::Connected);
     let hello = sent(&chat.hears(&FromRoom::Speak));
     assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if hello.seen == 3));
-    chat.hears(&FromRoom::Welcome(Welcome { head: 6, from: 3, ..welcome() }));
+    chat.hears(&FromRoom::Welcome(Welcome { head: 6, past: 6, from: 3, ..welcome() }));
 
     let all =
         [entry(4, What::Joined(2)), entry(5, What::Text(text("old"))), entry(7, What::Text(text("new")))];
@@ -120,14 +120,14 @@ fn what_is_no_longer_kept_is_counted() {
         (shown(&effects), chat)
     };
 
-    let (told, mut chat) = back(Welcome { head: 20, from: 10, ..welcome() });
+    let (told, mut chat) = back(Welcome { head: 20, past: 20, from: 10, ..welcome() });
     assert_eq!(told, ["* You are now online. 1 online.", "* 7 messages are no longer kept."]);
     assert_eq!(shown(&chat.hears(&entries(10, 11, &[entry(11, What::Text(text("x")))]))), ["bob Missed: x"]);
 
     let (told, _) = back(Welcome { log: OTHER_LOG, ..welcome() });
     assert!(told[1].starts_with("* The room has a new log"), "{told:?}");
 
-    let (_, mut chat) = back(Welcome { head: 1, from: 1, ..welcome() });
+    let (_, mut chat) = back(Welcome { head: 1, past: 1, from: 1, ..welcome() });
     let later = chat.hears(&entries(1, 2, &[entry(2, What::Text(text("put back")))]));
     assert_eq!(shown(&later), ["bob: put back"], "numbers of a log that was put back come again");
 }
@@ -178,7 +178,7 @@ fn a_name_that_was_asked_for_is_asked_for_until_the_room_answers() {
 fn a_welcome_grants_the_name_of_its_hello_and_no_other() {
     let mut chat = Chat::live();
     chat.types(Typed::Rename(name("bob")));
-    let again = chat.hears(&FromRoom::Welcome(Welcome { head: 3, ..welcome() }));
+    let again = chat.hears(&FromRoom::Welcome(Welcome { head: 3, past: 3, ..welcome() }));
     assert_eq!(shown(&again), [""; 0]);
     assert_eq!(sent(&again), [ToRoom::Who], "it is not asked for twice");
 
@@ -269,7 +269,7 @@ fn a_log_that_is_put_back_is_told_and_what_it_has_instead_is_shown() {
     again.on(Input::Connected);
     let hello = sent(&again.hears(&FromRoom::Speak));
     assert!(matches!(&hello[..], [ToRoom::Hello(hello)] if (hello.seen, hello.life) == (8, 2)), "{hello:?}");
-    let put_back = Welcome { head: 10, from: 4, common: 4, life: 3, ..welcome() };
+    let put_back = Welcome { head: 10, past: 10, from: 4, common: 4, life: 3, ..welcome() };
     for mut chat in [chat, again] {
         chat.hears(&FromRoom::Closing);
         chat.on(Input::Connected);

@@ -51,6 +51,7 @@ fn welcome() -> Welcome {
         heard: 0,
         print: None,
         head: 0,
+        past: 0,
         from: 0,
         life: 1,
         common,
