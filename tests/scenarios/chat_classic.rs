@@ -198,7 +198,9 @@ fn leaving_a_room_that_does_not_read(grace: &str) -> (ClassicRoom, Chatter) {
     let bob = Chatter::start_with(room.address(), "bob", &["--grace", grace]);
     bob.expect_line("that it is online", |line| line.contains("You are now online."));
     room.reads(false);
-    much().iter().for_each(|text| bob.say(text));
+    for text in much() {
+        bob.say(&text);
+    }
     bob.close_stdin();
     (room, bob)
 }
