@@ -113,7 +113,7 @@ impl Mesh {
         let is_way = self.ways.has(hears);
         if let Some(other) = before.filter(|&other| other != author) {
             // A new start where another was: nobody else can be there.
-            self.ways.found(hears, author);
+            self.ways.found(hears, author, self.now);
             self.lose(other, false);
         }
         let Some(peer) = self.peers.get_mut(author).filter(|_| hears != 0) else { return false };
@@ -131,7 +131,7 @@ impl Mesh {
             }
             None => {
                 peer.way = Some(hears);
-                self.ways.found(hears, author);
+                self.ways.found(hears, author, self.now);
                 true
             }
         }

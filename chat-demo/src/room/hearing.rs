@@ -103,6 +103,7 @@ impl Room {
         let place = Place { dialect: Dialect::Ours, cursor, since };
         let next = hello.next;
         let common = self.common(&hello);
+        self.supersede_put_off(id, from, shell);
         match own {
             Some(seat) => self.resume(seat, from, hello.name, place, time, shell),
             None if self.members.len() >= self.limits.members => {
@@ -256,8 +257,10 @@ impl Room {
             return self.complain(&address, "Too much was said at once.", shell);
         }
         if self.held.has(id) {
-            // Another has its place as soon as what it has said is on the disk.
+            // Another has its place as soon as what it has said is on the disk. Should that one not come after all, it is to say
+            // this again.
             self.counters.early += say.said.len() as u64;
+            self.members.get_mut(seat).into_iter().for_each(|member| member.is_asked = true);
             return;
         }
         let mut is_repeated = false;
@@ -382,7 +385,7 @@ impl Room {
             let frame = if member.dialect == Dialect::Ours { &closing } else { &off };
             shell.send(&member.address, frame);
         }
-        for address in self.held.addresses() {
+        for address in self.held.addresses().chain(self.soon.addresses()) {
             shell.send(address, &closing);
         }
     }

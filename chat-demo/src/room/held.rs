@@ -31,6 +31,10 @@ impl Soon {
     pub(super) fn remove_at(&mut self, address: &[u8]) -> bool {
         self.0.remove(address).is_some()
     }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.keys().map(|from| &**from)
+    }
 }
 
 /// The last hello of each key. Invariant: at most [`MAX_HELD`], and at most one from each address.
@@ -74,6 +78,7 @@ impl Room {
         if !self.held.has(id) && self.held.0.len() >= MAX_HELD {
             return self.refuse(from, Refused::Full, Refusal::Full, shell);
         }
+        self.supersede_put_off(id, from, shell);
         self.counters.held += 1;
         if let Some((older, _)) = self.held.0.insert(id, (from.into(), hello)) {
             self.counters.dropped.add(Dropped::Superseded);
@@ -85,6 +90,18 @@ impl Room {
     pub(super) fn put_off(&mut self, from: &[u8], hello: Hello) {
         self.counters.held += 1;
         self.soon.0.insert(from.into(), hello);
+    }
+
+    /// A newer hello of this key is heard, or held: one that was put off elsewhere must not take its place later.
+    pub(super) fn supersede_put_off(&mut self, id: MemberId, from: &[u8], shell: &mut impl Shell) {
+        let of_key =
+            self.soon.0.iter().filter(|(address, hello)| ***address != *from && hello.key.member() == id);
+        let older: Vec<_> = of_key.map(|(address, _)| Rc::clone(address)).collect();
+        for address in older {
+            self.soon.0.remove(&address);
+            self.counters.dropped.add(Dropped::Superseded);
+            tell(&address, &FromRoom::Refused { why: Refusal::Superseded }, shell);
+        }
     }
 
     /// Who may come again by now is heard.

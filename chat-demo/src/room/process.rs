@@ -114,6 +114,7 @@ async fn serve(args: &Args) -> Result<Exit, Failure> {
         room,
         hands: Hands { hall, batch: None },
         disk: Disk::idle(store),
+        is_refused: false,
         clock,
         stdout: Stdout::default(),
     };
@@ -127,6 +128,8 @@ struct Process {
     room: Room,
     hands: Hands,
     disk: Disk,
+    /// Whether the disk has refused what it was given last.
+    is_refused: bool,
     clock: Clock,
     stdout: Stdout,
 }
@@ -169,9 +172,16 @@ impl Process {
 
     fn on_written(&mut self, written: Result<(), store::Error>) {
         match written {
-            Ok(()) => self.on(Input::Stored),
+            Ok(()) => {
+                if std::mem::take(&mut self.is_refused) {
+                    info!("what is said is stored again");
+                }
+                self.on(Input::Stored);
+            }
             Err(error) => {
-                warn!(%error, "what was said cannot be stored");
+                if !std::mem::replace(&mut self.is_refused, true) {
+                    warn!(%error, "what is said cannot be stored; it is tried again each second");
+                }
                 self.on(Input::NotStored(&error.to_string()));
             }
         }

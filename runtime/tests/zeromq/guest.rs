@@ -39,7 +39,7 @@ async fn fill(guest: &Guest) -> usize {
             taken += 1;
             assert!(taken < 10_000, "it is never full");
         }
-        let news = timeout(Duration::from_millis(100), until(guest, |_| guest.has_room()));
+        let news = timeout(Duration::from_millis(500), until(guest, |_| guest.has_room()));
         if news.await.is_err() {
             return taken;
         }

@@ -143,9 +143,12 @@ impl Ways {
         unmet.map(|contact| (&contact.address, contact.attempts.wrapping_sub(1)))
     }
 
-    /// This way leads there.
-    pub(crate) fn found(&mut self, way: WayId, author: AuthorId) {
+    /// This way leads there. Who is there in place of another has heard no hello, whenever the last was said.
+    pub(crate) fn found(&mut self, way: WayId, author: AuthorId, now: Instant) {
         if let Some(contact) = self.of(way) {
+            if contact.state.author().is_some_and(|before| before != author) {
+                contact.answers_at = now;
+            }
             (contact.state, contact.is_met) = (State::Leads { way, author }, true);
             contact.backoff.reset();
         }

@@ -1,6 +1,7 @@
 use super::*;
 
 const ANN: AuthorId = AuthorId([1; 16]);
+const BOB: AuthorId = AuthorId([2; 16]);
 
 fn at(millis: u64) -> Instant {
     Instant::from_micros(millis * 1000)
@@ -60,7 +61,7 @@ fn an_address_that_was_heard_of_is_forgotten_after_an_hour() {
 fn a_way_that_leads_somewhere_is_left_alone_until_its_author_is_lost() {
     let mut ways = ways(&["a:1"]);
     let way = dialled(&ways.expire(at(0)))[0];
-    ways.found(way, ANN);
+    ways.found(way, ANN, at(0));
     assert_eq!((ways.deadline(), ways.author_of(way)), (Instant::NEVER, Some(ANN)));
 
     assert_eq!(ways.lose(ANN, false, at(10)), [Step::HangUp(way)]);
@@ -73,7 +74,7 @@ fn a_way_that_leads_somewhere_is_left_alone_until_its_author_is_lost() {
 fn a_second_way_to_one_author_rests_and_one_to_oneself_ends() {
     let mut ways = ways(&["a:1", "b:1", "10.0.0.9:1"]);
     let made = dialled(&ways.expire(at(0)));
-    ways.found(made[0], ANN);
+    ways.found(made[0], ANN, at(0));
 
     assert_eq!(ways.rest(made[1], ANN), Some(Step::HangUp(made[1])));
     assert_eq!(ways.is_own(made[2], at(0)), Some(Step::HangUp(made[2])));
@@ -94,8 +95,21 @@ fn a_name_of_which_one_address_is_ones_own_is_tried_at_the_next() {
     let again = ways.expire(ways.deadline());
     let next = dialled(&again)[0];
     assert_eq!(again, [Step::Dial(next, "all:1".parse().unwrap(), 1), Step::Greet(next)]);
-    ways.found(next, ANN);
+    ways.found(next, ANN, at(0));
     assert_eq!(ways.author_of(next), Some(ANN));
+}
+
+/// Fails if a new start at an address hears texts before a hello, and takes what was there for new.
+#[test]
+fn who_is_there_in_place_of_another_may_be_greeted_at_once() {
+    let mut ways = ways(&["a:1"]);
+    let way = dialled(&ways.expire(at(0)))[0];
+    ways.found(way, ANN, at(1));
+    assert_eq!([1, 2, 3].map(|millis| ways.may_answer(way, at(millis))), [true, false, false]);
+
+    ways.found(way, BOB, at(4));
+
+    assert_eq!([4, 5].map(|millis| ways.may_answer(way, at(millis))), [true, false]);
 }
 
 #[test]
@@ -103,7 +117,7 @@ fn who_has_left_is_only_called_where_its_address_was_given() {
     let mut ways = ways(&[]);
     ways.call("10.0.0.1:1".parse().unwrap(), at(0));
     let way = dialled(&ways.expire(at(0)))[0];
-    ways.found(way, ANN);
+    ways.found(way, ANN, at(0));
 
     assert_eq!(ways.lose(ANN, true, at(1)), [Step::HangUp(way)]);
     assert_eq!(ways.deadline(), Instant::NEVER);

@@ -1,6 +1,7 @@
 //! Two with one key, while something that the one has said is on its way to the disk.
 
 use super::*;
+use crate::room::members::MAX_COMINGS;
 use crate::wire::room::print;
 
 impl Scene {
@@ -128,6 +129,42 @@ fn who_waits_is_told_that_the_room_closes() {
     scene.copy_comes("copy");
     scene.on(Input::Close);
     assert_eq!(scene.heard("copy"), [FromRoom::Closing]);
+}
+
+/// Fails if an older hello, which came too often to be heard at once, takes the place of a newer one later.
+#[test]
+fn who_was_put_off_is_superseded_by_a_newer_one_with_its_key() {
+    let mut scene = Scene::new();
+    let hello = hello("ann", "ann", None, 0);
+    for _ in 0..MAX_COMINGS {
+        scene.say("old", &hello);
+        scene.say("old", &ToRoom::Bye);
+    }
+    scene.hands.sent.clear();
+    scene.say("old", &hello);
+    assert_eq!(scene.heard("old"), []);
+
+    scene.say("new", &hello);
+
+    assert_eq!(scene.heard("old"), [refused(Refusal::Superseded)]);
+    scene.wait(1_100);
+    assert!(!scene.heard("new").contains(&refused(Refusal::Superseded)));
+    assert_eq!(scene.heard("old"), []);
+}
+
+/// Fails if who has the place is not asked to say again what was left out while somebody waited who then did not come.
+#[test]
+fn who_keeps_its_place_is_asked_for_what_was_not_taken_meanwhile() {
+    let mut scene = Scene::with_a_text_under_way();
+    scene.copy_comes("copy");
+    scene.frame("ann", &encode(&texts([(2, "meanwhile")])));
+    scene.frame("copy", &encode(&ToRoom::Bye));
+    scene.settle();
+    scene.hands.sent.clear();
+
+    scene.wait(1_000);
+
+    assert_eq!(scene.heard("ann"), [FromRoom::Speak]);
 }
 
 #[test]
