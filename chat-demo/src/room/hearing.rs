@@ -103,7 +103,7 @@ impl Room {
         let place = Place { dialect: Dialect::Ours, cursor, since };
         let next = hello.next;
         let common = self.common(&hello);
-        self.supersede_put_off(id, from, shell);
+        self.supersede_put_off(&hello.key, from, shell);
         match own {
             Some(seat) => self.resume(seat, from, hello.name, place, time, shell),
             None if self.members.len() >= self.limits.members => {

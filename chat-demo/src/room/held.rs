@@ -12,7 +12,7 @@ use super::{
     counters::{Dropped, Refused},
     hearing::tell,
 };
-use crate::wire::room::{FromRoom, Hello, MemberId, Refusal};
+use crate::wire::room::{FromRoom, Hello, Key, MemberId, Refusal};
 
 /// The most that wait. Each has a key that was in the room a moment ago, so there are hardly ever any.
 const MAX_HELD: usize = 1_024;
@@ -78,7 +78,7 @@ impl Room {
         if !self.held.has(id) && self.held.0.len() >= MAX_HELD {
             return self.refuse(from, Refused::Full, Refusal::Full, shell);
         }
-        self.supersede_put_off(id, from, shell);
+        self.supersede_put_off(&hello.key, from, shell);
         self.counters.held += 1;
         if let Some((older, _)) = self.held.0.insert(id, (from.into(), hello)) {
             self.counters.dropped.add(Dropped::Superseded);
@@ -93,9 +93,8 @@ impl Room {
     }
 
     /// A newer hello of this key is heard, or held: one that was put off elsewhere must not take its place later.
-    pub(super) fn supersede_put_off(&mut self, id: MemberId, from: &[u8], shell: &mut impl Shell) {
-        let of_key =
-            self.soon.0.iter().filter(|(address, hello)| ***address != *from && hello.key.member() == id);
+    pub(super) fn supersede_put_off(&mut self, key: &Key, from: &[u8], shell: &mut impl Shell) {
+        let of_key = self.soon.0.iter().filter(|(address, hello)| ***address != *from && hello.key == *key);
         let older: Vec<_> = of_key.map(|(address, _)| Rc::clone(address)).collect();
         for address in older {
             self.soon.0.remove(&address);
