@@ -15,6 +15,7 @@
 
 mod called;
 mod classic;
+mod coming;
 mod counters;
 mod cursor;
 mod delivery;

@@ -77,9 +77,10 @@ pub(super) fn carry(tuns: &[Tun], conditions: &Mutex<Conditions>, ends: &AtomicB
     while !ends.load(Ordering::Relaxed) {
         let due = under_way.front().map(|next: &UnderWay| next.due.saturating_sub(now()));
         wait(tuns, due.map_or(GLANCE, |due| due.min(GLANCE)));
-        let delay = conditions.lock().expect("nobody panics with it").delay;
         for (from, tun) in tuns.iter().enumerate() {
             for packet in std::iter::from_fn(|| tun.take()).take(TURN) {
+                // Asked for when the packet is here: what was wished before it was sent holds for it.
+                let delay = conditions.lock().expect("nobody panics with it").delay;
                 under_way.push_back(UnderWay { from, due: now() + delay, packet });
             }
         }
