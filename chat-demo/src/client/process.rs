@@ -49,7 +49,7 @@ Examples:
     tail -f build.log | pegloom chat client --name build --verbatim
 
 Exit codes: 0 left, 1 no place in the room, 2 texts are not delivered yet and kept for the next time, or a classic room may not
-have got all, or a line of a script could not be said, 64 wrong usage.
+have got all, or a line of a script is no text and no command, 64 wrong usage.
 /help says what else can be typed. /quit, Ctrl-D and the end of the input leave; Ctrl-C and SIGTERM do so at once.";
 
 /// Join a room

@@ -96,7 +96,7 @@ impl Room {
             // Another has its place as soon as what it has said is on the disk. Should that one not come after all, it is to say
             // this again.
             self.counters.early += say.said.len() as u64;
-            self.members.get_mut(seat).into_iter().for_each(|member| member.is_asked = true);
+            member.is_asked = true;
             return;
         }
         let mut is_repeated = false;

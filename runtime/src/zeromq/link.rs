@@ -8,7 +8,7 @@ use std::{fs, io, net::IpAddr, os::unix::fs::FileTypeExt as _};
 
 use socket2::{Domain, SockAddr, Type};
 
-use super::{Batch, Context, Error, LAST_WORDS, Malformed, PeerId, SendError, options, socket::Socket};
+use super::{Batch, Context, Error, Malformed, PeerId, SendError, options, socket::Socket};
 
 /// The bound end of links, which has many peers.
 pub struct Router {
@@ -113,18 +113,6 @@ impl Dealer {
         let batch = self.socket.first_part()?;
         let skipped = self.socket.skip(&batch);
         Some(if skipped { Err(Malformed { peer: None }) } else { Ok(Batch(batch)) })
-    }
-
-    /// Whether there is a connection, or something is left of the last one to be received. To be asked when
-    /// [`Self::try_receive`] has found nothing; [`Self::readable`] returns when it changes, too.
-    pub fn is_connected(&self) -> bool {
-        self.socket.is_alive()
-    }
-
-    /// Closes it: what it has taken may still be sent, for at most [`LAST_WORDS`].
-    pub fn close(self) {
-        // Refused only where the socket is gone, with all it had.
-        let _ = self.socket.linger(LAST_WORDS);
     }
 
     /// Returns when [`Self::try_receive`] may find something. For one task; may be dropped at any point.
